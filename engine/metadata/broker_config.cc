@@ -1,0 +1,128 @@
+#include "engine/metadata/broker_config.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <array>
+
+namespace millrace::engine {
+namespace {
+
+// Settings that stand for one another, strongest first; Kafka shows each with all of them.
+constexpr std::array<std::array<std::string_view, 3>, 4> kFamilies = {{
+    {"log.retention.ms", "log.retention.minutes", "log.retention.hours"},
+    {"log.roll.ms", "log.roll.hours"},
+    {"log.roll.jitter.ms", "log.roll.jitter.hours"},
+    {"log.flush.interval.ms", "log.flush.scheduler.interval.ms"},
+}};
+
+std::vector<std::string_view> family_of(std::string_view name) {
+  for (const auto& family : kFamilies) {
+    if (std::ranges::find(family, name) == family.end()) continue;
+    std::vector<std::string_view> names(family.begin(), family.end());
+    std::erase(names, std::string_view{});
+    return names;
+  }
+  return {name};
+}
+
+void add_synonym(const ConfigMap* map, ConfigSource source, std::string_view name, bool secret,
+                 std::vector<ConfigSynonym>& synonyms) {
+  if (map == nullptr) return;
+  const auto found = map->find(name);
+  if (found == map->end()) return;
+  std::optional<std::string> value = found->second;
+  if (secret) value.reset();
+  synonyms.push_back({std::string(name), std::move(value), source});
+}
+
+std::vector<ConfigSynonym> synonyms_of(std::span<const ConfigDefinition> definitions,
+                                       const ConfigDefinition& definition,
+                                       const ConfigLayers& layers) {
+  const bool secret = definition.type == ConfigType::password;
+  const std::vector<std::string_view> names = family_of(definition.name);
+  std::vector<ConfigSynonym> synonyms;
+  for (const auto& name : names)
+    add_synonym(layers.dynamic_broker, ConfigSource::dynamic_broker, name, secret, synonyms);
+  for (const auto& name : names)
+    add_synonym(layers.dynamic_default, ConfigSource::dynamic_default, name, secret, synonyms);
+  for (const auto& name : names)
+    add_synonym(layers.static_broker, ConfigSource::static_broker, name, secret, synonyms);
+  for (const auto& name : names) {
+    const ConfigDefinition* member = find_broker_config(definitions, name);
+    if (member == nullptr || !member->default_value) continue;
+    synonyms.push_back(
+        {std::string(name), std::string(*member->default_value), ConfigSource::default_value});
+  }
+  return synonyms;
+}
+
+}  // namespace
+
+const ConfigDefinition* find_broker_config(std::span<const ConfigDefinition> definitions,
+                                           std::string_view name) {
+  const auto found = std::ranges::lower_bound(definitions, name, {}, &ConfigDefinition::name);
+  return found != definitions.end() && found->name == name ? &*found : nullptr;
+}
+
+std::vector<DescribedConfig> describe_broker_config(std::span<const ConfigDefinition> definitions,
+                                                    const ConfigLayers& layers) {
+  std::vector<DescribedConfig> described;
+  for (const ConfigDefinition& definition : definitions) {
+    if (definition.internal) continue;
+    DescribedConfig config{.name = std::string(definition.name),
+                           .read_only = definition.update == ConfigUpdate::read_only,
+                           .sensitive = definition.type == ConfigType::password,
+                           .type = definition.type,
+                           .synonyms = synonyms_of(definitions, definition, layers),
+                           .documentation = definition.documentation};
+    if (!config.synonyms.empty()) config.source = config.synonyms.front().source;
+    // The value is that of the name itself: log.retention.hours has its own although
+    // log.retention.ms outweighs it.
+    const auto own = std::ranges::find(config.synonyms, definition.name, &ConfigSynonym::name);
+    if (own != config.synonyms.end()) config.value = own->value;
+    described.push_back(std::move(config));
+  }
+  return described;
+}
+
+std::vector<DescribedConfig> describe_cluster_config(std::span<const ConfigDefinition> definitions,
+                                                     const ConfigMap& dynamic_default) {
+  std::vector<DescribedConfig> described;
+  for (const auto& [name, value] : dynamic_default) {
+    const ConfigDefinition* definition = find_broker_config(definitions, name);
+    if (definition == nullptr) continue;
+    DescribedConfig config{.name = name,
+                           .value = value,
+                           .sensitive = definition->type == ConfigType::password,
+                           .source = ConfigSource::dynamic_default,
+                           .type = definition->type,
+                           .synonyms = {{name, value, ConfigSource::dynamic_default}},
+                           .documentation = definition->documentation};
+    if (config.sensitive) {
+      config.value.reset();
+      config.synonyms.front().value.reset();
+    }
+    described.push_back(std::move(config));
+  }
+  return described;
+}
+
+Result<void> validate_broker_config(std::span<const ConfigDefinition> definitions,
+                                    std::string_view name, std::string_view value,
+                                    bool for_all_brokers) {
+  const ConfigDefinition* definition = find_broker_config(definitions, name);
+  if (definition == nullptr)
+    return fail(Errc::invalid_argument, fmt::format("Unknown broker config name: {}", name));
+  if (definition->update == ConfigUpdate::read_only) {
+    return fail(Errc::invalid_argument,
+                fmt::format("Cannot update these configs dynamically: Set({})", name));
+  }
+  if (definition->update == ConfigUpdate::per_broker && for_all_brokers) {
+    return fail(Errc::invalid_argument,
+                fmt::format("Cannot update these configs at default cluster level: Set({})", name));
+  }
+  return check_config(*definition, value);
+}
+
+}  // namespace millrace::engine

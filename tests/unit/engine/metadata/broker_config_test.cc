@@ -1,0 +1,65 @@
+#include "engine/metadata/broker_config.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+namespace millrace::engine {
+namespace {
+
+constexpr ConfigDefinition kDefinitions[] = {
+    {.name = "log.retention.hours", .type = ConfigType::integer, .default_value = "168"},
+    {.name = "log.retention.minutes", .type = ConfigType::integer},
+    {.name = "log.retention.ms",
+     .type = ConfigType::long_integer,
+     .update = ConfigUpdate::cluster_wide},
+    {.name = "secret", .type = ConfigType::password, .update = ConfigUpdate::per_broker},
+};
+
+const DescribedConfig& find(const std::vector<DescribedConfig>& described, std::string_view name) {
+  return *std::ranges::find(described, name, &DescribedConfig::name);
+}
+
+TEST(BrokerConfig, shows_each_setting_of_a_family_with_all_synonyms) {
+  const ConfigMap file{{"log.retention.hours", "5"}};
+  const ConfigMap dynamic{{"log.retention.ms", "9"}};
+  const auto described =
+      describe_broker_config(kDefinitions, {.dynamic_default = &dynamic, .static_broker = &file});
+  const DescribedConfig& hours = find(described, "log.retention.hours");
+  EXPECT_EQ(hours.value, "5");
+  EXPECT_TRUE(hours.read_only);
+  EXPECT_THAT(hours.synonyms,
+              testing::ElementsAre(
+                  ConfigSynonym{"log.retention.ms", "9", ConfigSource::dynamic_default},
+                  ConfigSynonym{"log.retention.hours", "5", ConfigSource::static_broker},
+                  ConfigSynonym{"log.retention.hours", "168", ConfigSource::default_value}));
+  EXPECT_EQ(find(described, "log.retention.minutes").value, std::nullopt);
+}
+
+TEST(BrokerConfig, never_shows_a_secret) {
+  const ConfigMap file{{"secret", "hunter2"}};
+  const auto described = describe_broker_config(kDefinitions, {.static_broker = &file});
+  EXPECT_TRUE(find(described, "secret").sensitive);
+  EXPECT_EQ(find(described, "secret").value, std::nullopt);
+  EXPECT_EQ(find(described, "secret").synonyms.front().value, std::nullopt);
+  EXPECT_EQ(describe_cluster_config(kDefinitions, file).front().value, std::nullopt);
+}
+
+TEST(BrokerConfig, the_cluster_shows_only_what_is_set) {
+  const auto described = describe_cluster_config(kDefinitions, {{"log.retention.ms", "9"}});
+  ASSERT_EQ(described.size(), 1u);
+  EXPECT_EQ(described[0].source, ConfigSource::dynamic_default);
+}
+
+TEST(BrokerConfig, refuses_to_change_what_is_read_at_start_only) {
+  EXPECT_FALSE(validate_broker_config(kDefinitions, "log.retention.hours", "1", true));
+  EXPECT_FALSE(validate_broker_config(kDefinitions, "secret", "1", true));
+  EXPECT_TRUE(validate_broker_config(kDefinitions, "secret", "1", false));
+  EXPECT_TRUE(validate_broker_config(kDefinitions, "log.retention.ms", "1", true));
+  EXPECT_FALSE(validate_broker_config(kDefinitions, "log.retention.ms", "x", true));
+  EXPECT_FALSE(validate_broker_config(kDefinitions, "no.such.name", "1", true));
+}
+
+}  // namespace
+}  // namespace millrace::engine

@@ -1,0 +1,101 @@
+// One directory of `log.dirs`: what a start finds in it, and the small files at its root that say how it was left. Kafka's
+// names and formats, except for `.millrace/`, which Kafka passes over because its name is no partition's.
+//
+//   <topic>-<n>/                       a partition (engine/log/log.h)
+//   <topic>-<n>.<unique>-delete/       a partition that was deleted; its files go at the next start at the latest
+//   recovery-point-offset-checkpoint   per partition: everything below is on disk
+//   log-start-offset-checkpoint        per partition: where its records begin, where that is not the first segment's base
+//   replication-offset-checkpoint      per partition: the high watermark
+//   .kafka_cleanshutdown               the last stop was clean: nothing needs a look
+//   .millrace/wal-<shard>              write-ahead logs (engine/log/write_ahead.h), in the first directory only
+//
+// All calls block the shard for the file system's metadata: for the start, the stop and the periodic checkpoint.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/ids.h"
+#include "base/result.h"
+#include "io/proactor.h"
+
+namespace millrace::log {
+
+inline constexpr std::string_view kRecoveryPointFile = "recovery-point-offset-checkpoint";
+inline constexpr std::string_view kLogStartFile = "log-start-offset-checkpoint";
+inline constexpr std::string_view kHighWatermarkFile = "replication-offset-checkpoint";
+inline constexpr std::string_view kCleanStopFile = ".kafka_cleanshutdown";
+inline constexpr std::string_view kOwnDirectory = ".millrace";
+
+// A partition as the start finds it; LogShard::open takes it.
+struct FoundPartition {
+  std::string directory;
+  std::string topic;
+  PartitionIndex partition{0};
+  // Zero when partition.metadata is missing, as in a directory that crashed while it was made.
+  TopicId topic_id;
+  bool clean_stop = false;
+  Offset recovery_point{0};
+  Offset log_start_offset{0};
+  // -1 when no checkpoint names the partition.
+  Offset high_watermark{-1};
+};
+
+struct DirectoryScan {
+  bool clean_stop = false;
+  // Of the process that stopped cleanly; -1 if not known.
+  std::int64_t broker_epoch = -1;
+  std::vector<FoundPartition> partitions;
+  // Full paths of "-delete" directories, to be removed with remove_tree().
+  std::vector<std::string> deleted;
+  // Entries that look like a partition but cannot be one of ours ("-future", "-stray"): left alone, named in the log.
+  std::vector<std::string> ignored;
+};
+
+// Lists the directory and reads its checkpoints. `topics_only` leaves `__cluster_metadata-0` out, which the quorum opens for
+// itself. Errors: not_found, io_error, corrupt (a checkpoint that cannot be read is not an empty one).
+Result<DirectoryScan> scan_log_directory(io::Proactor& proactor, const std::string& path);
+
+// The name of a partition's directory, and back. Empty when `name` is none.
+std::string partition_directory_name(std::string_view topic, PartitionIndex partition);
+struct PartitionName {
+  std::string topic;
+  PartitionIndex partition;
+};
+std::optional<PartitionName> parse_partition_directory(std::string_view name);
+
+// One partition's line in the three checkpoint files.
+struct CheckpointRow {
+  std::string topic;
+  PartitionIndex partition{0};
+  Offset recovery_point{0};
+  Offset log_start_offset{0};
+  Offset first_segment_offset{0};
+  // -1: not known, no line.
+  Offset high_watermark{-1};
+};
+
+// Writes the three files whole: temporary file, sync, rename, sync of the directory. `rows` are all partitions of the
+// directory, from all shards.
+Result<void> write_checkpoints(io::Proactor& proactor, const std::string& path,
+                               const std::vector<CheckpointRow>& rows);
+
+// After every log of the directory was closed and its checkpoints were written.
+Result<void> mark_clean_stop(io::Proactor& proactor, const std::string& path,
+                             std::int64_t broker_epoch);
+// Before the first append after a start. Durable on return.
+Result<void> clear_clean_stop(io::Proactor& proactor, const std::string& path);
+
+// Removes a directory and the files in it, one level deep, as partitions are. A directory that is gone already is no error.
+Result<void> remove_tree(io::Proactor& proactor, const std::string& path);
+
+// Writes `content` to `path` by way of a temporary file beside it; durable on return.
+Result<void> write_file_whole(io::Proactor& proactor, const std::string& path,
+                              std::string_view content);
+// Errors: not_found, too_large (over 64 MiB), io_error.
+Result<std::string> read_file_whole(io::Proactor& proactor, const std::string& path);
+
+}  // namespace millrace::log

@@ -1,0 +1,59 @@
+// LogOptions: what a topic's configuration says about its logs. Plain values with Kafka's defaults; every field can be changed
+// while the log is open (Log::set_options).
+#pragma once
+
+#include <cstdint>
+#include <limits>
+
+#include "engine/log/format/codec.h"
+#include "engine/log/format/record_batch.h"
+
+namespace millrace::log {
+
+// What an acknowledgement of this broker rests on.
+enum class Durability : std::uint8_t {
+  replicated,  // the page cache: survives the end of the process, as Kafka's does
+  fsync,       // the disk: survives the end of the power too
+};
+
+struct LogOptions {
+  static constexpr std::int64_t kNoLimit = -1;
+  static constexpr std::int64_t kNever = std::numeric_limits<std::int64_t>::max();
+
+  // Rolling. A segment ends when it would grow beyond segment_bytes, is older than segment_ms less its share of
+  // segment_jitter_ms, or when an index of it is full.
+  std::int64_t segment_bytes = std::int64_t{1} << 30;
+  std::int64_t segment_ms = std::int64_t{7} * 24 * 3600 * 1000;
+  std::int64_t segment_jitter_ms = 0;
+  std::int64_t segment_index_bytes = std::int64_t{10} << 20;
+  std::int64_t index_interval_bytes = 4096;
+  bool preallocate = false;
+
+  // Retention; kNoLimit turns it off. `deletes`: cleanup.policy contains "delete".
+  bool deletes = true;
+  std::int64_t retention_ms = std::int64_t{7} * 24 * 3600 * 1000;
+  std::int64_t retention_bytes = kNoLimit;
+  std::int64_t file_delete_delay_ms = 60'000;
+
+  // What is accepted.
+  std::int32_t message_bytes_max = 1'048'588;
+  TimestampType timestamp_type = TimestampType::create_time;
+  std::int64_t timestamp_before_max_ms = kNever;
+  std::int64_t timestamp_after_max_ms = 3'600'000;
+  bool keys_required = false;  // cleanup.policy contains "compact"
+  // As produced, or else opened and made anew with `compression`.
+  bool compression_as_produced = true;
+  Codec compression = Codec::none;
+  int compression_level = kDefaultCompressionLevel;
+
+  // Durability. flush_messages and flush_ms are Kafka's and come on top of it.
+  Durability durability = Durability::fsync;
+  std::int64_t flush_messages = kNever;
+  std::int64_t flush_ms = kNever;
+
+  std::int64_t producer_id_expiration_ms = 86'400'000;
+
+  bool operator==(const LogOptions&) const = default;
+};
+
+}  // namespace millrace::log

@@ -11,6 +11,7 @@ std::string_view to_string(Errc code) {
     case Errc::malformed: return "malformed";
     case Errc::too_large: return "too_large";
     case Errc::unsupported: return "unsupported";
+    case Errc::unsupported_codec: return "unsupported_codec";
     case Errc::corrupt: return "corrupt";
     case Errc::out_of_range: return "out_of_range";
     case Errc::invalid_argument: return "invalid_argument";

@@ -15,7 +15,8 @@ enum class Errc : std::uint8_t {
   truncated,              // bytes end before what they announce
   malformed,              // bytes that no sender of the protocol or format would write
   too_large,              // over a named limit
-  unsupported,            // understood, but not served: version, codec, feature
+  unsupported,            // understood, but not served: version, feature, message format
+  unsupported_codec,      // a compression codec that is not served here
   corrupt,                // a checksum or an invariant of stored bytes does not hold
   out_of_range,           // an offset outside of the log
   invalid_argument,       // a request that cannot be granted as asked

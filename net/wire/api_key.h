@@ -107,7 +107,8 @@ enum class ApiKey : std::int16_t {
   delete_share_group_offsets = 92,
 };
 
-// One API that net/wire can decode and encode.
+// One API that net/wire can decode and encode. A broker advertises those of them that it answers,
+// never this list as it is.
 struct ApiInfo {
   ApiKey key;
   std::string_view name;

@@ -209,6 +209,34 @@ class Connection:
             body += b"\0\0"
         return parse_metadata(self.ask(METADATA, version, body), version)
 
+    def node_id(self):
+        """The id of the first broker that Metadata lists."""
+        reader = self.ask(METADATA, 1, struct.pack(">i", 0))
+        reader.i32()
+        return reader.i32()
+
+    def await_served(self, topic, partition, timeout=15):
+        """Waits until the partition answers ListOffsets: a new one may need a moment."""
+        deadline = time.monotonic() + timeout
+        error = None
+        while time.monotonic() < deadline:
+            error = self.list_offsets(topic, partition, -1)[0]
+            if error == 0:
+                return
+            time.sleep(0.01)
+        raise WireError(f"{topic}-{partition} is not served: error {error}")
+
+    def await_producer_id(self, timeout=15):
+        """A new producer id; a broker that has just started may first say `loading`."""
+        deadline = time.monotonic() + timeout
+        error = None
+        while time.monotonic() < deadline:
+            error, producer_id, _ = self.init_producer_id()
+            if error == 0:
+                return producer_id
+            time.sleep(0.02)
+        raise WireError(f"no producer id: error {error}")
+
     def create_topics(self, version, topics, timeout_ms=30000, validate_only=False):
         """CreateTopics 2 to 4: topics is {name: partitions} or {name: (partitions, configs)}."""
         body = struct.pack(">i", len(topics))

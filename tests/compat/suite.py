@@ -1,0 +1,192 @@
+#!/usr/bin/env python3
+"""Real clients against a Kafka-compatible broker, Millrace or Apache Kafka itself.
+
+  suite.py --bootstrap 127.0.0.1:9092 --system millrace    a broker that runs already
+  suite.py --start millrace --binary build/release/millrace
+  suite.py --start kafka
+
+Prints a line per check and closes with `N passed, N failed`. With --json, runs against two systems can
+be compared by diff.py.
+"""
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import uuid
+
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+from compat import kcat_checks, tool_checks, trap_checks  # noqa: E402
+from rig import brokers, kafka_jars, report as reports  # noqa: E402
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+CLIENT_TIMEOUT = 150
+PARTS = ("traps", "kcat", "librdkafka", "java", "tools", "kafkajs")
+
+
+def build_librdkafka_client():
+    """The CMake target where it is built, else compiled into the cache."""
+    source = os.path.join(HERE, "librdkafka_client.cc")
+    for preset in ("release", "dev"):
+        for place in ("tests/compat", "tests", "."):
+            path = os.path.join(kafka_jars.ROOT, "build", preset, place, "compat_librdkafka")
+            if os.path.exists(path) and os.path.getmtime(path) >= os.path.getmtime(source):
+                return path
+    out = os.path.join(kafka_jars.cache_folder(), "compat_librdkafka")
+    if not os.path.exists(out) or os.path.getmtime(out) < os.path.getmtime(source):
+        os.makedirs(kafka_jars.cache_folder(), exist_ok=True)
+        compiler = shutil.which("clang++-19") or "c++"
+        subprocess.run([compiler, "-std=c++20", "-O1", source, "-o", out, "-lrdkafka"], check=True,
+                       timeout=180)
+    return out
+
+
+def kafkajs_modules():
+    """Installs kafkajs and its codecs into the cache once; returns the folder of modules."""
+    folder = os.path.join(kafka_jars.cache_folder(), "kafkajs")
+    wanted = os.path.join(HERE, "kafkajs", "package.json")
+    have = os.path.join(folder, "package.json")
+    modules = os.path.join(folder, "node_modules")
+    with open(wanted, "rb") as text:
+        content = text.read()
+    complete = os.path.join(folder, "complete")
+    if os.path.exists(complete) and os.path.exists(have) and open(have, "rb").read() == content:
+        return modules
+    os.makedirs(folder, exist_ok=True)
+    with open(have, "wb") as out:
+        out.write(content)
+    subprocess.run(["npm", "install", "--no-audit", "--no-fund", "--ignore-scripts", "--silent"],
+                   cwd=folder, check=True, timeout=300)
+    with open(complete, "w", encoding="utf-8") as mark:
+        mark.write("ok\n")
+    return modules
+
+
+class Suite:
+    """One run of all parts against one broker."""
+
+    def __init__(self, bootstrap, report, scratch, broker=None, data_dir=None):
+        self.bootstrap = bootstrap
+        self.report = report
+        self.scratch = scratch
+        self.broker = broker
+        self.data_dir = data_dir
+        self.prefix = "c" + uuid.uuid4().hex[:8]
+
+    def run(self, parts):
+        for part in parts:
+            try:
+                getattr(self, part)()
+            except Exception as error:  # a part that cannot run at all is one failed check
+                self.report.failed(f"{part}/starts", f"{type(error).__name__}: {error}")
+            if self.broker and not self.broker.alive():
+                self.report.failed(f"{part}/broker_lives", "the broker ended: " + self.broker.log_tail())
+                self.broker.start()
+
+    def wanted(self, part):
+        only = self.report.only
+        return not only or any(word in part or word.startswith(part + "/") or "/" not in word
+                               for word in only)
+
+    def traps(self):
+        host, port = self.bootstrap.rsplit(":", 1)
+        trap_checks.Traps(host, int(port), self.prefix + "t", self.report, self.broker).run()
+
+    def kcat(self):
+        kcat_checks.Kcat(self.bootstrap, self.prefix + "k", self.report).run()
+
+    def tools(self):
+        tool_checks.Tools(self.bootstrap, self.prefix + "o", self.report, self.scratch,
+                          self.data_dir).run()
+
+    def librdkafka(self):
+        self.client("librdkafka", [build_librdkafka_client(), self.bootstrap, self.prefix + "l"])
+
+    def java(self):
+        path = kafka_jars.compile_java(os.path.join(HERE, "JavaClient.java"))
+        logging = "file:" + os.path.join(kafka_jars.KAFKA_FOLDER, "log4j2.properties")
+        self.client("java", ["java", *kafka_jars.TOOL_JVM, f"-Dlog4j2.configurationFile={logging}",
+                             "-cp", path, "JavaClient", self.bootstrap, self.prefix + "j"])
+
+    def kafkajs(self):
+        environment = dict(os.environ, NODE_PATH=kafkajs_modules())
+        self.client("kafkajs", ["node", os.path.join(HERE, "kafkajs", "client.js"), self.bootstrap,
+                                self.prefix + "n"], environment)
+
+    def client(self, name, command, environment=None):
+        """Runs a client program that prints its own check lines."""
+        if not self.wanted(name):
+            return
+        try:
+            done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+                                  text=True, timeout=CLIENT_TIMEOUT, env=environment, check=False)
+            output, code = done.stdout, done.returncode
+        except subprocess.TimeoutExpired as error:
+            output, code = (error.stdout or b"").decode(errors="replace"), "none (took too long)"
+        self.report.adopt(name, output, code)
+
+    def after_stop(self):
+        """With the broker stopped: Apache Kafka's tool reads its files, and they hold what was sent."""
+        values = [line.split("\t")[1] for line in tool_checks.Tools.lines(None)]
+        for codec in ("none", "gzip", "snappy", "lz4", "zstd"):
+            self.report.run(f"files/dump_log_{codec}", tool_checks.dump_partition, self.data_dir,
+                            f"{self.prefix}o-console-{codec}", values)
+        self.report.run("files/dump_metadata_log", tool_checks.dump_metadata_log, self.data_dir)
+
+
+def arguments():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
+    parser.add_argument("--bootstrap", help="address of a running broker")
+    parser.add_argument("--system", choices=("millrace", "kafka"), help="what runs there")
+    parser.add_argument("--start", choices=("millrace", "kafka"), help="start a broker for the run")
+    parser.add_argument("--binary", default=os.path.join(kafka_jars.ROOT, "build/release/millrace"))
+    parser.add_argument("--override", action="append", default=[], metavar="KEY=VALUE",
+                        help="a setting for the started broker")
+    parser.add_argument("--data-dir", help="log directory of the running broker, for kafka-dump-log")
+    parser.add_argument("--parts", default=",".join(PARTS), help="of: " + ",".join(PARTS))
+    parser.add_argument("--keep", action="store_true", help="keep the started broker's folder")
+    reports.add_report_options(parser)
+    options = parser.parse_args()
+    if bool(options.bootstrap) == bool(options.start):
+        parser.error("give either --bootstrap with --system, or --start")
+    unknown = set(options.parts.split(",")) - set(PARTS)
+    if unknown:
+        parser.error(f"unknown parts: {', '.join(sorted(unknown))}")
+    return options
+
+
+def main():
+    options = arguments()
+    report = reports.Report(options.only)
+    scratch = tempfile.mkdtemp(prefix="millrace-compat-")
+    parts = options.parts.split(",")
+    try:
+        if options.bootstrap:
+            Suite(options.bootstrap, report, scratch, None, options.data_dir).run(parts)
+        else:
+            overrides = dict(pair.split("=", 1) for pair in options.override)
+            broker = brokers.open_broker(options.start, os.path.join(scratch, "broker"), options.binary,
+                                         overrides)
+            with broker:
+                broker.start()
+                suite = Suite(broker.bootstrap, report, scratch, broker, broker.data_dir)
+                suite.run(parts)
+                code = broker.stop()
+                report.expect("broker/stops_cleanly", code in (0, 143), f"exit code {code}")
+                if "tools" in parts and not options.only:
+                    suite.after_stop()
+    except brokers.StartFailed as error:
+        report.failed("broker/starts", error)
+    finally:
+        if options.keep:
+            print(f"kept {scratch}")
+        else:
+            shutil.rmtree(scratch, ignore_errors=True)
+    about = {"system": options.system or options.start, "kafka_tools": kafka_jars.kafka_version()}
+    sys.exit(report.close(options.json, about))
+
+
+if __name__ == "__main__":
+    main()

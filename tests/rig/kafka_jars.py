@@ -83,7 +83,7 @@ def libs_folder():
 def _fetch(libs):
     if not shutil.which("mvn"):
         raise RuntimeError("Maven is missing: install the Debian packages maven and "
-                           "openjdk-17-jdk-headless (packaging/dependencies.sh compat)")
+                           "openjdk-17-jdk-headless (packaging/dependencies.sh test)")
     shutil.rmtree(libs, ignore_errors=True)
     command = ["mvn", "-B", "-q", "-f", POM, COPY_GOAL, f"-DoutputDirectory={libs}",
                "-DincludeScope=runtime", f"-DexcludeGroupIds={LEFT_OUT_GROUPS}"]

@@ -33,9 +33,6 @@ namespace millrace::log {
 
 class LogShard;
 
-// Who appends: what only a broker's own parts may write is refused from clients.
-enum class AppendOrigin : std::uint8_t { client, coordinator, raft_leader };
-
 struct AppendOptions {
   LeaderEpoch leader_epoch;
   WallTime now;
@@ -74,6 +71,9 @@ struct ReadLimits {
   std::size_t bytes_max = 0;
   // Give the first batch even if it is larger than bytes_max.
   bool at_least_one_batch = false;
+  // Where the data is not in memory the range may end inside of a batch, so that looking for the batch's end does not wait
+  // for the disk. Consumers pass over such a rest, as they do with Kafka's.
+  bool may_cut_cold = false;
 };
 
 struct FoundOffset {
@@ -150,7 +150,7 @@ class Log {
   // batch fits. Takes no copy and, for a reader that goes on where it stopped, no look at the file.
   // Errors: out_of_range, corrupt (the segment is damaged there: said in the log once), io_error.
   Result<ReadRange> read(Offset from, const ReadLimits& limits);
-  // Copies such a range; for coordinators, replay and tests. Errors: as read().
+  // Copies such a range, whole batches always; for coordinators, replay and tests. Errors: as read().
   io::Task<Result<std::vector<std::byte>>> read_bytes(Offset from, ReadLimits limits);
   // The first record below `end` that is at least as young as `timestamp`; empty if there is none.
   io::Task<Result<std::optional<FoundOffset>>> find_timestamp(std::int64_t timestamp, Offset end);

@@ -5,8 +5,7 @@
 #include <cstdint>
 #include <limits>
 
-#include "engine/log/format/codec.h"
-#include "engine/log/format/record_batch.h"
+#include "engine/log/format/append_validation.h"
 
 namespace millrace::log {
 
@@ -35,16 +34,8 @@ struct LogOptions {
   std::int64_t retention_bytes = kNoLimit;
   std::int64_t file_delete_delay_ms = 60'000;
 
-  // What is accepted.
-  std::int32_t message_bytes_max = 1'048'588;
-  TimestampType timestamp_type = TimestampType::create_time;
-  std::int64_t timestamp_before_max_ms = kNever;
-  std::int64_t timestamp_after_max_ms = 3'600'000;
-  bool keys_required = false;  // cleanup.policy contains "compact"
-  // As produced, or else opened and made anew with `compression`.
-  bool compression_as_produced = true;
-  Codec compression = Codec::none;
-  int compression_level = kDefaultCompressionLevel;
+  // What is accepted: sizes, timestamps, codec. `origin` is overwritten by each append's.
+  AppendRules accept;
 
   // Durability. flush_messages and flush_ms are Kafka's and come on top of it.
   Durability durability = Durability::fsync;
@@ -52,8 +43,6 @@ struct LogOptions {
   std::int64_t flush_ms = kNever;
 
   std::int64_t producer_id_expiration_ms = 86'400'000;
-
-  bool operator==(const LogOptions&) const = default;
 };
 
 }  // namespace millrace::log

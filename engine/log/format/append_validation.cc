@@ -97,7 +97,7 @@ Result<void> check_header(const RecordBatch& batch, const AppendRules& rules) {
     return fail(Errc::corrupt, fmt::format("CRC of the batch is {:08x}, it says {:08x}",
                                            batch.computed_crc(), batch.stored_crc()));
   }
-  if (rules.origin == AppendOrigin::client && batch.base_offset() != Offset(0)) {
+  if (rules.from_client && batch.base_offset() != Offset(0)) {
     return fail(Errc::malformed, fmt::format("the batch's base offset must be 0, it is {}",
                                              batch.base_offset().value()));
   }
@@ -106,7 +106,7 @@ Result<void> check_header(const RecordBatch& batch, const AppendRules& rules) {
     return fail(Errc::malformed, fmt::format("{} records announced for {} offsets",
                                              batch.record_count(), span));
   }
-  if (rules.origin == AppendOrigin::client) {
+  if (rules.from_client) {
     if (batch.is_control()) {
       return fail(Errc::malformed, "clients must not write control records");
     }

@@ -26,11 +26,6 @@ inline constexpr std::uint64_t kDecompressedBytesFloor = std::uint64_t{16} << 20
 // Bad records of one batch that are named one by one in the answer.
 inline constexpr std::size_t kRecordErrorsMax = 10;
 
-enum class AppendOrigin : std::uint8_t {
-  client,    // a produce request: everything is checked
-  internal,  // a coordinator or the controller: may write control records, without sequence numbers
-};
-
 // The topic's settings, by Kafka's names.
 struct AppendRules {
   std::size_t max_message_bytes = 1048588;
@@ -42,7 +37,8 @@ struct AppendRules {
   // compression.type; empty stands for "producer".
   std::optional<Codec> compression;
   int compression_level = kDefaultCompressionLevel;
-  AppendOrigin origin = AppendOrigin::client;
+  // False for a coordinator or the controller, who may write control records, without sequence numbers.
+  bool from_client = true;
 
   std::uint64_t decompressed_bytes_max() const {
     const std::uint64_t scaled = std::uint64_t{max_message_bytes} * kDecompressionRatioMax;

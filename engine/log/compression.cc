@@ -1,0 +1,363 @@
+#include "engine/log/compression.h"
+
+#include <fmt/core.h>
+#include <lz4frame.h>
+#include <snappy.h>
+#include <zlib.h>
+#include <zstd.h>
+
+#include <algorithm>
+#include <array>
+#include <limits>
+
+#include "base/check.h"
+
+namespace millrace::log {
+
+namespace {
+
+constexpr std::size_t kPiece = Compression::kPieceBytes;
+
+std::unexpected<Error> too_large(std::uint64_t output_bytes_max) {
+  return fail(Errc::too_large, fmt::format("the payload opens to more than {} bytes",
+                                           output_bytes_max));
+}
+
+// What every reader counts: output handed out, against the cap.
+class CappedReader : public PayloadReader {
+ public:
+  Result<ConstBytes> next() final {
+    TRY(piece, next_piece());
+    given_ += piece.size();
+    if (given_ > output_bytes_max_) return too_large(output_bytes_max_);
+    return piece;
+  }
+
+ protected:
+  void restart(std::uint64_t output_bytes_max) {
+    output_bytes_max_ = output_bytes_max;
+    given_ = 0;
+  }
+  std::uint64_t allowance() const { return output_bytes_max_ - given_; }
+  std::uint64_t output_bytes_max() const { return output_bytes_max_; }
+
+ private:
+  virtual Result<ConstBytes> next_piece() = 0;
+
+  std::uint64_t output_bytes_max_ = 0;
+  std::uint64_t given_ = 0;
+};
+
+unsigned char* zlib_bytes(const std::byte* bytes) {
+  // zlib does not write through next_in.
+  return reinterpret_cast<unsigned char*>(const_cast<std::byte*>(bytes));
+}
+
+// Makes `out` longer by `bytes` and returns where they start.
+std::byte* grow(std::vector<std::byte>& out, std::size_t bytes) {
+  const std::size_t before = out.size();
+  out.resize(before + bytes);
+  return out.data() + before;
+}
+
+}  // namespace
+
+// ---- gzip: one or more members, as RFC 1952 has it.
+
+class Compression::Gzip final : public CappedReader {
+ public:
+  // 15 bits of window; 16 asks zlib for gzip's header and trailer.
+  static constexpr int kWindowBits = 15 + 16;
+
+  Gzip() : output_(kPiece) { CHECK(inflateInit2(&stream_, kWindowBits) == Z_OK); }
+  ~Gzip() override { inflateEnd(&stream_); }
+
+  void open(ConstBytes payload, std::uint64_t output_bytes_max) {
+    restart(output_bytes_max);
+    CHECK(inflateReset(&stream_) == Z_OK);
+    CHECK(payload.size() <= std::numeric_limits<unsigned>::max());
+    stream_.next_in = zlib_bytes(payload.data());
+    stream_.avail_in = static_cast<unsigned>(payload.size());
+    member_ended_ = false;
+  }
+
+  static Result<void> compress(int level, ConstBytes plain, std::vector<std::byte>& out) {
+    if (level != Z_DEFAULT_COMPRESSION) level = std::clamp(level, 1, 9);
+    z_stream stream{};
+    CHECK(deflateInit2(&stream, level, Z_DEFLATED, kWindowBits, 8, Z_DEFAULT_STRATEGY) == Z_OK);
+    const std::size_t bound = deflateBound(&stream, plain.size());
+    const std::size_t before = out.size();
+    stream.next_in = zlib_bytes(plain.data());
+    stream.avail_in = static_cast<unsigned>(plain.size());
+    stream.next_out = reinterpret_cast<unsigned char*>(grow(out, bound));
+    stream.avail_out = static_cast<unsigned>(bound);
+    const int outcome = deflate(&stream, Z_FINISH);
+    out.resize(before + stream.total_out);
+    deflateEnd(&stream);
+    CHECK(outcome == Z_STREAM_END, "{}", outcome);
+    return {};
+  }
+
+ private:
+  Result<ConstBytes> next_piece() override {
+    stream_.next_out = reinterpret_cast<unsigned char*>(output_.data());
+    stream_.avail_out = static_cast<unsigned>(output_.size());
+    while (stream_.avail_out > 0) {
+      if (member_ended_) {
+        if (stream_.avail_in == 0) break;
+        if (inflateReset(&stream_) != Z_OK) return fail(Errc::corrupt, "gzip member");
+        member_ended_ = false;
+      }
+      const int outcome = inflate(&stream_, Z_NO_FLUSH);
+      if (outcome == Z_STREAM_END) {
+        member_ended_ = true;
+      } else if (outcome != Z_OK) {
+        return fail(Errc::corrupt, fmt::format("gzip: {}", stream_.msg ? stream_.msg : "ends early"));
+      }
+    }
+    return ConstBytes(output_).first(output_.size() - stream_.avail_out);
+  }
+
+  z_stream stream_{};
+  std::vector<std::byte> output_;
+  bool member_ended_ = false;
+};
+
+// ---- snappy: Xerial's framing as Apache's Java client writes it, or one raw block as librdkafka does.
+
+namespace {
+// Magic, then two 32-bit versions, then blocks of a 32-bit size and that many bytes.
+constexpr std::array<unsigned char, 8> kXerialMagic = {0x82, 'S', 'N', 'A', 'P', 'P', 'Y', 0};
+constexpr std::size_t kXerialHeaderBytes = 16;
+constexpr std::size_t kXerialBlockBytes = std::size_t{32} << 10;
+
+const char* chars(const std::byte* bytes) { return reinterpret_cast<const char*>(bytes); }
+}  // namespace
+
+class Compression::Snappy final : public CappedReader {
+ public:
+  void open(ConstBytes payload, std::uint64_t output_bytes_max) {
+    restart(output_bytes_max);
+    framed_ = payload.size() >= kXerialHeaderBytes &&
+              std::memcmp(payload.data(), kXerialMagic.data(), kXerialMagic.size()) == 0;
+    left_ = framed_ ? payload.subspan(kXerialHeaderBytes) : payload;
+    at_start_ = true;
+  }
+
+  static Result<void> compress(ConstBytes plain, std::vector<std::byte>& out) {
+    std::byte* const header = grow(out, kXerialHeaderBytes);
+    std::memcpy(header, kXerialMagic.data(), kXerialMagic.size());
+    store_big_endian(header + 8, std::int32_t{1});
+    store_big_endian(header + 12, std::int32_t{1});
+    while (!plain.empty()) {
+      const auto block = plain.first(std::min(plain.size(), kXerialBlockBytes));
+      plain = plain.subspan(block.size());
+      const std::size_t before = out.size();
+      std::size_t size = snappy::MaxCompressedLength(block.size());
+      std::byte* const at = grow(out, 4 + size);
+      snappy::RawCompress(chars(block.data()), block.size(), reinterpret_cast<char*>(at + 4), &size);
+      store_big_endian(at, static_cast<std::int32_t>(size));
+      out.resize(before + 4 + size);
+    }
+    return {};
+  }
+
+ private:
+  Result<ConstBytes> next_piece() override {
+    if (!framed_) {
+      if (!at_start_) return ConstBytes();
+      at_start_ = false;
+      return block(left_);
+    }
+    // An empty block gives no bytes, which would read as the end.
+    while (!left_.empty()) {
+      // Streams written one after the other carry a header each.
+      if (left_.size() >= kXerialHeaderBytes &&
+          std::memcmp(left_.data(), kXerialMagic.data(), kXerialMagic.size()) == 0) {
+        left_ = left_.subspan(kXerialHeaderBytes);
+        continue;
+      }
+      if (left_.size() < 4) return fail(Errc::corrupt, "snappy block size");
+      const auto size = load_big_endian<std::uint32_t>(left_.data());
+      if (size > left_.size() - 4) return fail(Errc::corrupt, "snappy block ends early");
+      TRY(piece, block(left_.subspan(4, size)));
+      left_ = left_.subspan(4 + std::size_t{size});
+      if (!piece.empty()) return piece;
+    }
+    return ConstBytes();
+  }
+
+  Result<ConstBytes> block(ConstBytes compressed) {
+    std::size_t size = 0;
+    if (!snappy::GetUncompressedLength(chars(compressed.data()), compressed.size(), &size)) {
+      return fail(Errc::corrupt, "snappy length");
+    }
+    if (size > allowance()) return too_large(output_bytes_max());
+    // Nothing that snappy writes is smaller than a 64th of what it stands for: do not believe a length, allocate for it
+    // and only then find out.
+    if (size / 64 > compressed.size()) return fail(Errc::corrupt, "snappy length");
+    if (output_.size() < size) output_.resize(size);
+    if (!snappy::RawUncompress(chars(compressed.data()), compressed.size(),
+                               reinterpret_cast<char*>(output_.data()))) {
+      return fail(Errc::corrupt, "snappy block");
+    }
+    return ConstBytes(output_).first(size);
+  }
+
+  std::vector<std::byte> output_;
+  ConstBytes left_;
+  bool framed_ = false;
+  bool at_start_ = true;
+};
+
+// ---- lz4: frames, one or more.
+
+class Compression::Lz4 final : public CappedReader {
+ public:
+  Lz4() : output_(kPiece) {
+    CHECK(!LZ4F_isError(LZ4F_createDecompressionContext(&context_, LZ4F_VERSION)));
+  }
+  ~Lz4() override { LZ4F_freeDecompressionContext(context_); }
+
+  void open(ConstBytes payload, std::uint64_t output_bytes_max) {
+    restart(output_bytes_max);
+    LZ4F_resetDecompressionContext(context_);
+    left_ = payload;
+    frame_ended_ = false;
+  }
+
+  static Result<void> compress(int level, ConstBytes plain, std::vector<std::byte>& out) {
+    LZ4F_preferences_t preferences{};
+    preferences.frameInfo.blockSizeID = LZ4F_max64KB;
+    preferences.frameInfo.blockMode = LZ4F_blockIndependent;
+    preferences.compressionLevel = level;
+    const std::size_t bound = LZ4F_compressFrameBound(plain.size(), &preferences);
+    const std::size_t before = out.size();
+    const std::size_t size = LZ4F_compressFrame(grow(out, bound), bound, plain.data(),
+                                                plain.size(), &preferences);
+    CHECK(!LZ4F_isError(size), "{}", LZ4F_getErrorName(size));
+    out.resize(before + size);
+    return {};
+  }
+
+ private:
+  Result<ConstBytes> next_piece() override {
+    std::size_t filled = 0;
+    while (filled < output_.size()) {
+      if (frame_ended_ && left_.empty()) break;
+      std::size_t produced = output_.size() - filled;
+      std::size_t consumed = left_.size();
+      const std::size_t hint = LZ4F_decompress(context_, output_.data() + filled, &produced,
+                                               left_.data(), &consumed, nullptr);
+      if (LZ4F_isError(hint)) {
+        return fail(Errc::corrupt, fmt::format("lz4: {}", LZ4F_getErrorName(hint)));
+      }
+      filled += produced;
+      left_ = left_.subspan(consumed);
+      frame_ended_ = hint == 0;
+      if (!frame_ended_ && produced == 0 && consumed == 0) {
+        return fail(Errc::corrupt, "lz4: ends early");
+      }
+    }
+    return ConstBytes(output_).first(filled);
+  }
+
+  LZ4F_dctx* context_ = nullptr;
+  std::vector<std::byte> output_;
+  ConstBytes left_;
+  bool frame_ended_ = false;
+};
+
+// ---- zstd: frames, one or more.
+
+class Compression::Zstd final : public CappedReader {
+ public:
+  Zstd() : context_(ZSTD_createDCtx()), output_(kPiece) { CHECK(context_ != nullptr); }
+  ~Zstd() override { ZSTD_freeDCtx(context_); }
+
+  void open(ConstBytes payload, std::uint64_t output_bytes_max) {
+    restart(output_bytes_max);
+    ZSTD_DCtx_reset(context_, ZSTD_reset_session_only);
+    input_ = {payload.data(), payload.size(), 0};
+    frame_ended_ = false;
+  }
+
+  static Result<void> compress(int level, ConstBytes plain, std::vector<std::byte>& out) {
+    level = std::clamp(level, ZSTD_minCLevel(), ZSTD_maxCLevel());
+    const std::size_t bound = ZSTD_compressBound(plain.size());
+    const std::size_t before = out.size();
+    const std::size_t size =
+        ZSTD_compress(grow(out, bound), bound, plain.data(), plain.size(), level);
+    CHECK(!ZSTD_isError(size), "{}", ZSTD_getErrorName(size));
+    out.resize(before + size);
+    return {};
+  }
+
+ private:
+  Result<ConstBytes> next_piece() override {
+    ZSTD_outBuffer output{output_.data(), output_.size(), 0};
+    while (output.pos < output.size) {
+      if (frame_ended_ && input_.pos == input_.size) break;
+      const std::size_t consumed_before = input_.pos;
+      const std::size_t produced_before = output.pos;
+      const std::size_t hint = ZSTD_decompressStream(context_, &output, &input_);
+      if (ZSTD_isError(hint)) {
+        return fail(Errc::corrupt, fmt::format("zstd: {}", ZSTD_getErrorName(hint)));
+      }
+      frame_ended_ = hint == 0;
+      if (!frame_ended_ && input_.pos == consumed_before && output.pos == produced_before) {
+        return fail(Errc::corrupt, "zstd: ends early");
+      }
+    }
+    return ConstBytes(output_).first(output.pos);
+  }
+
+  ZSTD_DCtx* context_;
+  std::vector<std::byte> output_;
+  ZSTD_inBuffer input_{};
+  bool frame_ended_ = false;
+};
+
+// ---- The front.
+
+Compression::Compression() = default;
+Compression::~Compression() = default;
+
+namespace {
+template <class Reader>
+Result<PayloadReader*> open_with(std::unique_ptr<Reader>& reader, ConstBytes payload,
+                                 std::uint64_t output_bytes_max) {
+  if (!reader) reader = std::make_unique<Reader>();
+  reader->open(payload, output_bytes_max);
+  return reader.get();
+}
+}  // namespace
+
+Result<PayloadReader*> Compression::open(Codec codec, ConstBytes payload,
+                                         std::uint64_t output_bytes_max) {
+  switch (codec) {
+    case Codec::gzip: return open_with(gzip_, payload, output_bytes_max);
+    case Codec::snappy: return open_with(snappy_, payload, output_bytes_max);
+    case Codec::lz4: return open_with(lz4_, payload, output_bytes_max);
+    case Codec::zstd: return open_with(zstd_, payload, output_bytes_max);
+    case Codec::none: break;
+  }
+  return fail(Errc::unsupported_codec, std::string(to_string(codec)));
+}
+
+Result<void> Compression::compress(Codec codec, int level, ConstBytes plain,
+                                   std::vector<std::byte>& out) {
+  const bool by_default = level == kDefaultCompressionLevel;
+  switch (codec) {
+    case Codec::gzip:
+      return Gzip::compress(by_default ? Z_DEFAULT_COMPRESSION : level, plain, out);
+    case Codec::snappy: return Snappy::compress(plain, out);
+    // Kafka's default for lz4 is 9.
+    case Codec::lz4: return Lz4::compress(by_default ? 9 : level, plain, out);
+    case Codec::zstd: return Zstd::compress(by_default ? ZSTD_CLEVEL_DEFAULT : level, plain, out);
+    case Codec::none: break;
+  }
+  return fail(Errc::unsupported_codec, std::string(to_string(codec)));
+}
+
+}  // namespace millrace::log

@@ -16,7 +16,11 @@ class Completion {
   Completion(const Completion&) = delete;
   Completion& operator=(const Completion&) = delete;
 
+  // Called by the backend only.
   void complete(std::int64_t result) { function_(*this, result); }
+
+  // The backend's own record of the operation while it is pending, else null. Nobody else's business.
+  void* pending = nullptr;
 
  private:
   Function function_;

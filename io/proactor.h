@@ -106,11 +106,14 @@ class Proactor {
   // Waits until the socket can be read (POLLIN) or written (POLLOUT); result: the poll mask.
   virtual void poll(SocketHandle socket, short events, Completion& done) = 0;
   virtual void connect(SocketHandle socket, const void* address, unsigned address_bytes, Completion& done) = 0;
-  // Inline, non-blocking: bytes moved, would_block, or closed.
+  // Inline, non-blocking: bytes moved, would_block, or closed. Of a file: 0 when it ends before `position`; the caller asks
+  // resident() first, since a cold page is waited for.
   virtual Result<std::size_t> send_file_inline(SocketHandle socket, FileHandle file, std::uint64_t position,
                                                std::size_t length) = 0;
   virtual Result<std::size_t> send_inline(SocketHandle socket, std::span<const ::iovec> slices, bool more) = 0;
+  // 0 at the end of the stream, as with the queued receive.
   virtual Result<std::size_t> receive_inline(SocketHandle socket, Bytes bytes) = 0;
+  // Requires: no operation is pending on it.
   virtual void close_socket(SocketHandle socket) = 0;
   // Asks for an early end of a queued operation; it completes with -ECANCELED unless it was done already.
   virtual void cancel(Completion& pending) = 0;
@@ -121,6 +124,8 @@ class Proactor {
   virtual std::size_t run_once(std::optional<Instant> sleep_until) = 0;
   // Ends the sleep of run_once. The only call another thread may make.
   virtual void wake() = 0;
+  // Whether threads that share this shard's core are at work for it: spinning would take it from them.
+  virtual bool workers_busy() const { return false; }
 };
 
 }  // namespace millrace::io

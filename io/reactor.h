@@ -10,9 +10,10 @@
 
 #include <coroutine>
 #include <cstdint>
-#include <deque>
 #include <functional>
 #include <optional>
+#include <utility>
+#include <vector>
 
 #include "base/ids.h"
 #include "base/time.h"
@@ -44,8 +45,10 @@ class Timer : public boost::intrusive::set_base_hook<boost::intrusive::optimize_
   Reactor* reactor_ = nullptr;
 };
 
-// Work gathered during a turn and done once at its end: a partition's waiting batches become one write.
-class TurnHook : public boost::intrusive::list_base_hook<> {
+// Work gathered during a turn and done once at its end: a partition's waiting batches become one write. Destroying an armed hook
+// disarms it.
+class TurnHook : public boost::intrusive::list_base_hook<
+                     boost::intrusive::link_mode<boost::intrusive::auto_unlink>> {
  public:
   virtual ~TurnHook() = default;
   virtual void at_turn_end() = 0;
@@ -63,7 +66,9 @@ class Inbox {
 };
 
 struct ReactorOptions {
-  // How long to spin before sleeping (DATAPATH.md: a wake costs 65 us and more). Zero: never spin.
+  // How long to spin before sleeping: waking a sleeping thread costs 65 us and more in a virtual machine. Zero: never spin.
+  // A shard that keeps spinning for nothing spins only now and then, and none spins while its own worker threads have work:
+  // they share its core.
   Duration spin{};
   bool spin_always = false;
 };
@@ -77,11 +82,26 @@ class Reactor {
   // The reactor whose turn is running on this thread. CHECKs that there is one.
   static Reactor& current();
   static bool has_current();
+  // Makes `reactor` the current one for a while: turns do it, and so does whoever builds or ends objects of a shard that does
+  // not run yet or any more. They nest.
+  class Enter {
+   public:
+    explicit Enter(Reactor& reactor);
+    ~Enter();
+    Enter(const Enter&) = delete;
+    Enter& operator=(const Enter&) = delete;
+
+   private:
+    Reactor* outer_;
+  };
 
   ShardId shard() const { return shard_; }
   Proactor& proactor() { return proactor_; }
-  // The clock, read at most once per turn: cheap, and constant within one.
-  Instant now() const { return now_; }
+  // The clock, read once per turn and again after a sleep: cheap, and constant in between.
+  Instant now() {
+    if (!now_fresh_) read_clock();
+    return now_;
+  }
   WallTime wall_now() { return proactor_.wall_now(); }
 
   // Resumes `ready` in this or the next turn, in the order of the calls.
@@ -93,24 +113,35 @@ class Reactor {
   // One turn. Sleeps (bounded by timers and `sleep_max`) only when `may_sleep` and nothing is ready. Returns whether anything
   // was done. The simulator calls turn(false) on each shard in an order it draws.
   bool turn(bool may_sleep, Duration sleep_max = std::chrono::seconds(1));
-  // Turns until `stop` says so; `stop` is asked once per turn.
+  // Turns until `stop` says so; it is asked at the start of each turn and before a sleep.
   void run(const std::function<bool()>& stop);
   // When the earliest timer is due.
   std::optional<Instant> next_deadline() const;
 
  private:
   friend class Timer;
+  bool turn_unless(bool may_sleep, Duration sleep_max, const std::function<bool()>* stop);
   std::size_t run_ready();
   std::size_t run_timers();
   std::size_t run_hooks();
+  std::size_t run_io(bool may_sleep, Duration sleep_max);
+  bool spins(Instant now);
+  void read_clock();
+
+  using Hooks = boost::intrusive::list<TurnHook, boost::intrusive::constant_time_size<false>>;
 
   ShardId shard_;
   Proactor& proactor_;
   ReactorOptions options_;
   Instant now_{};
-  Instant busy_until_{};
-  std::deque<std::coroutine_handle<>> ready_;
-  boost::intrusive::list<TurnHook, boost::intrusive::constant_time_size<false>> hooks_;
+  bool now_fresh_ = false;
+  Instant spin_until_{};
+  int spin_score_;           // how much spinning has been worth lately; at 0 it is tried now and then
+  unsigned spins_skipped_ = 0;
+  bool spun_ = false;        // since the last work
+  std::vector<std::coroutine_handle<>> ready_;
+  std::vector<std::coroutine_handle<>> resuming_;
+  Hooks hooks_;
   boost::intrusive::multiset<Timer> timers_;
   Inbox* inbox_ = nullptr;
 };

@@ -1,0 +1,66 @@
+// PosixProactor: what the two real backends share: the clock, and everything that happens inline.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "io/proactor.h"
+
+namespace millrace::io {
+
+class PosixProactor : public Proactor {
+ public:
+  PosixProactor();
+
+  Instant now() override;
+  WallTime wall_now() override;
+
+  Result<FileHandle> open(const std::string& path, OpenOptions options) override;
+  void close(FileHandle file) override;
+  Result<std::uint64_t> size(FileHandle file) override;
+  Result<void> write_inline(FileHandle file, std::uint64_t position,
+                            std::span<const ::iovec> slices) override;
+  Result<std::size_t> read_inline(FileHandle file, std::uint64_t position, Bytes bytes) override;
+  Result<void> truncate(FileHandle file, std::uint64_t size) override;
+  Result<void> reserve(FileHandle file, std::uint64_t position, std::uint64_t length) override;
+  Result<void> sync_inline(FileHandle file) override;
+  // By cachestat(2), else mincore(2), else true.
+  bool resident(FileHandle file, std::uint64_t position, std::uint64_t length) override;
+
+  Result<void> rename(const std::string& from, const std::string& to) override;
+  Result<void> remove(const std::string& path) override;
+  Result<void> make_directory(const std::string& path) override;
+  Result<void> remove_directory(const std::string& path) override;
+  Result<std::vector<DirectoryEntry>> list(const std::string& path) override;
+  Result<void> sync_directory(const std::string& path) override;
+  Result<std::uint64_t> free_bytes(const std::string& path) override;
+
+  Result<std::size_t> send_file_inline(SocketHandle socket, FileHandle file, std::uint64_t position,
+                                       std::size_t length) override;
+  Result<std::size_t> send_inline(SocketHandle socket, std::span<const ::iovec> slices,
+                                  bool more) override;
+  Result<std::size_t> receive_inline(SocketHandle socket, Bytes bytes) override;
+  void close_socket(SocketHandle socket) override;
+
+ private:
+  bool has_cachestat_ = true;
+};
+
+// Whether this kernel answers cachestat(2).
+bool cachestat_works();
+
+// A range brought into the page cache is read by way of one small buffer, again and again: the copy stays in the CPU's cache
+// and no memory of the range's size is needed.
+inline constexpr std::size_t kReadAheadChunk = 64 * 1024;
+inline constexpr std::size_t kReadAheadBytesMax = 16 * 1024 * 1024;
+class ReadAheadSink {
+ public:
+  // Slices that cover `length` bytes (rounded up to a chunk, at most kReadAheadBytesMax), all of them the same memory.
+  std::span<const ::iovec> slices(std::uint64_t length);
+
+ private:
+  std::vector<std::byte> chunk_;
+  std::vector<::iovec> slices_;
+};
+
+}  // namespace millrace::io

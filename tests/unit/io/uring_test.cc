@@ -1,0 +1,86 @@
+// What only io_uring has: queues that overflow.
+#include "io/uring_proactor.h"
+
+#include <gtest/gtest.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <memory>
+#include <vector>
+
+#include "io/uring_features.h"
+
+namespace millrace::io {
+namespace {
+
+struct Counted : Completion {
+  Counted() : Completion(&Counted::on_done) {}
+  static void on_done(Completion& self, std::int64_t result) {
+    auto& counted = static_cast<Counted&>(self);
+    ++counted.times;
+    counted.result = result;
+  }
+  int times = 0;
+  std::int64_t result = -1;
+};
+
+TEST(UringFeatures, a_usable_ring_is_explained_and_so_is_an_unusable_one) {
+  const UringFeatures features = probe_uring();
+  EXPECT_FALSE(features.reason.empty());
+  EXPECT_FALSE(features.kernel.empty());
+  if (features.usable) EXPECT_TRUE(features.missing.empty());
+}
+
+TEST(UringProactor, no_completion_is_lost_when_both_queues_overflow) {
+  if (!probe_uring().usable) GTEST_SKIP() << probe_uring().reason;
+  auto proactor =
+      UringProactor::create({.submission_entries = 4, .completion_entries = 8}).value();
+  proactor->run_once(std::nullopt);
+  int pair[2];
+  ASSERT_EQ(::socketpair(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair), 0);
+  constexpr std::size_t kOperations = 200;
+  std::vector<std::unique_ptr<Counted>> pending;
+  std::vector<std::byte> bytes(kOperations);
+  for (std::size_t i = 0; i < kOperations; ++i) {
+    pending.push_back(std::make_unique<Counted>());
+    proactor->receive(SocketHandle{pair[0]}, Bytes(bytes).subspan(i, 1), *pending.back());
+  }
+  EXPECT_GT(proactor->submission_stalls(), 0u);
+  proactor->run_once(std::nullopt);
+  std::size_t sent = 0;
+  for (int turns = 0; turns < 10'000; ++turns) {
+    while (sent < kOperations && ::send(pair[1], "x", 1, 0) == 1) ++sent;
+    proactor->run_once(std::nullopt);
+    if (std::ranges::all_of(pending, [](const auto& one) { return one->times > 0; })) break;
+  }
+  for (const auto& one : pending) {
+    EXPECT_EQ(one->times, 1);
+    EXPECT_EQ(one->result, 1);
+  }
+  ::close(pair[0]);
+  ::close(pair[1]);
+}
+
+TEST(UringProactor, is_destroyed_with_operations_pending) {
+  if (!probe_uring().usable) GTEST_SKIP() << probe_uring().reason;
+  int pair[2];
+  ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair), 0);
+  std::vector<std::byte> buffer(16);
+  Counted pending;
+  {
+    auto proactor = UringProactor::create().value();
+    proactor->receive(SocketHandle{pair[0]}, buffer, pending);
+    proactor->run_once(std::nullopt);
+  }
+  // The buffer is ours again, and the kernel does not write to it any more.
+  buffer.assign(16, std::byte{7});
+  ASSERT_EQ(::send(pair[1], "late", 4, 0), 4);
+  EXPECT_EQ(buffer[0], std::byte{7});
+  EXPECT_EQ(pending.times, 0);
+  ::close(pair[0]);
+  ::close(pair[1]);
+}
+
+}  // namespace
+}  // namespace millrace::io

@@ -1,0 +1,15 @@
+// What is written from the table of settings: the reference for people and the sample file.
+#pragma once
+
+#include <string>
+
+namespace millrace::server {
+
+// docs/settings.md
+std::string settings_reference();
+// packaging/millrace.properties
+std::string sample_properties();
+// The topics' table, part of settings_reference().
+std::string topic_config_reference();
+
+}  // namespace millrace::server

@@ -1,0 +1,52 @@
+// Millrace's own settings. One row a setting, in the order of their names.
+#include "server/settings_table.h"
+
+namespace millrace::server {
+namespace {
+
+constexpr Setting kSettings[] = {
+    string("millrace.durability", "fsync",
+           "Default of topics: when a produce is acknowledged. `fsync`: once the batch is on disk. "
+           "`replicated`: once "
+           "every in-sync replica holds it in memory, which survives the death of the process but "
+           "not of the machine.")
+        .within(one_of("fsync,replicated"))
+        .cluster_wide(),
+    string("millrace.io.backend", "auto",
+           "How the kernel is asked for I/O. `auto`: io_uring where it works, else epoll; "
+           "`millrace doctor` says which.")
+        .within(one_of("auto,uring,epoll")),
+    string("millrace.log.level", "info", "Least important lines that are logged.")
+        .within(one_of("debug,info,warn,error")),
+    string("millrace.log.path", kNull,
+           "File for the broker's own log lines; standard error when it is not set."),
+    long_integer("millrace.memory.bytes", "0",
+                 "Memory for requests and answers under way, over all shards; 0 derives it from "
+                 "the machine.")
+        .within(at_least(0)),
+    string(
+        "millrace.poll", "adaptive",
+        "Whether a shard with nothing to do looks for work (lower latency, a busy core) or sleeps.")
+        .within(one_of("adaptive,always,never")),
+    integer("millrace.poll.us", "100",
+            "How long an adaptive shard looks for work before it sleeps, in microseconds.")
+        .within(between(0, 1000000)),
+    integer("millrace.shards", "0",
+            "Shards, each a thread with its own partitions; 0 for one per core.")
+        .within(between(0, 1024)),
+    string(
+        "millrace.tcp.congestion", kNull,
+        "TCP congestion control of client connections; the system's default when it is not set."),
+    long_integer(
+        "millrace.wal.bytes", "268435456",
+        "Size of each shard's write-ahead log, which makes waiting batches durable in one write.")
+        .within(at_least(16 * 1024 * 1024)),
+};
+
+}  // namespace
+
+std::span<const Setting> millrace_settings() {
+  return kSettings;
+}
+
+}  // namespace millrace::server

@@ -1,0 +1,147 @@
+#include "server/settings.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace millrace::server {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+Result<Settings> make(std::vector<std::pair<std::string, std::string>> values) {
+  std::vector<SettingEntry> entries;
+  for (auto& [name, value] : values) {
+    entries.push_back({name, value, "f:" + std::to_string(entries.size() + 1)});
+  }
+  return Settings::make(entries);
+}
+
+std::string refusal(std::vector<std::pair<std::string, std::string>> values) {
+  const auto settings = make(std::move(values));
+  return settings ? "accepted" : settings.error().message;
+}
+
+TEST(Settings, an_empty_file_is_a_whole_node) {
+  const auto settings = make({});
+  ASSERT_TRUE(settings) << settings.error().message;
+  EXPECT_EQ(settings->node_id(), BrokerId(1));
+  EXPECT_EQ(settings->listeners(), (std::vector<Listener>{{"PLAINTEXT", "", 9092}}));
+  EXPECT_EQ(settings->number("num.partitions"), 1);
+  EXPECT_EQ(settings->text("millrace.durability"), "fsync");
+  EXPECT_TRUE(settings->flag("auto.create.topics.enable"));
+  EXPECT_EQ(settings->maybe_number("log.retention.ms"), std::nullopt);
+  EXPECT_THAT(settings->warnings(), IsEmpty());
+  EXPECT_THAT(settings->all_set(), IsEmpty());
+}
+
+TEST(Settings, an_unknown_key_is_refused_with_its_line_and_the_nearest_key) {
+  EXPECT_EQ(refusal({{"node.id", "1"}, {"num.partition", "2"}}),
+            "f:2: unknown setting num.partition; did you mean num.partitions?");
+}
+
+TEST(Settings, a_bad_value_is_refused_in_the_words_of_kafka) {
+  EXPECT_EQ(refusal({{"num.partitions", "0"}}),
+            "f:1: Invalid value 0 for configuration num.partitions: Value must be at least 1");
+}
+
+TEST(Settings, of_a_key_given_twice_the_last_holds_with_a_warning) {
+  const auto settings = make({{"num.partitions", "2"}, {"num.partitions", "3"}});
+  EXPECT_EQ(settings->number("num.partitions"), 3);
+  EXPECT_THAT(settings->warnings(),
+              ElementsAre(HasSubstr("f:2: num.partitions was set before, at f:1")));
+}
+
+TEST(Settings, a_key_without_effect_warns_only_when_it_is_changed) {
+  EXPECT_THAT(make({{"num.io.threads", "8"}})->warnings(), IsEmpty());
+  EXPECT_THAT(make({{"num.io.threads", "16"}})->warnings(),
+              ElementsAre(HasSubstr("num.io.threads changes nothing")));
+}
+
+TEST(Settings, what_this_version_does_not_have_is_refused_unless_default) {
+  EXPECT_THAT(refusal({{"authorizer.class.name", "org.example.A"}}), HasSubstr("no authorisation"));
+  EXPECT_THAT(refusal({{"remote.log.storage.system.enable", "true"}}),
+              HasSubstr("no remote storage"));
+  EXPECT_EQ(refusal({{"remote.log.storage.system.enable", "false"}}), "accepted");
+  EXPECT_EQ(refusal({{"security.inter.broker.protocol", "PLAINTEXT"}}), "accepted");
+}
+
+TEST(Settings, a_secret_is_not_repeated_in_an_error) {
+  EXPECT_THAT(refusal({{"delegation.token.secret.key", "hunter2"}}),
+              testing::Not(HasSubstr("hunter2")));
+}
+
+TEST(Settings, a_listener_that_is_not_plaintext_is_refused) {
+  EXPECT_THAT(refusal({{"listeners", "SSL://:9093,PLAINTEXT://:9092"}}),
+              HasSubstr("PLAINTEXT only"));
+  EXPECT_THAT(refusal({{"listeners", "OUTSIDE://:9092"}}), HasSubstr("add OUTSIDE:PLAINTEXT"));
+  EXPECT_EQ(refusal({{"listeners", "OUTSIDE://:9092"},
+                     {"listener.security.protocol.map", "OUTSIDE:PLAINTEXT"}}),
+            "accepted");
+}
+
+TEST(Settings, controller_listeners_are_not_for_clients) {
+  const auto settings = make({{"listeners", "PLAINTEXT://:9092,CONTROLLER://:9093"}});
+  ASSERT_TRUE(settings) << settings.error().message;
+  EXPECT_EQ(settings->client_listeners().size(), 1u);
+  EXPECT_THAT(refusal({{"listeners", "CONTROLLER://:9093"}}),
+              HasSubstr("there is none for clients"));
+}
+
+TEST(Settings, every_client_listener_is_advertised_with_a_host_that_can_be_reached) {
+  const auto settings =
+      make({{"listeners", "PLAINTEXT://:9092,OUT://0.0.0.0:9094"},
+            {"listener.security.protocol.map", "PLAINTEXT:PLAINTEXT,OUT:PLAINTEXT"},
+            {"advertised.listeners", "OUT://broker.example:19094"}});
+  ASSERT_TRUE(settings) << settings.error().message;
+  EXPECT_THAT(
+      settings->advertised_listeners("here"),
+      ElementsAre(Listener{"PLAINTEXT", "here", 9092}, Listener{"OUT", "broker.example", 19094}));
+  EXPECT_THAT(refusal({{"advertised.listeners", "PLAINTEXT://0.0.0.0:9092"}}),
+              HasSubstr("clients cannot connect"));
+  EXPECT_THAT(refusal({{"advertised.listeners", "X://a:1"}}), HasSubstr("not in listeners"));
+}
+
+TEST(Settings, a_listener_is_read_with_name_host_and_port) {
+  EXPECT_EQ(*parse_listener("plaintext://[::1]:9092"), (Listener{"PLAINTEXT", "::1", 9092}));
+  EXPECT_EQ(*parse_listener("A://h:0"), (Listener{"A", "h", 0}));
+  for (const std::string_view bad :
+       {"9092", "A:9092", "A://h", "A://h:", "A://h:70000", "://h:1", "A://::1:9092", "A://h:9x"}) {
+    EXPECT_FALSE(parse_listener(bad)) << bad;
+  }
+}
+
+TEST(Settings, this_version_is_a_combined_single_node) {
+  EXPECT_THAT(refusal({{"process.roles", "broker"}}), HasSubstr("process.roles=broker,controller"));
+  EXPECT_THAT(refusal({{"controller.quorum.voters", "1@a:1,2@b:1,3@c:1"}}),
+              HasSubstr("single node"));
+  EXPECT_EQ(refusal({{"node.id", "3"}, {"controller.quorum.voters", "3@a:1"}}), "accepted");
+}
+
+TEST(Settings, broker_id_stands_for_node_id) {
+  EXPECT_EQ(make({{"broker.id", "7"}})->node_id(), BrokerId(7));
+  EXPECT_THAT(refusal({{"broker.id", "7"}, {"node.id", "8"}}), HasSubstr("leave broker.id out"));
+}
+
+TEST(Settings, log_dirs_outweighs_log_dir) {
+  EXPECT_THAT(make({{"log.dir", "/a"}, {"log.dirs", "/b, /c"}})->log_dirs(),
+              ElementsAre("/b", "/c"));
+  EXPECT_THAT(make({{"log.dir", "/a"}})->log_dirs(), ElementsAre("/a"));
+  EXPECT_THAT(refusal({{"log.dirs", "/a,/a"}}), HasSubstr("twice"));
+}
+
+TEST(Settings, keys_of_one_listener_and_of_plugins_are_accepted) {
+  EXPECT_EQ(refusal({{"listener.name.internal.ssl.protocol", "TLSv1.3"}}), "accepted");
+  EXPECT_EQ(refusal({{"rsm.config.bucket", "b"}}), "accepted");
+  EXPECT_THAT(refusal({{"listener.name.internal.nonsense", "1"}}), HasSubstr("unknown setting"));
+}
+
+TEST(Settings, limits_by_address_are_read_from_pairs) {
+  const auto settings = make({{"max.connections.per.ip.overrides", "127.0.0.1:5, 10.0.0.1:7"}});
+  EXPECT_EQ(settings->connections_per_ip_overrides().at("127.0.0.1"), 5);
+  EXPECT_EQ(settings->connections_per_ip_overrides().at("10.0.0.1"), 7);
+}
+
+}  // namespace
+}  // namespace millrace::server

@@ -1,5 +1,6 @@
-// Configuration that is kept in the cluster's metadata: what was set for a topic, a broker or all brokers, as the text that was
-// set. What the keys mean is for engine/metadata/topic_config and the settings table.
+// Configuration that is kept in the cluster's metadata: what was set for a topic, a broker or all
+// brokers, as the text that was set. What the keys mean is for engine/metadata/topic_config and the
+// settings table.
 #pragma once
 
 #include <compare>
@@ -28,8 +29,12 @@ struct ConfigResource {
   std::string name;  // "" for brokers: the default of all
   auto operator<=>(const ConfigResource&) const = default;
 
-  static ConfigResource topic(std::string_view name) { return {ConfigResourceType::topic, std::string(name)}; }
-  static ConfigResource broker(std::string_view id) { return {ConfigResourceType::broker, std::string(id)}; }
+  static ConfigResource topic(std::string_view name) {
+    return {ConfigResourceType::topic, std::string(name)};
+  }
+  static ConfigResource broker(std::string_view id) {
+    return {ConfigResourceType::broker, std::string(id)};
+  }
   static ConfigResource cluster_default() { return {ConfigResourceType::broker, {}}; }
 };
 

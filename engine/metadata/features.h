@@ -1,4 +1,5 @@
-// Features: named levels that the whole cluster has agreed on. metadata.version is the one that decides how records are written.
+// Features: named levels that the whole cluster has agreed on. metadata.version is the one that
+// decides how records are written.
 #pragma once
 
 #include <cstdint>
@@ -48,12 +49,18 @@ std::int16_t partition_record_version(std::int16_t metadata_version);
 std::int16_t partition_change_record_version(std::int16_t metadata_version);
 
 // What a level of metadata.version brings.
-constexpr bool has_directories(std::int16_t metadata_version) { return metadata_version >= 17; }
-constexpr bool has_transactions(std::int16_t metadata_version) { return metadata_version >= 13; }
+constexpr bool has_directories(std::int16_t metadata_version) {
+  return metadata_version >= 17;
+}
+constexpr bool has_transactions(std::int16_t metadata_version) {
+  return metadata_version >= 13;
+}
 // At and after the change to Kafka 4 the record is not written any more.
 constexpr bool has_zk_migration_record(std::int16_t metadata_version) {
   return metadata_version >= 8 && metadata_version <= 21;
 }
-constexpr bool bumps_leader_epoch_on_shrink(std::int16_t metadata_version) { return metadata_version < 12; }
+constexpr bool bumps_leader_epoch_on_shrink(std::int16_t metadata_version) {
+  return metadata_version < 12;
+}
 
 }  // namespace millrace::engine

@@ -1,7 +1,9 @@
-// MetadataImage: what the cluster looks like after one record of the metadata log. It is what every shard answers from.
+// MetadataImage: what the cluster looks like after one record of the metadata log. It is what every
+// shard answers from.
 //
-// Shard:     immutable once published, so it may be read on any shard; held by shared_ptr<const MetadataImage>.
-// Sharing:   its parts are PersistentMaps: the next image has all that did not change in common with this one.
+// Shard:     immutable once published, so it may be read on any shard; held by shared_ptr<const
+// MetadataImage>. Sharing:   its parts are PersistentMaps: the next image has all that did not
+// change in common with this one.
 #pragma once
 
 #include <compare>
@@ -118,7 +120,7 @@ struct MetadataDelta {
   // By id: a topic removed and made again under its name is two entries.
   std::map<TopicId, TopicDelta> topics;
   std::set<ConfigResource> configs;
-  std::set<BrokerId> brokers;      // registered, changed or gone
+  std::set<BrokerId> brokers;  // registered, changed or gone
   std::set<BrokerId> controllers;
   bool features = false;
   bool producer_ids = false;
@@ -131,11 +133,12 @@ struct MetadataDelta {
   bool empty() const { return *this == MetadataDelta{}; }
 };
 
-// What changed between any two images; used where there are no records to tell: after a snapshot was loaded. O(size).
+// What changed between any two images; used where there are no records to tell: after a snapshot
+// was loaded. O(size).
 MetadataDelta difference(const MetadataImage& before, const MetadataImage& after);
 
-// The records that make this image out of nothing, in the order a snapshot has them and in the versions its metadata.version
-// prescribes.
+// The records that make this image out of nothing, in the order a snapshot has them and in the
+// versions its metadata.version prescribes.
 std::vector<VersionedRecord> to_records(const MetadataImage& image);
 
 // ImageBuilder applies records to an image, one after the other, and gives the images in between.
@@ -148,20 +151,23 @@ class ImageBuilder {
 
   // Applies one record.
   //
-  // Errors:  corrupt: it contradicts what is there (a second topic of that name, a change to a partition nobody knows, an older
+  // Errors:  corrupt: it contradicts what is there (a second topic of that name, a change to a
+  // partition nobody knows, an older
   //          broker epoch). The log or this code is wrong: whoever replays must stop.
   Result<void> apply(const MetadataRecord& record);
 
-  bool in_transaction() const { return before_transaction_.has_value(); }
-  // The state with everything applied, also what stands in an open transaction: for the machine that wrote it.
-  const MetadataImage& uncommitted() const { return image_; }
+  bool in_transaction() const { return visible_.has_value(); }
+  // The state with everything applied, also what stands in an open transaction: for the machine
+  // that wrote it.
+  const MetadataImage& uncommitted() const { return current_.image; }
 
   struct Published {
     SharedImage image;
     MetadataDelta delta;  // since the last publish(), or since the base
   };
-  // The image up to `position`, with the identity of `base` kept. Inside a transaction: as it was before it began.
+  // The image up to `position`. Inside a transaction: as it was before that began.
   Published publish(ImagePosition position);
+  // What images say of the cluster that records do not.
   void set_identity(std::string cluster_id, BrokerId controller_id);
 
  private:
@@ -198,17 +204,19 @@ class ImageBuilder {
   Result<void> on(const ClearElrRecord& record);
   Result<void> on(const UnregisterControllerRecord& record);
 
-  Result<const BrokerImage*> broker_of(std::int32_t id, std::int64_t epoch, std::string_view what) const;
+  Result<const BrokerImage*> broker_of(std::int32_t id, std::int64_t epoch,
+                                       std::string_view what) const;
   void set_broker(BrokerImage broker);
   void set_partition(const TopicImage& topic, PartitionIndex index, PartitionImage partition);
   void clear_elr(const TopicImage& topic);
 
-  MetadataImage image_;
-  MetadataDelta delta_;
-  std::optional<State> before_transaction_;
+  State current_;
+  std::optional<State>
+      visible_;  // inside a transaction: the state before it, and what of it was not published yet
 };
 
-// The change a PartitionChangeRecord makes. partition_epoch grows with each, leader_epoch with each that names a leader.
+// The change a PartitionChangeRecord makes. partition_epoch grows with each, leader_epoch with each
+// that names a leader.
 PartitionImage apply_change(PartitionImage partition, const PartitionChangeRecord& change);
 
 // Records hold broker ids as integers.
@@ -216,8 +224,8 @@ std::vector<BrokerId> to_broker_ids(const std::vector<std::int32_t>& raw);
 std::vector<std::int32_t> to_raw_ids(const std::vector<BrokerId>& ids);
 
 // The record that describes a partition or a broker as it is.
-PartitionRecord to_record(const TopicId& topic_id, PartitionIndex index, const PartitionImage& partition,
-                          std::int16_t metadata_version);
+PartitionRecord to_record(const TopicId& topic_id, PartitionIndex index,
+                          const PartitionImage& partition, std::int16_t metadata_version);
 RegisterBrokerRecord to_record(const BrokerImage& broker);
 
 }  // namespace millrace::engine

@@ -1,9 +1,11 @@
-// PersistentMap<Key, Value>: a sorted map whose copies share what they have in common. A copy is one pointer; a change makes
-// about log2(n) new nodes and leaves every older copy as it was. This is what lets a new image be published for one changed
-// partition among 10,000 without copying the rest.
+// PersistentMap<Key, Value>: a sorted map whose copies share what they have in common. A copy is
+// one pointer; a change makes about log2(n) new nodes and leaves every older copy as it was. This
+// is what lets a new image be published for one changed partition among 10,000 without copying the
+// rest.
 //
-// Shard:      a map may be read on any shard; nodes and values are never changed once they are in a map.
-// Invariant:  a treap: ordered by key, and by hash of the key as a heap, so its shape depends on its keys alone.
+// Shard:      a map may be read on any shard; nodes and values are never changed once they are in a
+// map. Invariant:  a treap: ordered by key, and by hash of the key as a heap, so its shape depends
+// on its keys alone.
 #pragma once
 
 #include <cstdint>
@@ -33,7 +35,9 @@ class PersistentMap {
   }
 
   // Adds or replaces.
-  void set(const Key& key, Value value) { set(key, std::make_shared<const Value>(std::move(value))); }
+  void set(const Key& key, Value value) {
+    set(key, std::make_shared<const Value>(std::move(value)));
+  }
   void set(const Key& key, std::shared_ptr<const Value> value) {
     bool added = false;
     root_ = inserted(root_, key, priority(key), std::move(value), added);
@@ -65,7 +69,8 @@ class PersistentMap {
   bool operator==(const PersistentMap& other) const {
     return size_ == other.size_ && equal(root_.get(), other.root_.get());
   }
-  // True only when nothing was changed since one was copied from the other; cheap, may miss equal contents.
+  // True only when nothing was changed since one was copied from the other; cheap, may miss equal
+  // contents.
   bool shares_all_with(const PersistentMap& other) const { return root_ == other.root_; }
 
  private:
@@ -99,9 +104,12 @@ class PersistentMap {
   const Node* find_node(const Wanted& key) const {
     const Node* node = root_.get();
     while (node != nullptr) {
-      if (key < node->key) node = node->left.get();
-      else if (node->key < key) node = node->right.get();
-      else break;
+      if (key < node->key)
+        node = node->left.get();
+      else if (node->key < key)
+        node = node->right.get();
+      else
+        break;
     }
     return node;
   }
@@ -154,7 +162,8 @@ class PersistentMap {
   static bool walk_from(const Node* node, const Wanted& from, const Visit& visit) {
     if (node == nullptr) return true;
     if (node->key < from) return walk_from(node->right.get(), from, visit);
-    return walk_from(node->left.get(), from, visit) && visit(*node) && walk(node->right.get(), visit);
+    return walk_from(node->left.get(), from, visit) && visit(*node) &&
+           walk(node->right.get(), visit);
   }
   static bool equal(const Node* a, const Node* b) {
     if (a == b) return true;

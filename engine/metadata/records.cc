@@ -9,7 +9,8 @@ namespace {
 
 constexpr std::uint32_t kFrameVersion = 1;
 
-// Calls `found` with a default value of the variant's alternative that has `type`; false when there is none.
+// Calls `found` with a default value of the variant's alternative that has `type`; false when there
+// is none.
 template <std::size_t Index = 0, class Found>
 bool with_type(std::uint32_t type, Found&& found) {
   if constexpr (Index < std::variant_size_v<MetadataRecord>) {
@@ -29,7 +30,8 @@ void write_record(Sink& sink, const VersionedRecord& record) {
   std::visit(
       [&](const auto& body) {
         using Type = std::decay_t<decltype(body)>;
-        CHECK(Type::kVersions.contains(record.version), "{} has no version {}", Type::kName, record.version);
+        CHECK(Type::kVersions.contains(record.version), "{} has no version {}", Type::kName,
+              record.version);
         sink.uvarint(kFrameVersion);
         sink.uvarint(Type::kType);
         sink.uvarint(static_cast<std::uint32_t>(record.version));
@@ -41,7 +43,8 @@ void write_record(Sink& sink, const VersionedRecord& record) {
 template <class Type>
 Result<VersionedRecord> read_body(wire::Reader& reader, std::uint32_t version) {
   if (version > static_cast<std::uint32_t>(Type::kVersions.max)) {
-    return fail(Errc::unsupported, fmt::format("metadata record {} has no version {}", Type::kName, version));
+    return fail(Errc::unsupported,
+                fmt::format("metadata record {} has no version {}", Type::kName, version));
   }
   VersionedRecord record{Type{}, static_cast<std::int16_t>(version)};
   wire::Decoder decoder(reader, record.version, true);
@@ -49,8 +52,8 @@ Result<VersionedRecord> read_body(wire::Reader& reader, std::uint32_t version) {
   if (reader.ok() && reader.remaining() > 0) reader.fail("bytes are left over");
   if (reader.ok()) return record;
   const char* field = decoder.failed_field() == nullptr ? "end" : decoder.failed_field();
-  return fail(Errc::malformed,
-              fmt::format("metadata record {} v{}, {}: {}", Type::kName, version, field, reader.error()));
+  return fail(Errc::malformed, fmt::format("metadata record {} v{}, {}: {}", Type::kName, version,
+                                           field, reader.error()));
 }
 
 }  // namespace
@@ -80,13 +83,17 @@ Result<VersionedRecord> decode_record(ConstBytes value) {
   const std::uint32_t frame = reader.uvarint();
   const std::uint32_t type = reader.uvarint();
   const std::uint32_t version = reader.uvarint();
-  if (!reader.ok()) return fail(Errc::malformed, fmt::format("metadata record frame: {}", reader.error()));
+  if (!reader.ok())
+    return fail(Errc::malformed, fmt::format("metadata record frame: {}", reader.error()));
   if (frame != kFrameVersion) {
-    return fail(Errc::unsupported, fmt::format("metadata record frame version {}, not {}", frame, kFrameVersion));
+    return fail(Errc::unsupported,
+                fmt::format("metadata record frame version {}, not {}", frame, kFrameVersion));
   }
-  Result<VersionedRecord> record =
-      fail(Errc::unsupported, fmt::format("metadata record type {} is not known to this release", type));
-  with_type(type, [&]<class Type>(std::type_identity<Type>) { record = read_body<Type>(reader, version); });
+  Result<VersionedRecord> record = fail(
+      Errc::unsupported, fmt::format("metadata record type {} is not known to this release", type));
+  with_type(type, [&]<class Type>(std::type_identity<Type>) {
+    record = read_body<Type>(reader, version);
+  });
   return record;
 }
 
@@ -95,8 +102,8 @@ std::string describe_record(const VersionedRecord& record) {
       [&](const auto& body) {
         wire::Printer printer(record.version);
         printer.structure(body);
-        return fmt::format(R"({{"type":"{}","version":{},"data":{}}})", std::decay_t<decltype(body)>::kName,
-                           record.version, printer.take());
+        return fmt::format(R"({{"type":"{}","version":{},"data":{}}})",
+                           std::decay_t<decltype(body)>::kName, record.version, printer.take());
       },
       record.record);
 }

@@ -1,8 +1,10 @@
-// The records the metadata log is made of: every type of Kafka's, with its fields, versions and framing (KRaft's
+// The records the metadata log is made of: every type of Kafka's, with its fields, versions and
+// framing (KRaft's
 // __cluster_metadata format).
 //
-// The structs are what stands on disk, so they hold raw integers under the format's own names; engine/metadata/image.h gives
-// them meaning. Each has one describe(), as messages do (net/wire/describe.h), which serves decode, encode and print.
+// The structs are what stands on disk, so they hold raw integers under the format's own names;
+// engine/metadata/image.h gives them meaning. Each has one describe(), as messages do
+// (net/wire/describe.h), which serves decode, encode and print.
 #pragma once
 
 #include <cstdint>
@@ -21,7 +23,8 @@ namespace millrace::engine {
 
 using wire::since;
 
-// An address a broker or controller can be reached at. security_protocol: 0 PLAINTEXT, 1 SSL, 2 SASL_PLAINTEXT, 3 SASL_SSL.
+// An address a broker or controller can be reached at. security_protocol: 0 PLAINTEXT, 1 SSL, 2
+// SASL_PLAINTEXT, 3 SASL_SSL.
 struct EndpointData {
   std::string name;
   std::string host;
@@ -141,8 +144,8 @@ struct PartitionRecord {
   }
 };
 
-// resource_type: 2 topic, 4 broker, 8 broker logger, 16 client metrics, 32 group. A resource_name of "" is the default for
-// all; a null value removes the key.
+// resource_type: 2 topic, 4 broker, 8 broker logger, 16 client metrics, 32 group. A resource_name
+// of "" is the default for all; a null value removes the key.
 struct ConfigRecord {
   static constexpr std::string_view kName = "ConfigRecord";
   static constexpr std::uint32_t kType = 4;
@@ -254,7 +257,8 @@ struct DelegationTokenRecord {
   }
 };
 
-// mechanism: 1 SCRAM-SHA-256, 2 SCRAM-SHA-512. Salt and keys are bytes, which the format writes as it writes int8 arrays.
+// mechanism: 1 SCRAM-SHA-256, 2 SCRAM-SHA-512. Salt and keys are bytes, which the format writes as
+// it writes int8 arrays.
 struct UserScramCredentialRecord {
   static constexpr std::string_view kName = "UserScramCredentialRecord";
   static constexpr std::uint32_t kType = 11;
@@ -428,7 +432,9 @@ struct BeginTransactionRecord {
   static constexpr wire::VersionRange kVersions{0, 0};
   std::optional<std::string> name;
   bool operator==(const BeginTransactionRecord&) const = default;
-  static void describe(auto& visitor, auto& m) { visitor.tagged(0, "name", m.name, since(0).nullable(0)); }
+  static void describe(auto& visitor, auto& m) {
+    visitor.tagged(0, "name", m.name, since(0).nullable(0));
+  }
 };
 
 struct EndTransactionRecord {
@@ -445,7 +451,9 @@ struct AbortTransactionRecord {
   static constexpr wire::VersionRange kVersions{0, 0};
   std::optional<std::string> reason;
   bool operator==(const AbortTransactionRecord&) const = default;
-  static void describe(auto& visitor, auto& m) { visitor.tagged(0, "reason", m.reason, since(0).nullable(0)); }
+  static void describe(auto& visitor, auto& m) {
+    visitor.tagged(0, "reason", m.reason, since(0).nullable(0));
+  }
 };
 
 struct RemoveDelegationTokenRecord {
@@ -483,7 +491,9 @@ struct ClearElrRecord {
   static constexpr wire::VersionRange kVersions{0, 0};
   std::string topic_name;
   bool operator==(const ClearElrRecord&) const = default;
-  static void describe(auto& visitor, auto& m) { visitor.field("topicName", m.topic_name, since(0)); }
+  static void describe(auto& visitor, auto& m) {
+    visitor.field("topicName", m.topic_name, since(0));
+  }
 };
 
 struct UnregisterControllerRecord {
@@ -492,18 +502,21 @@ struct UnregisterControllerRecord {
   static constexpr wire::VersionRange kVersions{0, 0};
   std::int32_t controller_id = 0;
   bool operator==(const UnregisterControllerRecord&) const = default;
-  static void describe(auto& visitor, auto& m) { visitor.field("controllerId", m.controller_id, since(0)); }
+  static void describe(auto& visitor, auto& m) {
+    visitor.field("controllerId", m.controller_id, since(0));
+  }
 };
 
 using MetadataRecord =
-    std::variant<RegisterBrokerRecord, UnregisterBrokerRecord, TopicRecord, PartitionRecord, ConfigRecord,
-                 PartitionChangeRecord, FenceBrokerRecord, UnfenceBrokerRecord, RemoveTopicRecord,
-                 DelegationTokenRecord, UserScramCredentialRecord, FeatureLevelRecord, ClientQuotaRecord,
-                 ProducerIdsRecord, BrokerRegistrationChangeRecord, AccessControlEntryRecord,
+    std::variant<RegisterBrokerRecord, UnregisterBrokerRecord, TopicRecord, PartitionRecord,
+                 ConfigRecord, PartitionChangeRecord, FenceBrokerRecord, UnfenceBrokerRecord,
+                 RemoveTopicRecord, DelegationTokenRecord, UserScramCredentialRecord,
+                 FeatureLevelRecord, ClientQuotaRecord, ProducerIdsRecord,
+                 BrokerRegistrationChangeRecord, AccessControlEntryRecord,
                  RemoveAccessControlEntryRecord, NoOpRecord, ZkMigrationStateRecord,
                  RemoveUserScramCredentialRecord, BeginTransactionRecord, EndTransactionRecord,
-                 AbortTransactionRecord, RemoveDelegationTokenRecord, RegisterControllerRecord, ClearElrRecord,
-                 UnregisterControllerRecord>;
+                 AbortTransactionRecord, RemoveDelegationTokenRecord, RegisterControllerRecord,
+                 ClearElrRecord, UnregisterControllerRecord>;
 
 // A record and the version it was, or is to be, written in.
 struct VersionedRecord {
@@ -517,14 +530,17 @@ std::string_view record_name(const MetadataRecord& record);
 
 // Appends the record's value as it stands in a batch: frame version 1, type, version, body.
 //
-// Requires:  the version is one of the type's kVersions; fields the version does not carry hold their defaults.
+// Requires:  the version is one of the type's kVersions; fields the version does not carry hold
+// their defaults.
 void encode_record(const VersionedRecord& record, std::vector<std::byte>& out);
 std::vector<std::byte> encode_record(const VersionedRecord& record);
 
 // The record in `value`, which must be used up by it.
 //
-// Errors:  unsupported for a frame, type or version we do not know, and malformed for anything else. Both are fatal for
-//          whoever replays the log: a node that skipped a record would compute another state than the rest.
+// Errors:  unsupported for a frame, type or version we do not know, and malformed for anything
+// else. Both are fatal for
+//          whoever replays the log: a node that skipped a record would compute another state than
+//          the rest.
 Result<VersionedRecord> decode_record(ConstBytes value);
 
 // For people: {"type":"TopicRecord","version":0,"data":{"name":"foo",…}}.

@@ -15,12 +15,13 @@ namespace millrace::engine {
 
 enum class LeaderRecoveryState : std::int8_t {
   recovered = 0,
-  recovering = 1,  // elected from outside of the ISR; clears once the leader has told the controller
+  recovering =
+      1,  // elected from outside of the ISR; clears once the leader has told the controller
 };
 
 struct PartitionImage {
-  std::vector<BrokerId> replicas;         // the first is the preferred leader
-  std::vector<Uuid> directories;          // by replica; empty below metadata.version 17
+  std::vector<BrokerId> replicas;  // the first is the preferred leader
+  std::vector<Uuid> directories;   // by replica; empty below metadata.version 17
   std::vector<BrokerId> isr;
   std::vector<BrokerId> removing_replicas;
   std::vector<BrokerId> adding_replicas;
@@ -32,11 +33,14 @@ struct PartitionImage {
   PartitionEpoch partition_epoch;
   bool operator==(const PartitionImage&) const = default;
 
-  bool has_replica(BrokerId broker) const { return std::ranges::contains(replicas, broker); }
-  bool in_isr(BrokerId broker) const { return std::ranges::contains(isr, broker); }
+  bool has_replica(BrokerId broker) const {
+    return std::ranges::find(replicas, broker) != replicas.end();
+  }
+  bool in_isr(BrokerId broker) const { return std::ranges::find(isr, broker) != isr.end(); }
   // Where `broker` keeps its replica; kDirectoryMigrating when it was never said.
   Uuid directory_of(BrokerId broker) const {
-    const auto at = static_cast<std::size_t>(std::ranges::find(replicas, broker) - replicas.begin());
+    const auto at =
+        static_cast<std::size_t>(std::ranges::find(replicas, broker) - replicas.begin());
     return at < directories.size() ? directories[at] : kDirectoryMigrating;
   }
 };
@@ -71,10 +75,12 @@ class Topics {
   void for_each(Visit&& visit) const {
     by_name_.for_each([&](const std::string&, const TopicImage& topic) { visit(topic); });
   }
-  // From the first name that is not less than `name`, for as long as visit(const TopicImage&) returns true.
+  // From the first name that is not less than `name`, for as long as visit(const TopicImage&)
+  // returns true.
   template <class Visit>
   void for_each_from(std::string_view name, Visit&& visit) const {
-    by_name_.for_each_from(name, [&](const std::string&, const TopicImage& topic) { return visit(topic); });
+    by_name_.for_each_from(
+        name, [&](const std::string&, const TopicImage& topic) { return visit(topic); });
   }
 
   // Adds or replaces the topic of that name, whose id must be the same as before.
@@ -82,7 +88,9 @@ class Topics {
   void erase(const TopicId& id);
 
   bool operator==(const Topics& other) const { return by_name_ == other.by_name_; }
-  bool shares_all_with(const Topics& other) const { return by_name_.shares_all_with(other.by_name_); }
+  bool shares_all_with(const Topics& other) const {
+    return by_name_.shares_all_with(other.by_name_);
+  }
 
  private:
   PersistentMap<std::string, TopicImage> by_name_;

@@ -110,6 +110,15 @@ class Decoder {
     else
       value = reader_.text(present(length));
   }
+  // Text that is owned: metadata records outlive the bytes they were read from.
+  void read(std::string& value, const Field&) { value = reader_.text(present(text_length())); }
+  void read(std::optional<std::string>& value, const Field& spec) {
+    const std::int64_t length = text_length();
+    if (length < 0 && null_allowed(spec))
+      value.reset();
+    else
+      value = std::string(reader_.text(present(length)));
+  }
   void read(WireBytes& value, const Field&) { value = reader_.bytes(present(length())); }
   void read(std::optional<WireBytes>& value, const Field& spec) {
     const std::int64_t size = length();
@@ -241,6 +250,10 @@ class Encoder {
     else
       write(value.value_or(std::string_view{}), spec);
   }
+  void write(const std::string& value, const Field& spec) { write(std::string_view(value), spec); }
+  void write(const std::optional<std::string>& value, const Field& spec) {
+    write(value ? std::optional<std::string_view>(*value) : std::nullopt, spec);
+  }
   void write(const WireBytes& value, const Field&) {
     length(static_cast<std::int64_t>(value.size()));
     sink_.bytes(value);
@@ -348,6 +361,7 @@ class Printer {
   void print(double value) { append_json_number(text_, value); }
   void print(ErrorCode value) { append_json_text(text_, error_name(value)); }
   void print(const Uuid& value) { append_json_text(text_, value.to_string()); }
+  void print(const std::string& value) { append_json_text(text_, value); }
   void print(std::string_view value) { append_json_text(text_, value); }
   void print(const WireBytes& value) { text_ += fmt::format("\"{} bytes\"", value.size()); }
   void print(const FetchedRecords& value) {

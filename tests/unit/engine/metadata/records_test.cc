@@ -8,7 +8,7 @@
 #include <fstream>
 #include <map>
 
-#include "random_record.h"
+#include "tests/unit/engine/metadata/random_record.h"
 
 namespace millrace::engine {
 namespace {

@@ -1,7 +1,7 @@
 // Log: one partition's records, in Kafka's files: append, read, truncate, roll, retain.
 //
 // Shard:      its partition's. Never crosses.
-// Lifetime:   made by LogShard; close() or abandon() must have completed before destruction.
+// Lifetime:   made by LogShard; close() or remove() must have completed before destruction.
 // Writes:     an append is *staged*: offsets are assigned at once, and everything staged for this log during a turn of the
 //             loop is written by one pwritev at the turn's end (DATAPATH.md). What is written is in the page cache, so it
 //             can be read and survives the end of the process. What is *stable* is all that an acknowledgement may rest on:
@@ -24,6 +24,7 @@
 #include "base/time.h"
 #include "engine/log/log_options.h"
 #include "io/task.h"
+#include "replication/epoch_history.h"
 
 namespace millrace::io {
 class OpenFile;
@@ -80,11 +81,6 @@ struct FoundOffset {
   std::int64_t timestamp = -1;
   Offset offset{-1};
   LeaderEpoch leader_epoch{-1};
-};
-
-struct EpochEnd {
-  LeaderEpoch leader_epoch{-1};
-  Offset end_offset{-1};
 };
 
 struct ProducerDescription {
@@ -161,9 +157,10 @@ class Log {
   // The first record of `epoch` will be the next one appended. Durable on return.
   Result<void> begin_epoch(LeaderEpoch epoch);
   LeaderEpoch latest_epoch() const;  // -1 if the log has none
-  // Where `epoch` ended; both -1 if it is not known.
-  EpochEnd end_offset_for(LeaderEpoch epoch) const;
-  LeaderEpoch epoch_of(Offset offset) const;
+  // Where `epoch` ended, or the last epoch before it that left records; empty if the log does not reach back that far.
+  std::optional<replication::EpochEnd> end_offset_for(LeaderEpoch epoch) const;
+  LeaderEpoch epoch_of(Offset offset) const;  // -1 if it is not known
+  const replication::EpochHistory& epochs() const;
 
   // ---- Shorten
   // Records below `offset` are gone for readers; files that hold nothing else go with the next retention. Returns the new log
@@ -184,7 +181,9 @@ class Log {
   // Everything written before the call is on disk afterwards. Errors: offline (a failed sync is never tried again).
   io::Task<Result<void>> flush();
 
-  // ---- Producers
+  // ---- Producers and transactions
+  Offset last_stable_offset(Offset high_watermark) const;
+  void on_high_watermark(Offset high_watermark);
   std::vector<ProducerDescription> active_producers() const;
   void expire_producers(WallTime now);
 

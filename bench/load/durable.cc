@@ -1,0 +1,287 @@
+// bench_durable --port P --topic T [--partitions N] [--batch-bytes B] [--seconds S] [--warm-up S]
+//
+// Many producers that each wait for the acknowledgement: one connection per partition, one Produce
+// request (acks=all, one batch) outstanding on each. One thread and one epoll serve all of them, so
+// that the load takes little from the broker's cores. Prints one line of JSON: batches per second
+// and the quantiles of the time from request to answer.
+
+#include <arpa/inet.h>
+#include <netinet/tcp.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/crc32c.h"
+#include "bench/load/histogram.h"
+
+namespace millrace::bench {
+namespace {
+
+constexpr std::size_t kPageBytes = 4096;
+constexpr std::uint64_t kNanosPerSecond = 1'000'000'000;
+constexpr std::size_t kAnswerBytesMax = 4096;
+
+struct Options {
+  std::uint16_t port = 0;
+  std::string topic;
+  int partitions = 64;
+  std::size_t batch_bytes = 16 * 1024;
+  std::uint64_t seconds = 10;
+  std::uint64_t warm_up_seconds = 2;
+};
+
+[[noreturn]] void give_up(const std::string& why) {
+  std::fprintf(stderr, "bench_durable: %s\n", why.c_str());
+  std::exit(1);
+}
+
+std::uint64_t now_ns() {
+  timespec now{};
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return static_cast<std::uint64_t>(now.tv_sec) * kNanosPerSecond +
+         static_cast<std::uint64_t>(now.tv_nsec);
+}
+
+// Appends big-endian numbers and Kafka's strings to a byte vector.
+class Writer {
+ public:
+  template <class T>
+  void number(T value) {
+    for (int shift = static_cast<int>(sizeof(T)) * 8 - 8; shift >= 0; shift -= 8) {
+      bytes_.push_back(static_cast<std::byte>(static_cast<std::uint64_t>(value) >> shift));
+    }
+  }
+  void varint(std::int64_t value) {
+    auto rest = static_cast<std::uint64_t>((value << 1) ^ (value >> 63));
+    while (rest >= 0x80) {
+      bytes_.push_back(static_cast<std::byte>(rest | 0x80));
+      rest >>= 7;
+    }
+    bytes_.push_back(static_cast<std::byte>(rest));
+  }
+  void text(const std::string& value) {
+    number<std::int16_t>(static_cast<std::int16_t>(value.size()));
+    for (const char c : value) bytes_.push_back(static_cast<std::byte>(c));
+  }
+  void append(std::span<const std::byte> part) {
+    bytes_.insert(bytes_.end(), part.begin(), part.end());
+  }
+  const std::vector<std::byte>& bytes() const { return bytes_; }
+
+ private:
+  std::vector<std::byte> bytes_;
+};
+
+// A record batch of format 2 with one record, about `size` bytes long.
+std::vector<std::byte> make_batch(std::size_t size) {
+  timespec wall{};
+  clock_gettime(CLOCK_REALTIME, &wall);
+  const std::int64_t timestamp = static_cast<std::int64_t>(wall.tv_sec) * 1000;
+  const std::vector<std::byte> value(size > 80 ? size - 80 : 1, std::byte{'v'});
+  Writer record;
+  record.number<std::int8_t>(0);
+  record.varint(0);
+  record.varint(0);
+  record.varint(-1);
+  record.varint(static_cast<std::int64_t>(value.size()));
+  record.append(value);
+  record.varint(0);
+  Writer covered;  // what the checksum covers
+  covered.number<std::int16_t>(0);
+  covered.number<std::int32_t>(0);
+  covered.number<std::int64_t>(timestamp);
+  covered.number<std::int64_t>(timestamp);
+  covered.number<std::int64_t>(-1);
+  covered.number<std::int16_t>(-1);
+  covered.number<std::int32_t>(-1);
+  covered.number<std::int32_t>(1);
+  covered.varint(static_cast<std::int64_t>(record.bytes().size()));
+  covered.append(record.bytes());
+  Writer batch;
+  batch.number<std::int64_t>(0);
+  batch.number<std::int32_t>(static_cast<std::int32_t>(covered.bytes().size() + 9));
+  batch.number<std::int32_t>(-1);
+  batch.number<std::int8_t>(2);
+  batch.number<std::uint32_t>(crc32c(covered.bytes()));
+  batch.append(covered.bytes());
+  return batch.bytes();
+}
+
+// A Produce request, version 7, acks=all, for one partition, with its length in front.
+std::vector<std::byte> make_request(const std::string& topic, int partition,
+                                    std::span<const std::byte> batch) {
+  Writer body;
+  body.number<std::int16_t>(0);
+  body.number<std::int16_t>(7);
+  body.number<std::int32_t>(1);
+  body.text("durable");
+  body.number<std::int16_t>(-1);
+  body.number<std::int16_t>(-1);
+  body.number<std::int32_t>(30'000);
+  body.number<std::int32_t>(1);
+  body.text(topic);
+  body.number<std::int32_t>(1);
+  body.number<std::int32_t>(partition);
+  body.number<std::int32_t>(static_cast<std::int32_t>(batch.size()));
+  body.append(batch);
+  Writer frame;
+  frame.number<std::int32_t>(static_cast<std::int32_t>(body.bytes().size()));
+  frame.append(body.bytes());
+  return frame.bytes();
+}
+
+struct FreeAligned {
+  void operator()(std::byte* bytes) const { std::free(bytes); }
+};
+using AlignedBytes = std::unique_ptr<std::byte[], FreeAligned>;
+
+AlignedBytes aligned_copy(std::span<const std::byte> bytes) {
+  const std::size_t rounded = (bytes.size() + kPageBytes - 1) / kPageBytes * kPageBytes;
+  AlignedBytes copy(static_cast<std::byte*>(std::aligned_alloc(kPageBytes, rounded)));
+  std::memcpy(copy.get(), bytes.data(), bytes.size());
+  return copy;
+}
+
+// Producer is one connection with one request that is sent again whenever it was answered.
+class Producer {
+ public:
+  Producer(const Options& options, int partition) {
+    const auto request = make_request(options.topic, partition, make_batch(options.batch_bytes));
+    request_ = aligned_copy(request);
+    request_bytes_ = request.size();
+    answer_offset_ =
+        4 + 4 + 4 + 2 + options.topic.size() + 4 + 4;  // up to the partition's error code
+    socket_ = ::socket(AF_INET, SOCK_STREAM, 0);
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_port = htons(options.port);
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    if (connect(socket_, reinterpret_cast<sockaddr*>(&address), sizeof address) != 0)
+      give_up("cannot connect");
+    const int on = 1;
+    setsockopt(socket_, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+  }
+  ~Producer() { close(socket_); }
+  Producer(const Producer&) = delete;
+  Producer& operator=(const Producer&) = delete;
+
+  int socket() const { return socket_; }
+  std::uint64_t sent_at_ns() const { return sent_at_ns_; }
+
+  void send() {
+    sent_at_ns_ = now_ns();
+    std::size_t done = 0;
+    while (done < request_bytes_) {
+      const ssize_t count =
+          ::send(socket_, request_.get() + done, request_bytes_ - done, MSG_NOSIGNAL);
+      if (count <= 0) give_up("the connection broke while sending");
+      done += static_cast<std::size_t>(count);
+    }
+  }
+
+  // Reads what has come. True once the whole answer is there and says that the batch was taken.
+  bool answered() {
+    const ssize_t count = recv(socket_, answer_ + answer_bytes_, sizeof answer_ - answer_bytes_, 0);
+    if (count <= 0) give_up("the connection broke while waiting for an answer");
+    answer_bytes_ += static_cast<std::size_t>(count);
+    if (answer_bytes_ < 4) return false;
+    std::uint32_t length = 0;
+    std::memcpy(&length, answer_, sizeof length);
+    length = ntohl(length);
+    if (length + 4 > sizeof answer_) give_up("an answer is too long");
+    if (answer_bytes_ < length + 4) return false;
+    const int error = (answer_[answer_offset_ + 4] << 8) | answer_[answer_offset_ + 5];
+    if (error != 0) give_up("Produce answered error " + std::to_string(error));
+    answer_bytes_ = 0;
+    return true;
+  }
+
+ private:
+  int socket_ = -1;
+  AlignedBytes request_;
+  std::size_t request_bytes_ = 0;
+  std::size_t answer_offset_ = 0;
+  std::uint64_t sent_at_ns_ = 0;
+  unsigned char answer_[kAnswerBytesMax];
+  std::size_t answer_bytes_ = 0;
+};
+
+int run(const Options& options) {
+  const int poll = epoll_create1(0);
+  std::vector<std::unique_ptr<Producer>> producers;
+  for (int i = 0; i < options.partitions; ++i) {
+    producers.push_back(std::make_unique<Producer>(options, i));
+    epoll_event event{};
+    event.events = EPOLLIN;
+    event.data.ptr = producers.back().get();
+    epoll_ctl(poll, EPOLL_CTL_ADD, producers.back()->socket(), &event);
+  }
+  const std::uint64_t counted_from = now_ns() + options.warm_up_seconds * kNanosPerSecond;
+  const std::uint64_t end = counted_from + options.seconds * kNanosPerSecond;
+  for (const auto& producer : producers) producer->send();
+  auto histogram = std::make_unique<Histogram>();
+  std::uint64_t now = now_ns();
+  while (now < end) {
+    epoll_event events[64];
+    const int count = epoll_wait(poll, events, 64, 20'000);
+    if (count <= 0) give_up("no answer for 20 seconds");
+    for (int i = 0; i < count; ++i) {
+      auto* producer = static_cast<Producer*>(events[i].data.ptr);
+      if (!producer->answered()) continue;
+      now = now_ns();
+      if (now >= counted_from && now < end) histogram->add((now - producer->sent_at_ns()) / 1'000);
+      producer->send();
+    }
+  }
+  close(poll);
+  std::printf(
+      "{\"batches\": %llu, \"batches_per_second\": %.1f, \"p50_us\": %llu, \"p99_us\": %llu, "
+      "\"max_us\": %llu}\n",
+      static_cast<unsigned long long>(histogram->count()),
+      static_cast<double>(histogram->count()) / static_cast<double>(options.seconds),
+      static_cast<unsigned long long>(histogram->quantile(0.5)),
+      static_cast<unsigned long long>(histogram->quantile(0.99)),
+      static_cast<unsigned long long>(histogram->max()));
+  return 0;
+}
+
+Options parse(int argc, char** argv) {
+  Options options;
+  for (int i = 1; i + 1 < argc; i += 2) {
+    const std::string key = argv[i];
+    const std::string value = argv[i + 1];
+    if (key == "--port")
+      options.port = static_cast<std::uint16_t>(std::stoul(value));
+    else if (key == "--topic")
+      options.topic = value;
+    else if (key == "--partitions")
+      options.partitions = std::stoi(value);
+    else if (key == "--batch-bytes")
+      options.batch_bytes = std::stoull(value);
+    else if (key == "--seconds")
+      options.seconds = std::stoull(value);
+    else if (key == "--warm-up")
+      options.warm_up_seconds = std::stoull(value);
+    else
+      give_up("unknown option " + key);
+  }
+  if (options.port == 0 || options.topic.empty()) give_up("--port and --topic are needed");
+  return options;
+}
+
+}  // namespace
+}  // namespace millrace::bench
+
+int main(int argc, char** argv) {
+  return millrace::bench::run(millrace::bench::parse(argc, argv));
+}

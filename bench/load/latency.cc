@@ -26,6 +26,9 @@ namespace millrace::bench {
 namespace {
 
 constexpr std::uint64_t kNanosPerSecond = 1'000'000'000;
+// The Java client's default, and the most that an idempotent producer may have. While so many are
+// unanswered, records gather into one batch, as they do in any real client.
+constexpr int kRequestsInFlight = 5;
 
 struct Options {
   std::string bootstrap;
@@ -107,6 +110,7 @@ class Run {
     rd_kafka_t* producer = open_client(RD_KAFKA_PRODUCER,
                                        {{"bootstrap.servers", options_.bootstrap},
                                         {"linger.ms", "0"},
+                                        {"max.in.flight", std::to_string(kRequestsInFlight)},
                                         {"acks", options_.acks},
                                         {"queue.buffering.max.messages", "1000000"},
                                         {"message.timeout.ms", "30000"}},

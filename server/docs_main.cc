@@ -9,6 +9,7 @@
 #include <string>
 #include <string_view>
 
+#include "net/wire/protocol_docs.h"
 #include "server/settings_docs.h"
 
 namespace millrace::server {
@@ -19,6 +20,7 @@ struct Generated {
   std::string (*render)();
 };
 constexpr Generated kGenerated[] = {
+    {"docs/protocol.md", wire::protocol_reference},
     {"docs/settings.md", settings_reference},
     {"packaging/millrace.properties", sample_properties},
 };

@@ -288,6 +288,20 @@ class Connection:
         reader.i32(), reader.i32(), reader.string(), reader.i32(), reader.i32()
         return reader.i16(), reader.i64(), reader.i64()
 
+    def unserved_partitions(self, topic, partitions):
+        """How many of a topic's first `partitions` do not answer ListOffsets yet."""
+        body = struct.pack(">ib", -1, 0) + struct.pack(">i", 1) + string(topic)
+        body += struct.pack(">i", partitions)
+        body += b"".join(struct.pack(">iiq", index, -1, -1) for index in range(partitions))
+        reader = self.ask(LIST_OFFSETS, 5, body)
+        reader.i32(), reader.i32(), reader.string()
+        unserved = 0
+        for _ in range(reader.i32()):
+            reader.i32()
+            unserved += reader.i16() != 0
+            reader.take(20)
+        return unserved
+
     def init_producer_id(self):
         """InitProducerId 0 without transactional id. Returns (error, producer id, epoch)."""
         reader = self.ask(INIT_PRODUCER_ID, 0, struct.pack(">hi", -1, 60000))

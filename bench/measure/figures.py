@@ -1,0 +1,53 @@
+"""The figures of bench/compare: what each is called, its unit, and what Millrace is to reach.
+
+`reach` is a bound on Millrace divided by Apache Kafka: `<=` or `>=` and a number; None where the figure
+is only shown.
+"""
+
+from typing import NamedTuple, Optional
+
+
+class Figure(NamedTuple):
+    name: str
+    group: str
+    unit: str
+    reach: Optional[str]
+    about: str
+
+
+FIGURES = (
+    Figure("produce_1k_cpu", "produce_1k", "CPU s/GB", "<= 0.20",
+           "broker CPU per GB produced: 1 KiB records, acks=1"),
+    Figure("produce_1k_mb", "produce_1k", "MB/s", ">= 1.5", "peak produce rate, 1 KiB records, acks=1"),
+    Figure("produce_100_cpu", "produce_100", "CPU s/GB", "<= 0.25",
+           "broker CPU per GB produced: 100 B records, acks=all, idempotent"),
+    Figure("produce_100_records", "produce_100", "records/s", ">= 1.5",
+           "peak produce rate, 100 B records, acks=all, idempotent"),
+    Figure("fetch_hot_cpu", "fetch", "CPU s/GB", "<= 0.40", "broker CPU per GB fetched, page cache warm"),
+    Figure("fetch_hot_mb", "fetch", "MB/s", None, "fetch rate, page cache warm"),
+    Figure("fetch_cold_cpu", "fetch", "CPU s/GB", "<= 0.40", "broker CPU per GB fetched, page cache dropped"),
+    Figure("fetch_cold_mb", "fetch", "MB/s", None, "fetch rate, page cache dropped"),
+    Figure("latency_p50", "latency", "us", None, "end to end, 10,000 records/s of 100 B, open loop"),
+    Figure("latency_p99", "latency", "us", "<= 0.25", "the same, 99th percentile"),
+    Figure("latency_p999", "latency", "us", None, "the same, 99.9th percentile"),
+    Figure("durable_batches", "durable", "batches/s", ">= 8",
+           "acks=all on disk before the answer, 64 partitions, 16 KiB batches"),
+    Figure("durable_p50", "durable", "us", None, "the same: request to answer, median"),
+    Figure("durable_p99", "durable", "us", "<= 0.2", "the same: request to answer, 99th percentile"),
+    Figure("start_empty", "size", "s", "<= 0.10", "start to first answered Metadata, no topics"),
+    Figure("idle_rss", "size", "MB", "<= 0.10", "resident memory, no topics, idle"),
+    Figure("idle_cpu", "size", "% of a core", None, "CPU while idle, no topics"),
+    Figure("start_many", "size", "s", "<= 0.10", "start to first answered Metadata, 10,000 partitions"),
+    Figure("serving_many", "size", "s", None, "start until all 10,000 partitions answer ListOffsets"),
+    Figure("many_rss", "size", "MB", "<= 0.10", "resident memory, 10,000 partitions, idle"),
+)
+
+GROUPS = tuple(dict.fromkeys(figure.group for figure in FIGURES))
+
+
+def reached(figure, ratio):
+    """True or False against the figure's bound, None where it has none."""
+    if figure.reach is None or ratio is None:
+        return None
+    comparison, bound = figure.reach.split()
+    return ratio <= float(bound) if comparison == "<=" else ratio >= float(bound)

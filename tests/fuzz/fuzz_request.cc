@@ -1,0 +1,14 @@
+// A request's frame without its length: header and body of any API in any version.
+#include "net/wire/header.h"
+#include "tests/fuzz/wire_inputs.h"
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  using namespace millrace;
+  const auto request =
+      wire::decode_request_frame(ConstBytes(reinterpret_cast<const std::byte*>(data), size));
+  if (!request) return 0;
+  fuzz::body_checks()
+      .at(request->header.api_key)
+      .request(request->body, request->header.api_version);
+  return 0;
+}

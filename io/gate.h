@@ -25,25 +25,14 @@ class Gate {
   }
 
  private:
-  struct Runner {
-    struct promise_type {
-      static void* operator new(std::size_t bytes) { return allocate_frame(bytes); }
-      static void operator delete(void* frame, std::size_t bytes) { free_frame(frame, bytes); }
-      Runner get_return_object() { return {}; }
-      std::suspend_never initial_suspend() noexcept { return {}; }
-      std::suspend_never final_suspend() noexcept { return {}; }
-      void return_void() {}
-      [[noreturn]] void unhandled_exception() noexcept { std::terminate(); }
-    };
-  };
-  static Runner run(Gate& gate, Task<void> task);
+  static detail::Runner run(Gate& gate, Task<void> task);
 
   std::uint64_t running_ = 0;
   bool closing_ = false;
   Event empty_;
 };
 
-inline Gate::Runner Gate::run(Gate& gate, Task<void> task) {
+inline detail::Runner Gate::run(Gate& gate, Task<void> task) {
   ++gate.running_;
   co_await task;
   // The frame goes before the gate is told, so that what it held is gone when close() returns.

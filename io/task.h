@@ -56,6 +56,19 @@ struct Promise : PromiseBase {
   }
 };
 
+// A coroutine that starts at once and frees itself at its end: for Gate and Shards, which know when that is.
+struct Runner {
+  struct promise_type {
+    static void* operator new(std::size_t bytes) { return allocate_frame(bytes); }
+    static void operator delete(void* frame, std::size_t bytes) { free_frame(frame, bytes); }
+    Runner get_return_object() { return {}; }
+    std::suspend_never initial_suspend() noexcept { return {}; }
+    std::suspend_never final_suspend() noexcept { return {}; }
+    void return_void() {}
+    [[noreturn]] void unhandled_exception() noexcept { std::terminate(); }
+  };
+};
+
 template <>
 struct Promise<void> : PromiseBase {
   Task<void> get_return_object();

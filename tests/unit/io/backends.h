@@ -8,6 +8,7 @@
 #include <memory>
 #include <string>
 
+#include "io/epoll_proactor.h"
 #include "io/proactor.h"
 #include "io/run.h"
 #include "io/uring_features.h"
@@ -18,9 +19,12 @@ namespace millrace::io {
 inline std::unique_ptr<Proactor> make_backend(const std::string& name) {
   if (name == "io_uring") {
     auto made = UringProactor::create();
-    return made ? std::move(*made) : nullptr;
+    if (!made) return nullptr;
+    return std::move(*made);
   }
-  return nullptr;
+  auto made = EpollProactor::create();
+  if (!made) return nullptr;
+  return std::move(*made);
 }
 
 class ProactorTest : public testing::TestWithParam<const char*> {
@@ -48,6 +52,6 @@ class ProactorTest : public testing::TestWithParam<const char*> {
   std::string directory_;
 };
 
-inline auto every_backend() { return testing::Values("io_uring"); }
+inline auto every_backend() { return testing::Values("io_uring", "epoll"); }
 
 }  // namespace millrace::io

@@ -53,8 +53,8 @@ constexpr std::array kBannedWords = std::to_array<BannedWord>({
     {"throw", "tests/", "return a Result; what cannot happen is a CHECK"},
 });
 
-constexpr std::array<std::string_view, 4> kSleeps = {"sleep_for", "sleep_until", "usleep",
-                                                     "nanosleep"};
+constexpr std::array<std::string_view, 4> kSleeps = {
+    "this_thread::sleep_for", "this_thread::sleep_until", "usleep", "nanosleep"};
 constexpr std::array<std::string_view, 5> kPureBannedHeaders = {"thread", "random", "unistd.h",
                                                                 "poll.h", "fcntl.h"};
 constexpr std::array<std::string_view, 4> kPureBannedWords = {"co_await", "co_return", "co_yield",

@@ -1,0 +1,97 @@
+#include "cli/output.h"
+
+#include <fmt/core.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+
+#include "base/check.h"
+
+namespace millrace::cli {
+namespace {
+
+// Columns a terminal gives to a text: characters, not bytes.
+std::size_t width_of(std::string_view text) {
+  return static_cast<std::size_t>(std::ranges::count_if(
+      text, [](char c) { return (static_cast<unsigned char>(c) & 0xc0) != 0x80; }));
+}
+
+std::string text_of(const Cell& cell) {
+  if (cell.is_null()) return "-";
+  if (cell.is_string()) return cell.get<std::string>();
+  if (!cell.is_array()) return cell.dump();
+  std::string joined;
+  for (const Cell& element : cell) joined += (joined.empty() ? "" : ",") + text_of(element);
+  return joined.empty() ? "-" : joined;
+}
+
+std::string upper(std::string text) {
+  for (char& c : text)
+    c = c == '_' ? ' ' : static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+  return text;
+}
+
+}  // namespace
+
+void add_format_option(CLI::App& app, OutputFormat& format) {
+  static const std::map<std::string, OutputFormat> kFormats = {{"table", OutputFormat::table},
+                                                               {"json", OutputFormat::json}};
+  app.add_option("--format", format, "table or json")
+      ->transform(CLI::CheckedTransformer(kFormats, CLI::ignore_case).description(""))
+      ->default_str("table");
+}
+
+void Table::add(std::vector<Cell> cells) {
+  CHECK(cells.size() == columns_.size(), "{} cells for {} columns", cells.size(), columns_.size());
+  rows_.push_back(std::move(cells));
+}
+
+std::string Table::render(OutputFormat format) const {
+  return format == OutputFormat::json ? render_json() : render_table();
+}
+
+std::string Table::render_table() const {
+  std::vector<std::vector<std::string>> lines;
+  std::vector<std::string> head;
+  for (const std::string& column : columns_) head.push_back(upper(column));
+  lines.push_back(std::move(head));
+  for (const auto& row : rows_) {
+    std::vector<std::string> line;
+    for (const Cell& cell : row) line.push_back(text_of(cell));
+    lines.push_back(std::move(line));
+  }
+  std::vector<std::size_t> widths(columns_.size(), 0);
+  for (const auto& line : lines) {
+    for (std::size_t i = 0; i < line.size(); ++i)
+      widths[i] = std::max(widths[i], width_of(line[i]));
+  }
+  std::string text;
+  for (const auto& line : lines) {
+    for (std::size_t i = 0; i < line.size(); ++i) {
+      text += line[i];
+      if (i + 1 < line.size()) text += std::string(widths[i] - width_of(line[i]) + 2, ' ');
+    }
+    text += '\n';
+  }
+  return text;
+}
+
+std::string Table::render_json() const {
+  Cell document = Cell::array();
+  for (const auto& row : rows_) {
+    Cell object = Cell::object();
+    for (std::size_t i = 0; i < row.size(); ++i) object[columns_[i]] = row[i];
+    document.push_back(std::move(object));
+  }
+  return document.dump(2, ' ', false, Cell::error_handler_t::replace) + "\n";
+}
+
+void Table::print(OutputFormat format) const {
+  fmt::print("{}", render(format));
+}
+
+void print_json(const Cell& document) {
+  fmt::print("{}\n", document.dump(2, ' ', false, Cell::error_handler_t::replace));
+}
+
+}  // namespace millrace::cli

@@ -1,0 +1,84 @@
+#include "cli/command.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <CLI/CLI.hpp>
+#include <memory>
+
+namespace millrace::cli {
+namespace {
+
+using testing::HasSubstr;
+
+int seen_number = 0;
+
+Action define_sample(CLI::App& app) {
+  auto number = std::make_shared<int>(0);
+  app.add_option("-n,--number", *number, "a number")->required();
+  return [number] {
+    seen_number = *number;
+    return Exit::failed;
+  };
+}
+
+constexpr Command kCommands[] = {
+    {"group", "A group."},
+    {"group sample", "A sample.", define_sample, "  millrace group sample -n 1"},
+};
+
+struct Outcome {
+  Exit exit;
+  std::string out;
+  std::string err;
+};
+
+Outcome run_line(std::vector<const char*> words) {
+  words.insert(words.begin(), "millrace");
+  testing::internal::CaptureStdout();
+  testing::internal::CaptureStderr();
+  const Exit exit = run(kCommands, "Millrace 0", static_cast<int>(words.size()), words.data());
+  std::fflush(stdout);
+  return {exit, testing::internal::GetCapturedStdout(), testing::internal::GetCapturedStderr()};
+}
+
+TEST(Command, a_command_of_two_words_gets_its_options_and_its_exit_is_returned) {
+  EXPECT_EQ(run_line({"group", "sample", "-n", "7"}).exit, Exit::failed);
+  EXPECT_EQ(seen_number, 7);
+}
+
+TEST(Command, wrong_usage_is_two_and_says_what_is_missing) {
+  const Outcome outcome = run_line({"group", "sample"});
+  EXPECT_EQ(outcome.exit, Exit::usage);
+  EXPECT_THAT(outcome.err, HasSubstr("--number is required"));
+  EXPECT_EQ(run_line({"group"}).exit, Exit::usage);
+  EXPECT_EQ(run_line({"nonsense"}).exit, Exit::usage);
+}
+
+TEST(Command, help_names_options_examples_and_exit_codes) {
+  const Outcome outcome = run_line({"group", "sample", "--help"});
+  EXPECT_EQ(outcome.exit, Exit::done);
+  EXPECT_THAT(outcome.out, HasSubstr("--number"));
+  EXPECT_THAT(outcome.out, HasSubstr("millrace group sample -n 1"));
+  EXPECT_THAT(outcome.out, HasSubstr("Exit codes"));
+}
+
+TEST(Command, completion_knows_every_command_and_option) {
+  for (const char* shell : {"bash", "zsh", "fish"}) {
+    const Outcome outcome = run_line({"completion", shell});
+    EXPECT_EQ(outcome.exit, Exit::done);
+    EXPECT_THAT(outcome.out, HasSubstr("sample"));
+    EXPECT_THAT(outcome.out, HasSubstr("number"));
+  }
+  EXPECT_EQ(run_line({"completion", "tcsh"}).exit, Exit::usage);
+}
+
+TEST(Command, errors_end_in_the_exit_code_of_their_kind) {
+  EXPECT_EQ(exit_of({Errc::invalid_argument, ""}), Exit::usage);
+  EXPECT_EQ(exit_of({Errc::timed_out, ""}), Exit::unreachable);
+  EXPECT_EQ(exit_of({Errc::not_found, ""}), Exit::failed);
+  EXPECT_EQ(finish({}), Exit::done);
+}
+
+}  // namespace
+}  // namespace millrace::cli

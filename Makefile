@@ -1,0 +1,55 @@
+# Thin: each target calls CMake's presets. What is built lands in build/PRESET.
+#   make run [DATA=dir] [PORT=9092] [FILE=server.properties]
+#   make test    make check    make bench    make format    make docs
+SHELL := /bin/bash
+JOBS := $(shell nproc)
+DATA ?= ./data
+PORT ?= 9092
+FILE ?=
+STAMPS := build/stamps
+SOURCES := base io net replication engine cli server bench tests
+
+.PHONY: run test check bench format docs build-release clean
+
+run: build-release
+	@exec build/release/millrace serve $(FILE) \
+	  $(if $(FILE),,--override log.dirs=$(DATA) --override listeners=PLAINTEXT://127.0.0.1:$(PORT))
+
+# Asking dpkg takes longer than starting the broker, so it is asked once per version of the script.
+$(STAMPS)/%: packaging/dependencies.sh
+	@packaging/dependencies.sh $*
+	@mkdir -p $(STAMPS) && touch $@
+
+build/%/build.ninja: | $(STAMPS)/build
+	@cmake --preset $* >$(STAMPS)/$*.log 2>&1 || { cat $(STAMPS)/$*.log; exit 1; }
+
+build-release: build/release/build.ninja
+	@ninja -C build/release -j$(JOBS) --quiet millrace
+
+test: $(STAMPS)/test build/dev/build.ninja
+	@ninja -C build/dev -j$(JOBS) --quiet
+	@ctest --test-dir build/dev -j$(JOBS) -LE long --output-on-failure
+
+# What takes longer: everything under AddressSanitizer and UBSan, what crosses shards under ThreadSanitizer, the long
+# tests, and every foreign client.
+check: $(STAMPS)/test build/dev/build.ninja build/asan/build.ninja build/tsan/build.ninja build-release
+	@ninja -C build/asan -j$(JOBS) --quiet
+	@ctest --test-dir build/asan -j$(JOBS) -LE 'long|bench' --output-on-failure
+	@ninja -C build/tsan -j$(JOBS) --quiet
+	@ctest --test-dir build/tsan -j$(JOBS) -LE 'long|bench|fuzz' --output-on-failure
+	@ninja -C build/dev -j$(JOBS) --quiet
+	@ctest --test-dir build/dev -j1 -L long --output-on-failure
+
+bench: $(STAMPS)/bench build/release/build.ninja
+	@ninja -C build/release -j$(JOBS) --quiet
+	bench/compare $(BENCH)
+
+format: $(STAMPS)/build
+	@find $(SOURCES) -name '*.h' -o -name '*.cc' | xargs clang-format-19 -i
+
+docs: build/release/build.ninja
+	@ninja -C build/release -j$(JOBS) --quiet millrace_docs
+	@build/release/server/millrace_docs --rewrite
+
+clean:
+	@rm -rf build

@@ -1,0 +1,104 @@
+#include "engine/controller/elections.h"
+
+#include <algorithm>
+
+#include "engine/controller/partition_change.h"
+#include "engine/metadata/topic_config.h"
+
+namespace millrace::engine {
+
+struct Elections::Circumstances {
+  BrokerId leaving = kNoBroker;
+  BrokerId joining = kNoBroker;
+  const std::vector<Uuid>* offline = nullptr;  // directories of `leaving` alone, when set
+};
+
+bool directory_online(const BrokerImage& broker, const Uuid& directory) {
+  if (directory == kDirectoryLost) return false;
+  if (directory == kDirectoryMigrating || directory == kDirectoryUnassigned) return true;
+  return std::ranges::find(broker.directories, directory) != broker.directories.end();
+}
+
+Uuid directory_for_new_replica(const BrokerImage* broker) {
+  if (broker == nullptr || broker->directories.empty()) return kDirectoryMigrating;
+  return broker->directories.size() == 1 ? broker->directories.front() : kDirectoryUnassigned;
+}
+
+bool Elections::unclean_allowed(const TopicImage& topic) const {
+  const auto resolved =
+      resolve_topic_config({.topic = &image_.config(ConfigResource::topic(topic.name)),
+                            .dynamic_default = &image_.config(ConfigResource::cluster_default()),
+                            .static_broker = &static_broker_config_});
+  return resolved && resolved->unclean_leader_election;
+}
+
+void Elections::change(const TopicImage& topic, PartitionIndex index,
+                       const PartitionImage& partition, const Circumstances& circumstances,
+                       std::vector<VersionedRecord>& records) const {
+  const auto gone = [&](BrokerId id, const Uuid& directory) {
+    if (id != circumstances.leaving) return false;
+    return circumstances.offline == nullptr ||
+           std::ranges::find(*circumstances.offline, directory) != circumstances.offline->end();
+  };
+  std::vector<BrokerId> isr = partition.isr;
+  std::erase_if(isr, [&](BrokerId id) { return gone(id, partition.directory_of(id)); });
+  const auto live = [&](BrokerId id) {
+    const BrokerImage* broker = image_.brokers.find(id);
+    if (broker == nullptr || gone(id, partition.directory_of(id))) return false;
+    if (id != circumstances.joining && !broker->active()) return false;
+    return directory_online(*broker, partition.directory_of(id));
+  };
+  auto record = change_partition(
+      {.topic_id = topic.id,
+       .index = index,
+       .current = partition,
+       .election = unclean_allowed(topic) ? Election::unclean : Election::online,
+       .live = live,
+       .isr = std::move(isr),
+       .directory_for =
+           [&](BrokerId id) { return directory_for_new_replica(image_.brokers.find(id)); },
+       .metadata_version = image_.metadata_version()});
+  if (record) records.push_back(std::move(*record));
+}
+
+void Elections::broker_leaves(BrokerId leaving, std::vector<VersionedRecord>& records) const {
+  image_.topics.for_each([&](const TopicImage& topic) {
+    topic.partitions.for_each([&](PartitionIndex index, const PartitionImage& partition) {
+      if (partition.leader != leaving && !partition.in_isr(leaving)) return;
+      change(topic, index, partition, {.leaving = leaving}, records);
+    });
+  });
+}
+
+void Elections::broker_joins(BrokerId joining, std::vector<VersionedRecord>& records) const {
+  image_.topics.for_each([&](const TopicImage& topic) {
+    topic.partitions.for_each([&](PartitionIndex index, const PartitionImage& partition) {
+      if (partition.leader != kNoBroker || !partition.has_replica(joining)) return;
+      change(topic, index, partition, {.joining = joining}, records);
+    });
+  });
+}
+
+void Elections::directories_fail(BrokerId broker, const std::vector<Uuid>& offline,
+                                 std::vector<VersionedRecord>& records) const {
+  image_.topics.for_each([&](const TopicImage& topic) {
+    topic.partitions.for_each([&](PartitionIndex index, const PartitionImage& partition) {
+      if (partition.leader != broker && !partition.in_isr(broker)) return;
+      if (std::ranges::find(offline, partition.directory_of(broker)) == offline.end()) return;
+      change(topic, index, partition, {.leaving = broker, .offline = &offline}, records);
+    });
+  });
+}
+
+bool Elections::leads_any(BrokerId broker) const {
+  bool leads = false;
+  image_.topics.for_each([&](const TopicImage& topic) {
+    if (leads) return;
+    topic.partitions.for_each([&](PartitionIndex, const PartitionImage& partition) {
+      leads |= partition.leader == broker;
+    });
+  });
+  return leads;
+}
+
+}  // namespace millrace::engine

@@ -1,0 +1,44 @@
+// What a change of brokers means for partitions: who leads, and who is in the ISR.
+#pragma once
+
+#include <vector>
+
+#include "base/ids.h"
+#include "engine/metadata/configs.h"
+#include "engine/metadata/image.h"
+
+namespace millrace::engine {
+
+// Reads the image as it is before the change's own records, so `joining` and `leaving` are named.
+class Elections {
+ public:
+  Elections(const MetadataImage& image, const ConfigValues& static_broker_config)
+      : image_(image), static_broker_config_(static_broker_config) {}
+
+  // `leaving` may not lead and drops out of every ISR it is not the last of. Appends a record for
+  // each partition that changes.
+  void broker_leaves(BrokerId leaving, std::vector<VersionedRecord>& records) const;
+  // `joining` may lead again: partitions without a leader get one.
+  void broker_joins(BrokerId joining, std::vector<VersionedRecord>& records) const;
+  // Replicas in these directories of `broker` are out of service.
+  void directories_fail(BrokerId broker, const std::vector<Uuid>& offline,
+                        std::vector<VersionedRecord>& records) const;
+  bool leads_any(BrokerId broker) const;
+
+ private:
+  struct Circumstances;
+  void change(const TopicImage& topic, PartitionIndex index, const PartitionImage& partition,
+              const Circumstances& circumstances, std::vector<VersionedRecord>& records) const;
+  bool unclean_allowed(const TopicImage& topic) const;
+
+  const MetadataImage& image_;
+  const ConfigValues& static_broker_config_;
+};
+
+// Whether the broker has said that this directory is in service. Reserved ids other than "lost"
+// are: it has not said yet.
+bool directory_online(const BrokerImage& broker, const Uuid& directory);
+// Where a replica new to the broker will be kept, as far as the controller can say.
+Uuid directory_for_new_replica(const BrokerImage* broker);
+
+}  // namespace millrace::engine

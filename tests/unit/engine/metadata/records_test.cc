@@ -8,6 +8,7 @@
 #include <fstream>
 #include <map>
 
+#include "tests/support/golden.h"
 #include "tests/unit/engine/metadata/random_record.h"
 
 namespace millrace::engine {
@@ -15,19 +16,13 @@ namespace {
 
 using ::testing::HasSubstr;
 
-std::vector<std::byte> from_hex(std::string_view hex) {
-  std::vector<std::byte> bytes;
-  for (std::size_t i = 0; i + 1 < hex.size(); i += 2) {
-    bytes.push_back(static_cast<std::byte>(std::stoi(std::string(hex.substr(i, 2)), nullptr, 16)));
-  }
-  return bytes;
-}
+using tests::from_hex;
 
 // Section A of the vectors, by name.
 const std::map<std::string, std::vector<std::byte>>& golden() {
   static const auto vectors = [] {
     std::map<std::string, std::vector<std::byte>> found;
-    std::ifstream file("tests/unit/engine/metadata/kraft-golden.txt");
+    std::ifstream file("tests/support/kraft-golden.txt");
     bool in_section = false;
     for (std::string line; std::getline(file, line);) {
       if (line.starts_with("## ")) in_section = line.starts_with("## A. ");

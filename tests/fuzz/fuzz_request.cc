@@ -7,8 +7,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const auto request =
       wire::decode_request_frame(ConstBytes(reinterpret_cast<const std::byte*>(data), size));
   if (!request) return 0;
-  fuzz::body_checks()
-      .at(request->header.api_key)
-      .request(request->body, request->header.api_version);
+  const test::AnyMessage* message = test::find_message(request->header.api_key, true);
+  CHECK(message != nullptr);
+  fuzz::check_body(*message, request->body, request->header.api_version);
   return 0;
 }

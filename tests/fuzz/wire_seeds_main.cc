@@ -1,14 +1,15 @@
 // Writes the seeds of the wire's fuzz targets: wire_seeds tests/fuzz/corpus. One request and one
 // response per API in its oldest and its newest version, with every field set, and a few streams of
 // frames.
+#include <algorithm>
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
 #include <string>
 
-#include "net/wire/all_messages.h"
 #include "net/wire/header.h"
-#include "tests/support/message_filler.h"
+#include "net/wire/metadata.h"
+#include "tests/support/any_message.h"
 
 namespace millrace::fuzz {
 namespace {
@@ -19,23 +20,26 @@ void write_file(const std::filesystem::path& path, ConstBytes bytes) {
   file << as_text(bytes);
 }
 
-template <class Request>
-void write_seeds(const std::filesystem::path& corpus, std::int16_t version) {
-  using Response = typename Request::Response;
-  const std::string name =
-      std::string(wire::api_name(Request::kKey)) + "_" + std::to_string(version);
-  test::PatternFiller filler(version, true);
-  Request request;
-  filler.structure(request);
-  auto frame = wire::encode_request_frame(
-      {.api_version = version, .correlation_id = 1, .client_id = "c"}, request);
-  write_file(corpus / "fuzz_request" / name, ConstBytes(frame).subspan(wire::kFrameLengthBytes));
-
-  Response response;
-  filler.structure(response);
-  frame = wire::encode_response_frame(response, version, 1);
+void write_seed(const std::filesystem::path& corpus, const test::AnyMessage& message,
+                std::int16_t version) {
+  const auto body = message.pattern(version, true).body;
+  std::vector<std::byte> frame;
+  if (message.is_request) {
+    wire::start_request_frame(
+        frame,
+        {.api_key = message.key, .api_version = version, .correlation_id = 1, .client_id = "c"},
+        body.size());
+  } else {
+    wire::start_response_frame(frame, message.key, version, 1, body.size());
+  }
+  std::ranges::copy(body, frame.end() - static_cast<std::ptrdiff_t>(body.size()));
+  const std::string name = std::string(wire::api_name(message.key)) + "_" + std::to_string(version);
+  if (message.is_request) {
+    write_file(corpus / "fuzz_request" / name, ConstBytes(frame).subspan(wire::kFrameLengthBytes));
+    return;
+  }
   // The length's four bytes give way to what the request was.
-  store_big_endian(frame.data(), static_cast<std::int16_t>(Request::kKey));
+  store_big_endian(frame.data(), static_cast<std::int16_t>(message.key));
   store_big_endian(frame.data() + 2, version);
   write_file(corpus / "fuzz_response" / name, frame);
 }
@@ -62,10 +66,10 @@ int main(int argc, char** argv) {
     return 2;
   }
   const std::filesystem::path corpus = argv[1];
-  millrace::wire::for_each_request([&]<class Request>() {
-    millrace::fuzz::write_seeds<Request>(corpus, Request::kVersions.min);
-    millrace::fuzz::write_seeds<Request>(corpus, Request::kVersions.max);
-  });
+  for (const auto& message : millrace::test::any_messages()) {
+    millrace::fuzz::write_seed(corpus, message, message.versions.min);
+    millrace::fuzz::write_seed(corpus, message, message.versions.max);
+  }
   millrace::fuzz::write_streams(corpus);
   return 0;
 }

@@ -6,8 +6,8 @@
 #include <new>
 #include <vector>
 
-#include "net/wire/all_messages.h"
-#include "tests/support/message_filler.h"
+#include "net/wire/metadata.h"
+#include "tests/support/any_message.h"
 
 namespace {
 std::size_t allocated_bytes = 0;
@@ -31,10 +31,11 @@ namespace {
 // For the text of an error.
 constexpr std::size_t kErrorBytes = 1024;
 
-template <class T>
-std::size_t allocated_by_decode(const std::vector<std::byte>& bytes, std::int16_t version) {
+template <class Decodes>
+std::size_t allocated_by(const Decodes& decodes, const std::vector<std::byte>& bytes,
+                         std::int16_t version) {
   const std::size_t before = allocated_bytes;
-  const auto decoded = decode<T>(bytes, version);
+  decodes(bytes, version);
   return allocated_bytes - before;
 }
 
@@ -43,37 +44,32 @@ std::size_t allowed(std::size_t frame_bytes) {
 }
 
 TEST(Allocation, frames_of_one_repeated_byte_stay_within_the_allowance) {
-  for_each_message([]<class T>() {
-    for (std::int16_t version = T::kVersions.min; version <= T::kVersions.max; ++version) {
+  for (const test::AnyMessage& message : test::any_messages()) {
+    for (std::int16_t version = message.versions.min; version <= message.versions.max; ++version) {
       for (const int byte : {0, 1, 2, 3, 0x20, 0x7f, 0x80, 0xff}) {
         const std::vector<std::byte> frame(20'000, static_cast<std::byte>(byte));
-        EXPECT_LE(allocated_by_decode<T>(frame, version), allowed(frame.size()))
-            << T::kName << " " << version << " byte " << byte;
+        EXPECT_LE(allocated_by(message.decodes, frame, version), allowed(frame.size()))
+            << message.name << " " << version << " byte " << byte;
       }
     }
-  });
+  }
 }
 
 TEST(Allocation, counts_blown_up_in_an_honest_frame_stay_within_the_allowance) {
   Prng prng(11);
-  for_each_message([&]<class T>() {
-    for (std::int16_t version = T::kVersions.min; version <= T::kVersions.max; ++version) {
-      test::RandomFiller filler(version, prng);
-      T message;
-      filler.structure(message);
-      std::vector<std::byte> bytes(encoded_size(message, version));
-      Writer out(bytes);
-      encode(message, version, out);
-      const auto honest = bytes;
-      bytes.resize(bytes.size() + 5000);
-      for (std::size_t at = 0; at + 4 <= honest.size(); ++at) {
+  for (const test::AnyMessage& message : test::any_messages()) {
+    for (std::int16_t version = message.versions.min; version <= message.versions.max; ++version) {
+      auto bytes = message.random(version, prng).body;
+      const std::size_t honest_bytes = bytes.size();
+      bytes.resize(honest_bytes + 5000);
+      for (std::size_t at = 0; at + 4 <= honest_bytes; ++at) {
         auto damaged = bytes;
-        for (std::size_t i = 0; i < 4; ++i)
-          damaged[at + i] = std::byte{static_cast<unsigned char>(i == 3 ? 0x0f : 0xff)};
-        EXPECT_LE(allocated_by_decode<T>(damaged, version), allowed(damaged.size())) << T::kName;
+        store_big_endian(damaged.data() + at, std::uint32_t{0xffffff0f});
+        EXPECT_LE(allocated_by(message.decodes, damaged, version), allowed(damaged.size()))
+            << message.name << " " << version;
       }
     }
-  });
+  }
 }
 
 // The other side of the bound: the most wasteful thing an honest client sends is far below it.
@@ -93,7 +89,7 @@ TEST(Allocation, a_request_for_ten_thousand_short_topic_names_is_taken) {
 TEST(Allocation, a_count_of_two_billion_costs_nothing) {
   std::vector<std::byte> frame(4);
   store_big_endian(frame.data(), std::numeric_limits<std::int32_t>::max());
-  EXPECT_LE(allocated_by_decode<MetadataRequest>(frame, 1), kErrorBytes);
+  EXPECT_LE(allocated_by(decode<MetadataRequest>, frame, 1), kErrorBytes);
 }
 
 }  // namespace

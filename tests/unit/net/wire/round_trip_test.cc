@@ -5,8 +5,11 @@
 #include <string>
 #include <vector>
 
-#include "net/wire/all_messages.h"
-#include "tests/support/message_filler.h"
+#include "net/wire/api_versions.h"
+#include "net/wire/fetch.h"
+#include "net/wire/metadata.h"
+#include "net/wire/produce.h"
+#include "tests/support/any_message.h"
 
 namespace millrace::wire {
 namespace {
@@ -18,88 +21,85 @@ std::vector<std::byte> encoded(const T& message, std::int16_t version) {
   std::vector<std::byte> bytes(encoded_size(message, version));
   Writer out(bytes);
   encode(message, version, out);
-  EXPECT_EQ(out.remaining(), 0U) << T::kName << " " << version << ": encoded_size is too large";
   return bytes;
 }
 
-// Calls f(message, version, seed) for draws of every message in every version.
+// Calls f(message, version, drawn, prng) for draws of every message in every version.
 template <class F>
 void for_each_draw(int draws, F&& f) {
-  for_each_message([&]<class T>() {
-    for (std::int16_t version = T::kVersions.min; version <= T::kVersions.max; ++version) {
+  for (const test::AnyMessage& message : test::any_messages()) {
+    for (std::int16_t version = message.versions.min; version <= message.versions.max; ++version) {
+      SCOPED_TRACE(std::string(message.name) + " " + std::to_string(version));
       for (int draw = 0; draw < draws; ++draw) {
         Prng prng(static_cast<std::uint64_t>(version * 1000 + draw));
-        test::RandomFiller filler(version, prng);
-        T message;
-        filler.structure(message);
-        f(message, version, prng);
+        f(message, version, message.random(version, prng), prng);
         if (testing::Test::HasFailure()) return;
       }
     }
-  });
+  }
 }
 
 TEST(RoundTrip, what_was_encoded_decodes_to_the_same) {
-  for_each_draw(kDrawsPerVersion, []<class T>(const T& message, std::int16_t version, Prng&) {
-    const auto bytes = encoded(message, version);
-    const auto decoded = decode<T>(bytes, version);
-    ASSERT_TRUE(decoded.has_value()) << decoded.error().message;
-    EXPECT_TRUE(*decoded == message) << T::kName << " " << version << "\n"
-                                     << to_text(message, version) << "\n"
-                                     << to_text(*decoded, version);
-    EXPECT_EQ(encoded(*decoded, version), bytes);
+  for_each_draw(kDrawsPerVersion, [](const test::AnyMessage& message, std::int16_t version,
+                                     const test::Drawn& drawn, Prng&) {
+    EXPECT_TRUE(drawn.size_is_exact);
+    EXPECT_TRUE(drawn.reads_back) << drawn.text;
+    const auto again = message.reread(drawn.body, version);
+    ASSERT_TRUE(again.has_value()) << again.error().message;
+    EXPECT_EQ(again->body, drawn.body) << drawn.text;
   });
 }
 
 // The bytes are copied to a block of exactly their size, so that AddressSanitizer sees a read past
 // it.
 TEST(RoundTrip, a_body_cut_short_anywhere_is_refused) {
-  for_each_draw(3, []<class T>(const T& message, std::int16_t version, Prng&) {
-    const auto bytes = encoded(message, version);
-    for (std::size_t size = 0; size < bytes.size(); ++size) {
-      const std::vector<std::byte> cut(bytes.begin(),
-                                       bytes.begin() + static_cast<std::ptrdiff_t>(size));
-      const auto decoded = decode<T>(cut, version);
-      ASSERT_FALSE(decoded.has_value()) << T::kName << " " << version << " cut to " << size;
-      EXPECT_EQ(decoded.error().code, Errc::malformed);
+  for_each_draw(3, [](const test::AnyMessage& message, std::int16_t version,
+                      const test::Drawn& drawn, Prng&) {
+    for (std::size_t size = 0; size < drawn.body.size(); ++size) {
+      const ConstBytes front = ConstBytes(drawn.body).first(size);
+      const std::vector<std::byte> cut(front.begin(), front.end());
+      const auto again = message.reread(cut, version);
+      ASSERT_FALSE(again.has_value()) << "cut to " << size;
+      EXPECT_EQ(again.error().code, Errc::malformed);
     }
   });
 }
 
 TEST(RoundTrip, bytes_left_over_are_refused) {
-  for_each_draw(1, []<class T>(const T& message, std::int16_t version, Prng&) {
-    auto bytes = encoded(message, version);
+  for_each_draw(1, [](const test::AnyMessage& message, std::int16_t version,
+                      const test::Drawn& drawn, Prng&) {
+    auto bytes = drawn.body;
     bytes.push_back(std::byte{0});
-    EXPECT_FALSE(decode<T>(bytes, version).has_value()) << T::kName << " " << version;
+    EXPECT_FALSE(message.decodes(bytes, version));
   });
 }
 
 // Whatever is accepted of damaged bytes has one canonical form.
 TEST(RoundTrip, damaged_bytes_are_refused_or_read_as_something_that_can_be_written) {
-  for_each_draw(kDrawsPerVersion, []<class T>(const T& message, std::int16_t version, Prng& prng) {
-    auto bytes = encoded(message, version);
+  for_each_draw(kDrawsPerVersion, [](const test::AnyMessage& message, std::int16_t version,
+                                     const test::Drawn& drawn, Prng& prng) {
+    auto bytes = drawn.body;
     if (bytes.empty()) return;
     for (std::uint64_t flips = 1 + prng.below(3); flips > 0; --flips) {
       bytes[prng.below(bytes.size())] = static_cast<std::byte>(prng.next());
     }
-    const auto decoded = decode<T>(bytes, version);
-    if (!decoded) return;
-    const auto canonical = encoded(*decoded, version);
-    const auto again = decode<T>(canonical, version);
+    const auto read = message.reread(bytes, version);
+    if (!read) return;
+    const auto again = message.reread(read->body, version);
     ASSERT_TRUE(again.has_value()) << again.error().message;
-    EXPECT_EQ(encoded(*again, version), canonical) << T::kName << " " << version;
-    EXPECT_EQ(to_text(*again, version), to_text(*decoded, version));
+    EXPECT_EQ(again->body, read->body);
+    EXPECT_EQ(again->text, read->text);
   });
 }
 
 TEST(RoundTrip, versions_a_message_does_not_have_are_unsupported) {
-  for_each_message([]<class T>() {
-    for (const int version : {T::kVersions.min - 1, T::kVersions.max + 1}) {
-      const auto decoded = decode<T>({}, static_cast<std::int16_t>(version));
-      ASSERT_FALSE(decoded.has_value());
-      EXPECT_EQ(decoded.error().code, Errc::unsupported) << T::kName << " " << version;
+  for (const test::AnyMessage& message : test::any_messages()) {
+    for (const int version : {message.versions.min - 1, message.versions.max + 1}) {
+      const auto read = message.reread({}, static_cast<std::int16_t>(version));
+      ASSERT_FALSE(read.has_value());
+      EXPECT_EQ(read.error().code, Errc::unsupported) << message.name << " " << version;
     }
-  });
+  }
 }
 
 TEST(RoundTrip, unknown_tags_are_skipped) {

@@ -1,0 +1,190 @@
+#include "tests/sim/sim_proactor.h"
+
+#include <cerrno>
+
+#include "base/check.h"
+
+namespace millrace::sim {
+namespace {
+
+std::unexpected<Error> no_sockets() {
+  return fail(Errc::unsupported, "the simulated disk has no sockets; use the simulated stack");
+}
+
+}  // namespace
+
+SimProactor::SimProactor(World& world, SimDisk& disk, std::string_view name, DiskTiming disk_timing)
+    : timing(disk_timing), world_(world), disk_(disk), prng_(world.stream(name)) {}
+
+SimProactor::~SimProactor() {
+  for (const auto& [done, pending] : pending_) world_.cancel(pending.event);
+}
+
+Duration SimProactor::draw_latency() {
+  const auto draw = [this](Duration bound) {
+    return Duration(bound.count() > 0
+                        ? static_cast<std::int64_t>(prng_.below(static_cast<std::uint64_t>(bound.count())))
+                        : 0);
+  };
+  Duration latency = timing.least + draw(timing.spread);
+  if (timing.stall_one_in > 0 && prng_.chance(timing.stall_one_in)) latency += draw(timing.stall_max);
+  return latency;
+}
+
+void SimProactor::queue(io::Completion& done, std::function<std::int64_t()> effect,
+                        std::function<void()> abandon) {
+  CHECK(done.pending == nullptr, "an operation was queued twice");
+  ++operations_;
+  done.pending = this;
+  const World::Event event = world_.at(world_.now() + draw_latency(), [this, &done] {
+    auto node = pending_.extract(&done);
+    finished_.emplace_back(&done, node.mapped().effect());
+  });
+  pending_.emplace(&done, Pending{event, std::move(effect), std::move(abandon)});
+}
+
+void SimProactor::cancel(io::Completion& completion) {
+  auto node = pending_.extract(&completion);
+  if (node.empty()) return;
+  world_.cancel(node.mapped().event);
+  if (node.mapped().abandon) node.mapped().abandon();
+  finished_.emplace_back(&completion, -ECANCELED);
+}
+
+std::size_t SimProactor::run_once(std::optional<Instant> sleep_until) {
+  if (sleep_until && finished_.empty()) world_.advance(*sleep_until);
+  std::vector<std::pair<io::Completion*, std::int64_t>> completing;
+  completing.swap(finished_);
+  for (const auto& [done, result] : completing) {
+    done->pending = nullptr;
+    done->complete(result);
+  }
+  return completing.size();
+}
+
+Result<io::FileHandle> SimProactor::open(const std::string& path, io::OpenOptions options) {
+  ++operations_;
+  return disk_.open(path, options);
+}
+void SimProactor::close(io::FileHandle file) { disk_.close(file); }
+Result<std::uint64_t> SimProactor::size(io::FileHandle file) { return disk_.size(file); }
+
+Result<void> SimProactor::write_inline(io::FileHandle file, std::uint64_t position,
+                                       std::span<const ::iovec> slices) {
+  ++operations_;
+  for (const ::iovec& slice : slices) {
+    TRY_DONE(disk_.write(file, position,
+                         ConstBytes(static_cast<const std::byte*>(slice.iov_base), slice.iov_len)));
+    position += slice.iov_len;
+  }
+  return {};
+}
+
+Result<std::size_t> SimProactor::read_inline(io::FileHandle file, std::uint64_t position,
+                                             Bytes bytes) {
+  return disk_.read(file, position, bytes);
+}
+
+Result<void> SimProactor::truncate(io::FileHandle file, std::uint64_t size) {
+  ++operations_;
+  return disk_.truncate(file, size);
+}
+
+Result<void> SimProactor::reserve(io::FileHandle file, std::uint64_t position,
+                                  std::uint64_t length) {
+  return disk_.reserve(file, position, length);
+}
+
+Result<void> SimProactor::sync_inline(io::FileHandle file) {
+  ++operations_;
+  return disk_.sync(file);
+}
+
+bool SimProactor::resident(io::FileHandle file, std::uint64_t, std::uint64_t) {
+  return disk_.resident(file);
+}
+
+Result<void> SimProactor::rename(const std::string& from, const std::string& to) {
+  ++operations_;
+  return disk_.rename(from, to);
+}
+Result<void> SimProactor::remove(const std::string& path) {
+  ++operations_;
+  return disk_.remove(path);
+}
+Result<void> SimProactor::make_directory(const std::string& path) {
+  ++operations_;
+  return disk_.make_directory(path);
+}
+Result<void> SimProactor::remove_directory(const std::string& path) {
+  ++operations_;
+  return disk_.remove_directory(path);
+}
+Result<std::vector<io::DirectoryEntry>> SimProactor::list(const std::string& path) {
+  return disk_.list(path);
+}
+Result<void> SimProactor::sync_directory(const std::string& path) {
+  ++operations_;
+  return disk_.sync_directory(path);
+}
+Result<std::uint64_t> SimProactor::free_bytes(const std::string&) { return disk_.free_bytes(); }
+
+void SimProactor::read(io::FileHandle file, std::uint64_t position, Bytes bytes,
+                       io::Completion& done) {
+  queue(done, [this, file, position, bytes] { return disk_.queued_read(file, position, bytes); });
+}
+
+void SimProactor::write(io::FileHandle file, std::uint64_t position, ConstBytes bytes,
+                        io::Completion& done) {
+  const std::uint64_t write = disk_.begin_write(file, position, bytes);
+  queue(done, [this, write] { return disk_.end_write(write); },
+        [this, write] { disk_.abandon_write(write); });
+}
+
+void SimProactor::sync(io::FileHandle file, io::Completion& done) {
+  auto queued = std::make_shared<const SimDisk::QueuedSync>(disk_.begin_sync(file));
+  queue(done, [this, queued] { return disk_.end_sync(*queued); });
+}
+
+void SimProactor::start_write_back(io::FileHandle file, std::uint64_t, std::uint64_t,
+                                   io::Completion& done) {
+  queue(done, [this, file] {
+    disk_.write_back(file);
+    return std::int64_t{0};
+  });
+}
+
+void SimProactor::read_ahead(io::FileHandle file, std::uint64_t position, std::uint64_t length,
+                             io::Completion& done) {
+  queue(done, [this, file, position, length] {
+    std::vector<std::byte> sink(length);
+    return disk_.queued_read(file, position, sink);
+  });
+}
+
+void SimProactor::accept(io::SocketHandle, io::Completion& done) {
+  queue(done, [] { return std::int64_t{-EOPNOTSUPP}; });
+}
+void SimProactor::receive(io::SocketHandle, Bytes, io::Completion& done) {
+  queue(done, [] { return std::int64_t{-EOPNOTSUPP}; });
+}
+void SimProactor::send(io::SocketHandle, std::span<const ::iovec>, bool, io::Completion& done) {
+  queue(done, [] { return std::int64_t{-EOPNOTSUPP}; });
+}
+void SimProactor::poll(io::SocketHandle, short, io::Completion& done) {
+  queue(done, [] { return std::int64_t{-EOPNOTSUPP}; });
+}
+void SimProactor::connect(io::SocketHandle, const void*, unsigned, io::Completion& done) {
+  queue(done, [] { return std::int64_t{-EOPNOTSUPP}; });
+}
+Result<std::size_t> SimProactor::send_file_inline(io::SocketHandle, io::FileHandle, std::uint64_t,
+                                                  std::size_t) {
+  return no_sockets();
+}
+Result<std::size_t> SimProactor::send_inline(io::SocketHandle, std::span<const ::iovec>, bool) {
+  return no_sockets();
+}
+Result<std::size_t> SimProactor::receive_inline(io::SocketHandle, Bytes) { return no_sockets(); }
+void SimProactor::close_socket(io::SocketHandle) {}
+
+}  // namespace millrace::sim

@@ -1,0 +1,97 @@
+#!/usr/bin/env python3
+"""Cuts the power of the broker's disk under load, with a disk that forgets what was not flushed.
+
+On topics with `fsync` durability nothing acknowledged may be lost. With `replicated` the end of a
+partition may be, but never a record from its middle, and the broker says so when it starts again.
+"""
+
+import json
+import os
+import random
+import signal
+import sys
+import time
+
+sys.path[:0] = [os.path.dirname(os.path.abspath(__file__)),
+                os.path.dirname(os.path.dirname(os.path.abspath(__file__)))]
+import loads  # noqa: E402
+from rig import disks, running  # noqa: E402
+
+LOADS = (("idempotent-fsync", "all", "fsync"), ("acks-1-fsync", "1", "fsync"),
+         ("idempotent-replicated", "all", "replicated"))
+
+
+def one_cut(run, number, kind):
+    """One disk, one load, one cut, one recovery."""
+    chance = random.Random(run.options.seed * 1000 + number)
+    how = "tear" if number % 2 else "drop"
+    name = f"cut_{number}_{kind}_{how}"
+    folder = os.path.join(run.scratch, name)
+    os.makedirs(folder)
+    with disks.BreakableDisk(folder, kind) as disk:
+        broker = run.open({"log.dirs": os.path.join(disk.path, "data"), "log.segment.bytes": "4194304"},
+                          folder=os.path.join(folder, "broker"))
+        sendings = [loads.Sending(broker, folder, *one, rate=800) for one in LOADS]
+        with broker:
+            broker.start()
+            loads.create_topics(run, broker, sendings)
+            for sending in sendings:
+                sending.start()
+            try:
+                time.sleep(chance.uniform(1.0, 3.0))
+                cut(broker, disk, how, chance.randrange(1 << 30))
+            finally:
+                for sending in sendings:
+                    sending.stop_at_once()
+            log_before = len(broker.log_text())
+            disk.come_back()
+            broker.start(60)
+            said = broker.log_text()[log_before:]
+            judge(run, name, sendings, said)
+            counters = disk.counters()
+            print(f"  {name}: {counters['lost']} blocks lost, {counters['torn']} torn, "
+                  f"{counters['flushes']} flushes")
+
+
+def cut(broker, disk, how, seed):
+    """Freeze, cut, kill: a broker that still ran after the cut would acknowledge what is already lost."""
+    os.kill(broker.pid, signal.SIGSTOP)
+    time.sleep(0.1)  # what it had already answered reaches the load
+    disk.lose_power(how, seed)
+    broker.kill()
+
+
+def judge(run, name, sendings, said):
+    for sending in sendings:
+        promised = sending.durability == "fsync" or run.options.system == "kafka"
+        good, note = sending.verify(tail_may_be_lost=sending.durability == "replicated")
+        run.report.expect(f"{name}/{sending.name}", good, note)
+        if not good:
+            continue
+        counts = json.loads(note.split("}")[0] + "}")
+        run.report.expect(f"{name}/{sending.name}_made_progress", counts["acknowledged"] > 100, note)
+        print(f"  {name}/{sending.name}: {counts['acknowledged']} acknowledged, {counts['lost']} lost")
+        if not promised and counts["lost"]:
+            run.report.expect(f"{name}/{sending.name}_loss_is_said", sending.name in said,
+                              f"{counts['lost']} records lost and the log does not name the topic")
+
+
+def body(run):
+    why = disks.missing()
+    if why:
+        run.report.failed("power_cut", why)
+        return
+    kinds = run.options.file_systems.split(",")
+    for number in range(run.options.cuts):
+        kind = kinds[number // 2 % len(kinds)]
+        try:
+            one_cut(run, number, kind)
+        except Exception as error:  # the next cut has a fresh disk
+            run.report.failed(f"cut_{number}_{kind}", f"{type(error).__name__}: {error}")
+
+
+if __name__ == "__main__":
+    parser = running.parser(__doc__.split("\n", maxsplit=1)[0])
+    parser.add_argument("--cuts", type=int, default=8)
+    parser.add_argument("--file-systems", default="ext4", help="ext4, xfs or both, comma-separated")
+    running.main(parser.parse_args(), body)

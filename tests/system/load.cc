@@ -92,19 +92,22 @@ class Sender {
     history_ = std::fopen(options.history.c_str(), "a");
     if (history_ == nullptr) give_up("cannot write " + options.history);
     const bool idempotent = options.acks == "all";
-    producer_ = open_client(RD_KAFKA_PRODUCER,
-                            {{"bootstrap.servers", options.bootstrap},
-                             {"acks", options.acks},
-                             {"enable.idempotence", idempotent ? "true" : "false"},
-                             {"message.send.max.retries", idempotent ? "2147483647" : "0"},
-                             {"message.timeout.ms", "600000"},
-                             {"socket.timeout.ms", "10000"},
-                             {"reconnect.backoff.ms", "10"},
-                             {"reconnect.backoff.max.ms", "100"},
-                             {"retry.backoff.ms", "20"},
-                             {"linger.ms", "2"},
-                             {"queue.buffering.max.messages", "20000"}},
-                            this, &Sender::on_delivery);
+    producer_ =
+        open_client(RD_KAFKA_PRODUCER,
+                    {{"bootstrap.servers", options.bootstrap},
+                     {"acks", options.acks},
+                     {"enable.idempotence", idempotent ? "true" : "false"},
+                     {"message.send.max.retries", idempotent ? "2147483647" : "0"},
+                     // Without sequences, a request that could not be sent would be overtaken.
+                     {"max.in.flight", idempotent ? "5" : "1"},
+                     {"message.timeout.ms", "600000"},
+                     {"socket.timeout.ms", "10000"},
+                     {"reconnect.backoff.ms", "10"},
+                     {"reconnect.backoff.max.ms", "100"},
+                     {"retry.backoff.ms", "20"},
+                     {"linger.ms", "2"},
+                     {"queue.buffering.max.messages", "20000"}},
+                    this, &Sender::on_delivery);
   }
 
   int run() {

@@ -54,6 +54,7 @@ class Process:
         self.port = port or free_port()
         self.cores = cores
         self.environment = environment
+        self.overrides = {}
         self.process = None
         self.log_path = os.path.join(self.folder, f"{self.system}.log")
         self.start_seconds = None
@@ -64,7 +65,7 @@ class Process:
 
     @property
     def data_dir(self):
-        return os.path.join(self.folder, "data")
+        return self.overrides.get("log.dirs", os.path.join(self.folder, "data"))
 
     @property
     def pid(self):

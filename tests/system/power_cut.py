@@ -76,11 +76,35 @@ def judge(run, name, sendings, said):
                               f"{counts['lost']} records lost and the log does not name the topic")
 
 
+def disk_keeps_its_promise(run, kind):
+    """What was flushed survives a cut and what was not is gone: else no cut below shows anything."""
+    folder = os.path.join(run.scratch, f"promise-{kind}")
+    os.makedirs(folder)
+    with disks.BreakableDisk(folder, kind) as disk:
+        paths = [os.path.join(disk.path, name) for name in ("flushed", "not-flushed")]
+        for path in paths:
+            with open(path, "wb") as out:
+                os.fsync(out.fileno())
+        os.sync()
+        for path in paths:
+            with open(path, "r+b") as out:
+                out.write(b"content" * 1000)
+                out.flush()
+                if path == paths[0]:
+                    os.fsync(out.fileno())
+        disk.lose_power("drop", 1)
+        disk.come_back()
+        found = [os.path.getsize(path) for path in paths]
+        assert found == [7000, 0], f"bytes after the cut: {found}"
+
+
 def body(run):
     why = disks.missing()
     if why:
         run.report.failed("power_cut", why)
         return
+    for kind in run.options.file_systems.split(","):
+        run.report.run(f"disk_keeps_its_promise_{kind}", disk_keeps_its_promise, run, kind)
     kinds = run.options.file_systems.split(",")
     for number in range(run.options.cuts):
         kind = kinds[number // 2 % len(kinds)]

@@ -1,0 +1,114 @@
+#!/usr/bin/env python3
+"""One data directory, opened by Millrace and by Apache Kafka in turn, each going on where the other stopped.
+
+  swap.py --binary build/release/millrace [--first millrace|kafka]
+
+After each change of system every topic is read back whole and more is produced to it.
+"""
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+from rig import brokers, kafka_jars, report as reports, wire  # noqa: E402
+
+CODECS = ("none", "gzip", "snappy", "lz4", "zstd")
+LINES = 500
+NODE_ID = "1"
+
+
+def kcat(broker, *arguments, text=""):
+    done = subprocess.run(["kcat", "-b", broker.bootstrap, "-m", "15", *arguments], input=text, text=True,
+                          capture_output=True, timeout=60, check=False)
+    if done.returncode != 0:
+        raise RuntimeError(f"kcat: {done.stderr.strip()[-300:]}")
+    return done.stdout
+
+
+def lines(codec, turn):
+    return [f"{codec} turn {turn} line {i} {'s' * (i % 70)}" for i in range(LINES)]
+
+
+def produce(broker, codec, turn):
+    kcat(broker, "-P", "-t", f"swap-{codec}", "-p", "0", "-z", codec, "-X", "enable.idempotence=true",
+         text="\n".join(lines(codec, turn)) + "\n")
+
+
+def compare(broker, codec, turns):
+    with wire.Connection("127.0.0.1", broker.port) as connection:
+        connection.await_served(f"swap-{codec}", 0)
+    got = kcat(broker, "-C", "-t", f"swap-{codec}", "-p", "0", "-o", "beginning", "-e", "-q", "-X",
+               "check.crcs=true", "-f", "%o %s\\n").splitlines()
+    wanted = [f"{i} {line}" for i, line in enumerate(
+        line for turn in range(turns) for line in lines(codec, turn))]
+    if got != wanted:
+        place = next((i for i, (a, b) in enumerate(zip(got, wanted)) if a != b), "none")
+        raise AssertionError(f"{len(got)} lines, wanted {len(wanted)}; first difference {place}")
+
+
+def create(broker):
+    with wire.Connection("127.0.0.1", broker.port) as connection:
+        for codec in CODECS:
+            answer = connection.create_topics(4, {f"swap-{codec}": (1, {"retention.ms": "86400000"})})
+            assert answer[f"swap-{codec}"][0] == 0, answer
+            connection.await_served(f"swap-{codec}", 0)
+
+
+def config_is_kept(broker):
+    out = kafka_jars.run_tool("kafka-topics", ["--bootstrap-server", broker.bootstrap, "--describe",
+                                               "--topic", "swap-none"]).stdout
+    assert "retention.ms=86400000" in out, out
+
+
+def take_turn(report, broker, turn):
+    name = f"turn_{turn}_{broker.system}"
+    try:
+        broker.start()
+    except brokers.StartFailed as error:
+        report.failed(f"{name}/starts", error)
+        return False
+    with broker:
+        if turn == 0:
+            create(broker)
+        report.run(f"{name}/configs", config_is_kept, broker)
+        for codec in CODECS:
+            report.run(f"{name}/read_{codec}", compare, broker, codec, turn)
+            report.run(f"{name}/produce_{codec}", produce, broker, codec, turn)
+            report.run(f"{name}/read_more_{codec}", compare, broker, codec, turn + 1)
+        code = broker.stop()
+        report.expect(f"{name}/stops_cleanly", code in (0, 143), f"exit code {code}")
+    return True
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
+    parser.add_argument("--binary", default=os.path.join(kafka_jars.ROOT, "build/release/millrace"))
+    parser.add_argument("--first", choices=("millrace", "kafka"), default="millrace")
+    parser.add_argument("--turns", type=int, default=3)
+    reports.add_report_options(parser)
+    options = parser.parse_args()
+    report = reports.Report(options.only)
+    scratch = tempfile.mkdtemp(prefix="millrace-swap-")
+    systems = ["millrace", "kafka"] if options.first == "millrace" else ["kafka", "millrace"]
+    try:
+        port = brokers.free_port()
+        for turn in range(options.turns):
+            system = systems[turn % 2]
+            settings = {"log.dirs": os.path.join(scratch, "data"), "node.id": NODE_ID}
+            broker = brokers.open_broker(system, os.path.join(scratch, system), options.binary, settings,
+                                         port=port)
+            if not take_turn(report, broker, turn):
+                break
+    except Exception as error:  # the closing line is printed whatever happens
+        report.failed("script/ends", f"{type(error).__name__}: {error}")
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+    sys.exit(report.close(options.json, {"first": options.first}))
+
+
+if __name__ == "__main__":
+    main()

@@ -9,6 +9,7 @@
 #include <memory>
 #include <vector>
 
+#include "io/sanitizer.h"
 #include "io/uring_features.h"
 
 namespace millrace::io {
@@ -78,6 +79,26 @@ TEST(UringProactor, is_destroyed_with_operations_pending) {
   ASSERT_EQ(::send(pair[1], "late", 4, 0), 4);
   EXPECT_EQ(buffer[0], std::byte{7});
   EXPECT_EQ(pending.times, 0);
+  ::close(pair[0]);
+  ::close(pair[1]);
+}
+
+TEST(KernelOwnedDeathTest, touching_a_buffer_the_kernel_writes_to_is_caught) {
+  if (!MILLRACE_ASAN) GTEST_SKIP() << "needs AddressSanitizer";
+  if (!probe_uring().usable) GTEST_SKIP() << probe_uring().reason;
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  int pair[2];
+  ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair), 0);
+  std::vector<std::byte> buffer(64);
+  Counted pending;
+  auto proactor = UringProactor::create().value();
+  proactor->receive(SocketHandle{pair[0]}, buffer, pending);
+  EXPECT_DEATH(buffer[3] = std::byte{1}, "use-after-poison");
+  proactor->run_once(std::nullopt);
+  ASSERT_EQ(::send(pair[1], "x", 1, 0), 1);
+  while (pending.times == 0) proactor->run_once(std::nullopt);
+  buffer[3] = std::byte{1};  // ours again
+  EXPECT_EQ(buffer[0], std::byte{'x'});
   ::close(pair[0]);
   ::close(pair[1]);
 }

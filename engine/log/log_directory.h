@@ -92,10 +92,4 @@ Result<void> clear_clean_stop(io::Proactor& proactor, const std::string& path);
 // Removes a directory and the files in it, one level deep, as partitions are. A directory that is gone already is no error.
 Result<void> remove_tree(io::Proactor& proactor, const std::string& path);
 
-// Writes `content` to `path` by way of a temporary file beside it; durable on return.
-Result<void> write_file_whole(io::Proactor& proactor, const std::string& path,
-                              std::string_view content);
-// Errors: not_found, too_large (over 64 MiB), io_error.
-Result<std::string> read_file_whole(io::Proactor& proactor, const std::string& path);
-
 }  // namespace millrace::log

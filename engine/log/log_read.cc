@@ -1,0 +1,278 @@
+// A Log's read: locate batches by offset or by time.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/check.h"
+#include "base/logging.h"
+#include "engine/log/format/record.h"
+#include "engine/log/log_state.h"
+#include "io/file.h"
+
+namespace millrace::log {
+namespace {
+
+// What looking for the end of a batch may have to read.
+constexpr std::uint64_t kProbeBytes = 4096;
+constexpr std::size_t kScanBytes = std::size_t{1} << 20;
+
+}  // namespace
+
+// ---- RecentBatches, ReadMarks
+
+void RecentBatches::push(Entry entry) {
+  if (!entries_) entries_ = std::make_unique<Entry[]>(kKept);
+  entries_[next_ % kKept] = entry;
+  ++next_;
+  count_ = std::min(count_ + 1, kKept);
+}
+
+template <class Key, class Get>
+std::optional<RecentBatches::Entry> RecentBatches::find(Key key, Get get) const {
+  if (count_ == 0 || get(at(0)) > key) return std::nullopt;
+  std::size_t low = 0;
+  std::size_t high = count_;
+  while (high - low > 1) {
+    const std::size_t middle = low + (high - low) / 2;
+    (get(at(middle)) <= key ? low : high) = middle;
+  }
+  return at(low);
+}
+
+std::optional<RecentBatches::Entry> RecentBatches::at_or_before(Offset offset) const {
+  return find(offset, [](const Entry& entry) { return entry.base_offset; });
+}
+
+std::optional<RecentBatches::Entry> RecentBatches::at_or_before_position(std::uint64_t position) const {
+  return find(position, [](const Entry& entry) { return entry.position; });
+}
+
+std::optional<ReadMarks::Mark> ReadMarks::find(Offset offset) const {
+  for (const Mark& mark : marks_) {
+    if (mark.offset == offset) return mark;
+  }
+  return std::nullopt;
+}
+
+void ReadMarks::remember(Mark mark) {
+  for (Mark& kept : marks_) {
+    if (kept.offset == mark.offset) {
+      kept = mark;
+      return;
+    }
+  }
+  marks_[next_++ % marks_.size()] = mark;
+}
+
+// ---- By offset
+
+std::size_t Log::State::segment_index(Offset offset) const {
+  const auto behind = std::ranges::upper_bound(
+      segments, offset, {}, [](const auto& segment) { return segment->base_offset(); });
+  return behind == segments.begin() ? 0 : static_cast<std::size_t>(behind - segments.begin()) - 1;
+}
+
+Error Log::State::note_damage(const Error& error, Offset at) {
+  if (error == Errc::corrupt && damage_said != at) {
+    damage_said = at;
+    LOG(error, "log.damaged", "partition={} offset={} reason=\"{}\"", name(), at.value(), error.message);
+  }
+  return error;
+}
+
+// Where the batch that holds `from`, or the first one behind it, begins in this segment; empty if there is none.
+Result<std::optional<RecentBatches::Entry>> Log::State::start_of(std::size_t index, Offset from) {
+  using Found = std::optional<RecentBatches::Entry>;
+  Segment& segment = *segments[index];
+  if (index + 1 == segments.size()) {
+    // The batches of a log that was never compacted follow each other without gaps, so the last one to begin at or before
+    // `from` holds it; of the youngest one the written end is the bound.
+    if (const auto found = recent.at_or_before(from)) return Found(*found);
+  }
+  const auto mark = marks.find(from);
+  if (mark && mark->segment_base == segment.base_offset() && mark->position < segment.size()) {
+    return Found(RecentBatches::Entry{.base_offset = from, .position = mark->position});
+  }
+  TRY(location, segment.locate(from));
+  if (!location) return Found();
+  return Found(RecentBatches::Entry{.base_offset = location->batch.base_offset, .position = location->position});
+}
+
+// Where the batches below `limit` end in this segment.
+Result<BatchEnd> Log::State::end_in_segment(std::size_t index, Offset limit) {
+  Segment& segment = *segments[index];
+  if (limit >= segment_end(index)) {
+    return BatchEnd{.position = segment.size(), .next_offset = segment_end(index)};
+  }
+  const bool is_active = index + 1 == segments.size();
+  if (is_active) {
+    const auto found = recent.at_or_before(limit);
+    if (found && found->base_offset == limit) {
+      return BatchEnd{.position = found->position, .next_offset = limit};
+    }
+  }
+  TRY(location, segment.locate(limit));
+  if (!location) return BatchEnd{.position = segment.size(), .next_offset = segment_end(index)};
+  return BatchEnd{.position = location->position, .next_offset = location->batch.base_offset};
+}
+
+// The end of a range that may be no longer than the limits say.
+Result<BatchEnd> Log::State::cut(std::size_t index, const io::OpenFile& file, std::uint64_t start,
+                                 BatchEnd end, const ReadLimits& limits) {
+  const std::uint64_t wanted = start + limits.bytes_max;
+  if (wanted >= end.position) return end;
+  Segment& segment = *segments[index];
+  BatchEnd result{.position = start};
+  const bool is_active = index + 1 == segments.size();
+  const auto near = is_active ? recent.at_or_before_position(wanted) : std::nullopt;
+  if (near) {
+    if (near->position > start) result = {.position = near->position, .next_offset = near->base_offset};
+  } else {
+    const std::uint64_t probe = wanted > kProbeBytes ? wanted - kProbeBytes : 0;
+    const bool first_fits = limits.bytes_max >= options.accept.max_message_bytes;
+    if (limits.may_cut_cold && first_fits &&
+        !shard.proactor.resident(file.handle(), probe, std::min(2 * kProbeBytes, end.position - probe))) {
+      return BatchEnd{.position = wanted};
+    }
+    TRY(found, segment.batch_end_before(start, wanted));
+    result = found;
+  }
+  if (result.position > start || !limits.at_least_one_batch) return result;
+  HeaderScan headers = segment.scan(file, start);
+  TRY(first, headers.next());
+  return BatchEnd{.position = first.end_position(), .next_offset = first.batch.last_offset + 1};
+}
+
+Result<ReadRange> Log::State::read_in_segment(std::size_t index, RecentBatches::Entry start,
+                                              Offset limit, const ReadLimits& limits) {
+  Segment& segment = *segments[index];
+  TRY(file, segment.file());
+  TRY(end, end_in_segment(index, limit));
+  if (end.position <= start.position) return ReadRange{};
+  TRY(range_end, cut(index, *file, start.position, end, limits));
+  if (range_end.position <= start.position) return ReadRange{};
+  if (range_end.next_offset != kNoOffset && range_end.position < segment.size()) {
+    marks.remember({.offset = range_end.next_offset,
+                    .segment_base = segment.base_offset(),
+                    .position = range_end.position});
+  }
+  return ReadRange{.file = file,
+                   .position = start.position,
+                   .length = range_end.position - start.position,
+                   .first_offset = start.base_offset};
+}
+
+Result<ReadRange> Log::State::read(Offset from, const ReadLimits& limits) {
+  const Offset limit = std::min(limits.end, written_end);
+  if (from < log_start || from > end) {
+    return fail(Errc::out_of_range, fmt::format("offset {} is outside of {} to {}", from.value(),
+                                                log_start.value(), end.value()));
+  }
+  if (from >= limit) return ReadRange{};
+  for (std::size_t index = segment_index(from); index < segments.size(); ++index) {
+    if (segments[index]->base_offset() >= limit) break;
+    auto start = start_of(index, from);
+    if (!start) return fail(note_damage(start.error(), from));
+    if (!*start) continue;  // a compacted segment may end in a gap
+    auto range = read_in_segment(index, **start, limit, limits);
+    if (!range) return fail(note_damage(range.error(), from));
+    return range;
+  }
+  return ReadRange{};
+}
+
+Result<ReadRange> Log::read(Offset from, const ReadLimits& limits) {
+  return state_->read(from, limits);
+}
+
+io::Task<Result<std::vector<std::byte>>> Log::State::read_bytes(Offset from, ReadLimits limits) {
+  limits.may_cut_cold = false;
+  CO_TRY(range, read(from, limits));
+  std::vector<std::byte> bytes(range.length);
+  if (range.empty()) co_return bytes;
+  CO_TRY(got, co_await io::read_all(proactor(), range.file->handle(), range.position, bytes));
+  if (got < bytes.size()) co_return fail(Errc::corrupt, "a segment shorter than it was");
+  co_return bytes;
+}
+
+io::Task<Result<std::vector<std::byte>>> Log::read_bytes(Offset from, ReadLimits limits) {
+  return state_->read_bytes(from, limits);
+}
+
+// ---- By time
+
+LeaderEpoch Log::State::epoch_of(Offset offset) const {
+  return epochs.epoch_at(offset).value_or(kNoLeaderEpoch);
+}
+
+Result<std::optional<FoundOffset>> Log::State::find_in_batch(const RecordBatch& batch,
+                                                             std::int64_t timestamp) {
+  using Found = std::optional<FoundOffset>;
+  if (batch.timestamp_type() == TimestampType::log_append_time) {
+    return Found({.timestamp = batch.max_timestamp(), .offset = batch.base_offset(), .leader_epoch = batch.leader_epoch()});
+  }
+  TRY(payload, open_payload(batch, shard.codecs, options.accept.decompressed_bytes_max(), shard.workspace.opened));
+  for (RecordWalk walk(batch, payload); !walk.at_end();) {
+    TRY(record, walk.next());
+    if (record.timestamp >= timestamp && record.offset >= log_start) {
+      return Found({.timestamp = record.timestamp, .offset = record.offset, .leader_epoch = batch.leader_epoch()});
+    }
+  }
+  return Found();
+}
+
+io::Task<Result<std::optional<FoundOffset>>> Log::State::find_timestamp(std::int64_t timestamp,
+                                                                        Offset limit) {
+  using Found = std::optional<FoundOffset>;
+  limit = std::min(limit, written_end);
+  Offset from = log_start;
+  // The first segment with a record as young; segments before it cannot have one.
+  for (std::size_t index = segment_index(log_start); index < segments.size(); ++index) {
+    Segment& segment = *segments[index];
+    CO_TRY(youngest, segment.max_timestamp());
+    if (youngest.timestamp < timestamp) continue;
+    CO_TRY(position, segment.position_for_timestamp(timestamp));
+    CO_TRY(file, segment.file());
+    HeaderScan headers = segment.scan(*file, position);
+    while (!headers.at_end()) {
+      CO_TRY(found, headers.next());
+      if (found.batch.max_timestamp < timestamp || found.batch.last_offset < from) continue;
+      if (found.batch.base_offset >= limit) co_return Found();
+      std::vector<std::byte> bytes(found.batch.bytes);
+      CO_TRY(got, co_await io::read_all(proactor(), file->handle(), found.position, bytes));
+      CO_TRY(batch, RecordBatch::parse(ConstBytes(bytes).first(got)));
+      CO_TRY(record, find_in_batch(batch, timestamp));
+      if (record && record->offset >= limit) co_return Found();
+      if (record) co_return record;
+    }
+  }
+  co_return Found();
+}
+
+io::Task<Result<std::optional<FoundOffset>>> Log::State::find_max_timestamp() {
+  using Found = std::optional<FoundOffset>;
+  TimestampedOffset youngest;
+  for (std::size_t index = segment_index(log_start); index < segments.size(); ++index) {
+    CO_TRY(candidate, segments[index]->max_timestamp());
+    if (candidate.timestamp > youngest.timestamp) youngest = candidate;
+  }
+  if (youngest.timestamp < 0 || youngest.offset < log_start) co_return Found();
+  const ReadLimits one_batch{.end = written_end, .bytes_max = 1, .at_least_one_batch = true};
+  CO_TRY(bytes, co_await read_bytes(youngest.offset, one_batch));
+  CO_TRY(batch, RecordBatch::parse(bytes));
+  auto found = find_in_batch(batch, batch.max_timestamp());
+  if (found && *found && batch.timestamp_type() == TimestampType::log_append_time) {
+    // All records of the batch are as young; Kafka names the last.
+    (*found)->offset = batch.last_offset();
+  }
+  co_return found;
+}
+
+io::Task<Result<std::optional<FoundOffset>>> Log::find_timestamp(std::int64_t timestamp, Offset end) {
+  return state_->find_timestamp(timestamp, end);
+}
+io::Task<Result<std::optional<FoundOffset>>> Log::find_max_timestamp() {
+  return state_->find_max_timestamp();
+}
+
+}  // namespace millrace::log

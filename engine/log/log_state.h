@@ -1,0 +1,244 @@
+// The inside of a Log and of a LogShard. Included by the files that implement them: log*.cc, recovery.cc, log_shard.cc.
+#pragma once
+
+#include <boost/intrusive/list.hpp>
+
+#include <array>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/prng.h"
+#include "engine/log/compression.h"
+#include "engine/log/log.h"
+#include "engine/log/log_shard.h"
+#include "engine/log/producer_state.h"
+#include "engine/log/segment.h"
+#include "engine/log/write_ahead.h"
+#include "io/gate.h"
+#include "io/reactor.h"
+#include "io/wait.h"
+#include "replication/epoch_history.h"
+
+namespace millrace::log {
+
+// Where recently appended batches of the active segment begin, so that a reader at the tail needs no index. Empty until the
+// first append, so that an idle partition pays nothing.
+class RecentBatches {
+ public:
+  struct Entry {
+    Offset base_offset{0};
+    std::uint64_t position = 0;
+  };
+
+  void push(Entry entry);
+  void clear() { count_ = 0; }
+  // The youngest batch that begins at or before `offset`; empty if all kept ones begin behind it.
+  std::optional<Entry> at_or_before(Offset offset) const;
+  // The youngest batch that begins at or before `position`.
+  std::optional<Entry> at_or_before_position(std::uint64_t position) const;
+
+ private:
+  static constexpr std::size_t kKept = 128;  // a power of two
+  const Entry& at(std::size_t index) const { return entries_[(next_ - count_ + index) % kKept]; }
+  template <class Key, class Get>
+  std::optional<Entry> find(Key key, Get get) const;
+
+  std::unique_ptr<Entry[]> entries_;
+  std::size_t next_ = 0;
+  std::size_t count_ = 0;
+};
+
+// Where readers stopped, and so where they will go on.
+class ReadMarks {
+ public:
+  struct Mark {
+    Offset offset{-1};
+    Offset segment_base{-1};
+    std::uint64_t position = 0;
+  };
+  std::optional<Mark> find(Offset offset) const;
+  void remember(Mark mark);
+  void clear() { marks_.fill({}); }
+
+ private:
+  std::array<Mark, 4> marks_;
+  std::size_t next_ = 0;
+};
+
+struct LogShard::State {
+  State(io::Proactor& the_proactor, LogShardOptions the_options)
+      : proactor(the_proactor), options(std::move(the_options)), files(the_proactor, options.open_files_max),
+        workspace(codecs) {}
+
+  io::Proactor& proactor;
+  LogShardOptions options;
+  FileCache files;
+  Compression codecs;
+  AppendWorkspace workspace;
+  // Null when there is none or it has failed.
+  std::unique_ptr<WriteAhead> write_ahead;
+  LogShardCounters counters;
+  io::Gate gate;
+  bool stopping = false;
+  io::Event wake;
+
+  struct Removal {
+    Instant due;
+    std::string path;
+    bool directory = false;
+  };
+  // Deleted files and directories, until their delay has passed.
+  std::deque<Removal> removals;
+  std::vector<Log::State*> logs;
+
+  void remove_later(std::string path, bool directory, std::int64_t delay_ms);
+  void remove_due(bool all);
+  WriteAhead* usable_write_ahead() const {
+    return write_ahead != nullptr && !write_ahead->failed() ? write_ahead.get() : nullptr;
+  }
+  io::Task<void> housekeeping();
+  void look_after(Log::State& log);
+};
+
+struct Log::State final : io::TurnHook, WriteAheadClient {
+  State(LogShard::State& the_shard, std::string the_directory, std::string the_topic,
+        PartitionIndex the_partition, TopicId the_topic_id, LogOptions the_options);
+  ~State() override;
+
+  LogShard::State& shard;
+  std::string directory;
+  std::string topic;
+  PartitionIndex partition;
+  TopicId topic_id;
+  LogOptions options;
+
+  // By base offset; the last one is active. Never empty once open.
+  std::vector<std::unique_ptr<Segment>> segments;
+  std::uint64_t sealed_bytes = 0;
+  Offset log_start{0};
+  Offset end{0};
+  Offset written_end{0};
+  // Durable through the write-ahead log, or through flushed_end.
+  Offset durable_end{0};
+  // Durable in the segments.
+  Offset flushed_end{0};
+  // From here on everything went through the write-ahead log; below, flushed_end must get there first.
+  Offset write_ahead_from{0};
+  // What the write-ahead log has made durable.
+  Offset write_ahead_end{0};
+  replication::EpochHistory epochs;
+  ProducerState producers;
+  Offset snapshot_offset{-1};  // of the newest producer snapshot on disk
+  std::int64_t active_since_ms = 0;
+
+  // ---- Staged during this turn
+  std::vector<::iovec> staged;
+  std::vector<BatchSummary> staged_batches;
+  std::uint64_t staged_bytes = 0;
+  // Batches that validation had to build anew.
+  std::vector<std::vector<std::byte>> staged_owned;
+  // What producers were like before this turn's appends, newest last.
+  struct ProducerBefore {
+    ProducerId id;
+    std::optional<ProducerEntry> entry;
+  };
+  std::vector<ProducerBefore> producers_before;
+
+  RecentBatches recent;
+  ReadMarks marks;
+
+  std::uint32_t failures = 0;
+  Offset failed_from{0};  // written_end at the last failure
+  std::optional<Error> offline;
+  Instant refuse_until{};  // after a full disk
+  Offset damage_said{-1};
+  bool closed = false;
+  bool modified = false;  // since it was opened
+  bool directory_dirty = false;
+  Instant last_flush{};
+  std::uint64_t write_ahead_sequence = 0;
+  bool syncing = false;  // sync_until_durable() runs
+  io::Semaphore flush_turn{1};
+  io::Event written_moved;
+  io::Event stable_moved;
+  io::Gate gate;
+
+  io::Proactor& proactor() { return shard.proactor; }
+  Segment& active() { return *segments.back(); }
+  const Segment& active() const { return *segments.back(); }
+  std::string name() const;
+  bool is_fsync() const { return options.durability == Durability::fsync; }
+  Offset stable_end() const { return is_fsync() ? durable_end : written_end; }
+  Offset segment_end(std::size_t index) const {
+    return index + 1 < segments.size() ? segments[index + 1]->base_offset() : written_end;
+  }
+  // The segment that would hold `offset`.
+  std::size_t segment_index(Offset offset) const;
+
+  // ---- log_append.cc
+  Result<void> check_usable();
+  Result<AppendedBatches> stage_one(Bytes batch, const AppendOptions& append);
+  Result<std::optional<ProducerBatch>> check_producer(const RecordBatch& batch, AppendOrigin origin) const;
+  Result<void> make_room(const BatchSummary& batch, WallTime now);
+  bool must_roll(const BatchSummary& batch, WallTime now);
+  std::int64_t segment_age_max() const;
+  Result<void> note_epoch(LeaderEpoch epoch, Offset start);
+  void stage(Bytes batch, const BatchSummary& summary, bool owned);
+  Result<void> write_staged();
+  void after_write(Offset from);
+  Result<void> refuse_staged(Error error);
+  void clear_staged();
+  void go_offline(const Error& error);
+  void to_write_ahead(Offset from);
+  void start_sync();
+  io::Task<void> sync_until_durable();
+  void update_durable();
+  void start_write_back();
+  io::Task<void> write_back(std::shared_ptr<const io::OpenFile> file, Segment::Range range);
+  void at_turn_end() override;
+  void on_write_ahead_durable(Offset durable) override;
+  void on_write_ahead_failed() override;
+  io::Task<Result<void>> sync_segments() override { return flush(); }
+
+  // ---- log_read.cc
+  Result<ReadRange> read(Offset from, const ReadLimits& limits);
+  Result<std::optional<RecentBatches::Entry>> start_of(std::size_t index, Offset from);
+  Result<BatchEnd> end_in_segment(std::size_t index, Offset limit);
+  Result<BatchEnd> cut(std::size_t index, const io::OpenFile& file, std::uint64_t start, BatchEnd end,
+                       const ReadLimits& limits);
+  Result<ReadRange> read_in_segment(std::size_t index, RecentBatches::Entry start, Offset limit,
+                                    const ReadLimits& limits);
+  Error note_damage(const Error& error, Offset at);
+  io::Task<Result<std::vector<std::byte>>> read_bytes(Offset from, ReadLimits limits);
+  io::Task<Result<std::optional<FoundOffset>>> find_timestamp(std::int64_t timestamp, Offset limit);
+  io::Task<Result<std::optional<FoundOffset>>> find_max_timestamp();
+  Result<std::optional<FoundOffset>> find_in_batch(const RecordBatch& batch, std::int64_t timestamp);
+  LeaderEpoch epoch_of(Offset offset) const;
+
+  // ---- log_upkeep.cc
+  Result<void> roll(WallTime now);
+  Result<void> add_segment(Offset base);
+  io::Task<void> flush_in_background();
+  io::Task<void> sync_path(std::string path);
+  io::Task<Result<void>> flush();
+  io::Task<Result<void>> flush_locked();
+  Result<void> save_epochs();
+  Result<void> save_producers();
+  Result<void> drop_segment(std::size_t index);
+  Result<void> drop_old_snapshots();
+  Result<Offset> delete_records(Offset offset);
+  Result<std::size_t> apply_retention(WallTime now, Offset high_watermark);
+  void advance_start(Offset offset);
+  io::Task<void> settle();
+  io::Task<Result<void>> truncate_to(Offset offset);
+  io::Task<Result<void>> truncate_locked(Offset offset);
+  io::Task<Result<void>> truncate_fully_to(Offset offset);
+  Result<void> restart_at(Offset offset);
+  io::Task<Result<void>> close();
+  io::Task<Result<void>> remove();
+};
+
+}  // namespace millrace::log

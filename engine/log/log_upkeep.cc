@@ -1,0 +1,390 @@
+// A Log's upkeep: roll, sync, retain, truncate, close.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "base/check.h"
+#include "base/logging.h"
+#include "engine/log/log_state.h"
+#include "engine/log/recovery.h"
+#include "engine/log/retention.h"
+#include "io/file.h"
+
+namespace millrace::log {
+namespace {
+
+constexpr std::string_view kEpochFile = "leader-epoch-checkpoint";
+// Producer snapshots kept besides those of the segments that are left; Kafka keeps two.
+constexpr std::size_t kSnapshotsKept = 2;
+
+}  // namespace
+
+// ---- Roll
+
+Result<void> Log::State::add_segment(Offset base) {
+  auto segment = std::make_unique<Segment>(shard.files, directory, base, 0);
+  auto created = segment->create();
+  if (!created && created.error() == Errc::already_exists) {
+    // A crash between the making of the file and its first batch; an empty file is no loss.
+    TRY(file, segment->file());
+    TRY(size, proactor().size(file->handle()));
+    if (size > 0) return created;
+    segment->begin_rebuild();
+    created = {};
+  }
+  TRY_DONE(std::move(created));
+  if (!segments.empty()) sealed_bytes += active().size();
+  segments.push_back(std::move(segment));
+  active_since_ms = proactor().wall_now().ms;
+  recent.clear();
+  directory_dirty = true;
+  return {};
+}
+
+Result<void> Log::State::roll(WallTime now) {
+  TRY_DONE(write_staged());
+  if (active().empty() && active().base_offset() == end) return {};
+  // Indexes and the snapshot can be built anew: a failure here must not keep the log from growing.
+  if (auto sealed = active().seal(); !sealed) {
+    LOG(warn, "log.seal_failed", "partition={} reason=\"{}\"", name(), sealed.error().message);
+  }
+  if (auto saved = save_producers(); !saved) {
+    LOG(warn, "log.snapshot_failed", "partition={} reason=\"{}\"", name(), saved.error().message);
+  }
+  TRY_DONE(add_segment(end));
+  active_since_ms = now.ms;
+  modified = true;
+  // The ended segment is synced in the background, as Kafka does at a roll.
+  gate.spawn(flush_in_background());
+  return {};
+}
+
+io::Task<void> Log::State::flush_in_background() { (void)co_await flush(); }
+
+Result<void> Log::roll(WallTime now) {
+  TRY_DONE(state_->check_usable());
+  return state_->roll(now);
+}
+
+// ---- Small files
+
+Result<void> Log::State::save_epochs() {
+  return io::replace_small_file(proactor(), fmt::format("{}/{}", directory, kEpochFile),
+                                as_bytes(epochs.encode()));
+}
+
+Result<void> Log::State::save_producers() {
+  if (snapshot_offset == end || end == Offset{0}) return {};
+  if (producers.producers().empty() && snapshot_offset == kNoOffset) return {};
+  const auto bytes = producers.encode_snapshot();
+  // Not synced by itself: after a crash it is checked by its checksum and, without it, built anew from the batches.
+  TRY(file, io::OpenFile::open(proactor(), segment_path(directory, end, kSnapshotSuffix),
+                               {.write = true, .create = true, .truncate = true}));
+  const ::iovec slice{const_cast<std::byte*>(bytes.data()), bytes.size()};
+  TRY_DONE(proactor().write_inline(file->handle(), 0, {&slice, 1}));
+  snapshot_offset = end;
+  directory_dirty = true;
+  return drop_old_snapshots();
+}
+
+Result<void> Log::State::drop_old_snapshots() {
+  TRY(entries, proactor().list(directory));
+  std::vector<Offset> snapshots;
+  for (const auto& entry : entries) {
+    if (const auto offset = parse_segment_name(entry.name, kSnapshotSuffix)) snapshots.push_back(*offset);
+  }
+  std::ranges::sort(snapshots);
+  for (std::size_t i = 0; i + kSnapshotsKept < snapshots.size(); ++i) {
+    TRY_DONE(proactor().remove(segment_path(directory, snapshots[i], kSnapshotSuffix)));
+  }
+  return {};
+}
+
+Result<void> Log::begin_epoch(LeaderEpoch epoch) {
+  TRY_DONE(state_->check_usable());
+  return state_->note_epoch(epoch, state_->end);
+}
+
+// ---- Sync
+
+io::Task<Result<void>> Log::State::flush() {
+  co_await flush_turn.acquire(1);
+  auto flushed = co_await flush_locked();
+  flush_turn.release(1);
+  co_return flushed;
+}
+
+io::Task<Result<void>> Log::State::flush_locked() {
+  if (offline) co_return fail(Errc::offline, offline->message);
+  CO_TRY_DONE(write_staged());
+  const Offset target = written_end;
+  const bool was_dirty = std::exchange(directory_dirty, false);
+  if (flushed_end >= target && !was_dirty) co_return Result<void>{};
+  std::vector<std::string> indexes;
+  std::vector<std::shared_ptr<const io::OpenFile>> files;
+  for (std::size_t index = segment_index(flushed_end); index < segments.size(); ++index) {
+    auto file = segments[index]->file();
+    if (!file) {
+      go_offline(file.error());
+      co_return fail(std::move(file).error());
+    }
+    files.push_back(*file);
+    if (index + 1 == segments.size()) break;
+    indexes.push_back(segments[index]->path(kIndexSuffix));
+    indexes.push_back(segments[index]->path(kTimeIndexSuffix));
+  }
+  Result<void> synced;
+  for (const auto& file : files) {
+    if (synced) synced = co_await io::sync(proactor(), file->handle());
+    ++shard.counters.segment_syncs;
+  }
+  for (const auto& path : indexes) co_await sync_path(path);
+  if (synced && was_dirty) synced = proactor().sync_directory(directory);
+  last_flush = io::Reactor::current().now();
+  if (!synced) {
+    // What is on disk is in doubt, and a second sync would prove nothing.
+    go_offline(synced.error());
+    co_return synced;
+  }
+  // A truncation may have come in between; it waits for us, but an error path of an append may have not.
+  flushed_end = std::max(flushed_end, std::min(target, written_end));
+  update_durable();
+  co_return Result<void>{};
+}
+
+// Of an index: it is checked before it is used, so that an error here costs a rebuild and nothing else.
+io::Task<void> Log::State::sync_path(std::string path) {
+  auto file = io::OpenFile::open(proactor(), path, {.write = true});
+  if (file) (void)co_await io::sync(proactor(), (*file)->handle());
+}
+
+io::Task<Result<void>> Log::flush() { return state_->flush(); }
+
+// ---- Retention
+
+void Log::State::advance_start(Offset offset) {
+  log_start = offset;
+  if (epochs.truncate_from_start(offset)) {
+    if (auto saved = save_epochs(); !saved) {
+      LOG(warn, "log.epochs_not_saved", "partition={} reason=\"{}\"", name(), saved.error().message);
+    }
+  }
+  producers.on_log_start(offset);
+  modified = true;
+}
+
+Result<Offset> Log::State::delete_records(Offset offset) {
+  if (offset > written_end) {
+    return fail(Errc::out_of_range, fmt::format("offset {} is behind the end {}", offset.value(), written_end.value()));
+  }
+  if (offset > log_start) {
+    advance_start(offset);
+    LOG(info, "log.records_deleted", "partition={} log_start_offset={}", name(), offset.value());
+  }
+  return log_start;
+}
+
+Result<Offset> Log::delete_records(Offset offset) {
+  TRY_DONE(state_->check_usable());
+  return state_->delete_records(offset);
+}
+
+// Takes the segment out of the log and leaves its files, renamed, for a while to those who still read them.
+Result<void> Log::State::drop_segment(std::size_t index) {
+  Segment& segment = *segments[index];
+  TRY_DONE(segment.mark_deleted());
+  for (auto& path : segment.deleted_paths()) {
+    shard.remove_later(std::move(path), false, options.file_delete_delay_ms);
+  }
+  if (index + 1 < segments.size()) sealed_bytes -= segment.size();
+  segments.erase(segments.begin() + static_cast<std::ptrdiff_t>(index));
+  marks.clear();
+  directory_dirty = true;
+  modified = true;
+  return {};
+}
+
+Result<std::size_t> Log::State::apply_retention(WallTime now, Offset high_watermark) {
+  TRY_DONE(write_staged());
+  std::vector<RetentionSegment> rows;
+  for (std::size_t index = 0; index < segments.size(); ++index) {
+    RetentionSegment row{.base_offset = segments[index]->base_offset(),
+                         .end_offset = segment_end(index),
+                         .bytes = segments[index]->size(),
+                         .youngest_ms = now.ms};
+    // A segment whose records have no time is as young as this process has known it.
+    const auto youngest = segments[index]->max_timestamp();
+    if (youngest && youngest->timestamp >= 0) row.youngest_ms = youngest->timestamp;
+    else row.youngest_ms = std::max(active_since_ms, std::int64_t{0});
+    rows.push_back(row);
+  }
+  const std::size_t count = expired_segments(rows,
+                                             {.deletes = options.deletes,
+                                              .retention_ms = options.retention_ms,
+                                              .retention_bytes = options.retention_bytes,
+                                              .log_start_offset = log_start,
+                                              .high_watermark = high_watermark},
+                                             now);
+  if (count == 0) return std::size_t{0};
+  if (count == segments.size()) TRY_DONE(roll(now));
+  const Offset new_start = rows[count - 1].end_offset;
+  // The start moves first: a reader must never look for what is being removed.
+  if (new_start > log_start) advance_start(new_start);
+  for (std::size_t i = 0; i < count; ++i) TRY_DONE(drop_segment(0));
+  LOG(info, "log.retained", "partition={} segments_removed={} log_start_offset={}", name(), count,
+      log_start.value());
+  return count;
+}
+
+Result<std::size_t> Log::apply_retention(WallTime now, Offset high_watermark) {
+  TRY_DONE(state_->check_usable());
+  return state_->apply_retention(now, high_watermark);
+}
+
+// ---- Truncate
+
+// Waits until nothing of this log is on its way to the disk.
+io::Task<void> Log::State::settle() {
+  (void)write_staged();
+  if (shard.write_ahead != nullptr) co_await shard.write_ahead->completed(write_ahead_sequence);
+}
+
+io::Task<Result<void>> Log::State::truncate_to(Offset offset) {
+  CO_TRY_DONE(check_usable());
+  co_await settle();
+  co_await flush_turn.acquire(1);
+  auto truncated = co_await truncate_locked(offset);
+  flush_turn.release(1);
+  if (!truncated) go_offline(truncated.error());
+  co_return truncated;
+}
+
+io::Task<Result<void>> Log::State::truncate_locked(Offset offset) {
+  if (offset >= end) co_return Result<void>{};
+  if (offset < log_start) co_return fail(Errc::out_of_range, "below the log start offset");
+  CO_TRY_DONE(write_staged());
+  LOG(info, "log.truncate", "partition={} from={} to={}", name(), end.value(), offset.value());
+  while (segments.size() > 1 && active().base_offset() >= offset) {
+    CO_TRY_DONE(drop_segment(segments.size() - 1));
+    sealed_bytes -= active().size();
+  }
+  Offset new_end = offset;
+  CO_TRY(location, active().locate(offset));
+  if (location) {
+    new_end = std::min(offset, location->batch.base_offset);
+    CO_TRY_DONE(active().truncate(location->position));
+  }
+  recent.clear();
+  marks.clear();
+  end = written_end = new_end;
+  flushed_end = std::min(flushed_end, new_end);
+  durable_end = std::min(durable_end, new_end);
+  write_ahead_end = std::min(write_ahead_end, new_end);
+  write_ahead_from = std::min(write_ahead_from, new_end);
+  modified = true;
+  if (epochs.truncate_from_end(new_end)) CO_TRY_DONE(save_epochs());
+  if (WriteAhead* const ahead = shard.usable_write_ahead(); ahead != nullptr && is_fsync()) {
+    write_ahead_sequence = ahead->note(*this, {.topic_id = topic_id, .partition = partition},
+                                       WriteAheadEntry::Kind::truncate, new_end);
+  }
+  co_return co_await reload_producers(*this);
+}
+
+io::Task<Result<void>> Log::truncate_to(Offset offset) { return state_->truncate_to(offset); }
+
+io::Task<Result<void>> Log::State::truncate_fully_to(Offset offset) {
+  CO_TRY_DONE(check_usable());
+  co_await settle();
+  co_await flush_turn.acquire(1);
+  auto restarted = restart_at(offset);
+  flush_turn.release(1);
+  if (!restarted) go_offline(restarted.error());
+  co_return restarted;
+}
+
+Result<void> Log::State::restart_at(Offset offset) {
+  LOG(info, "log.restart", "partition={} from={} to={}", name(), end.value(), offset.value());
+  while (!segments.empty()) TRY_DONE(drop_segment(segments.size() - 1));
+  sealed_bytes = 0;
+  TRY(entries, proactor().list(directory));
+  for (const auto& entry : entries) {
+    if (!parse_segment_name(entry.name, kSnapshotSuffix)) continue;
+    TRY_DONE(proactor().remove(directory + "/" + entry.name));
+  }
+  snapshot_offset = kNoOffset;
+  epochs.clear();
+  TRY_DONE(save_epochs());
+  producers.clear(offset);
+  log_start = end = written_end = flushed_end = durable_end = offset;
+  write_ahead_from = write_ahead_end = offset;
+  TRY_DONE(add_segment(offset));
+  TRY_DONE(proactor().sync_directory(directory));
+  if (WriteAhead* const ahead = shard.usable_write_ahead(); ahead != nullptr && is_fsync()) {
+    write_ahead_sequence = ahead->note(*this, {.topic_id = topic_id, .partition = partition},
+                                       WriteAheadEntry::Kind::restart, offset);
+  }
+  return {};
+}
+
+io::Task<Result<void>> Log::truncate_fully_to(Offset offset) {
+  return state_->truncate_fully_to(offset);
+}
+
+// ---- End
+
+io::Task<Result<void>> Log::State::close() {
+  if (closed) co_return Result<void>{};
+  co_await settle();
+  Result<void> result;
+  if (!offline && modified) {
+    result = co_await flush();
+    if (result) result = active().seal();
+    if (result) {
+      co_await sync_path(active().path(kIndexSuffix));
+      co_await sync_path(active().path(kTimeIndexSuffix));
+      result = save_producers();
+    }
+    if (result) {
+      co_await sync_path(segment_path(directory, snapshot_offset, kSnapshotSuffix));
+      if (directory_dirty) result = proactor().sync_directory(directory);
+    }
+  } else if (offline) {
+    result = fail(Errc::offline, offline->message);
+  }
+  closed = true;
+  co_await gate.close();
+  if (shard.write_ahead != nullptr) {
+    co_await shard.write_ahead->completed(write_ahead_sequence);
+    // A sync of all logs may be under way and have this one in hand.
+    co_await flush_turn.acquire(1);
+    flush_turn.release(1);
+    shard.write_ahead->forget(*this);
+  }
+  std::erase(shard.logs, this);
+  for (auto& segment : segments) segment->release_files();
+  written_moved.notify_all();
+  stable_moved.notify_all();
+  co_return result;
+}
+
+io::Task<Result<void>> Log::close() { return state_->close(); }
+
+io::Task<Result<void>> Log::State::remove() {
+  // What is removed need not be synced first.
+  modified = false;
+  (void)co_await close();
+  const std::string root = io::directory_of(directory);
+  const std::uint64_t unique = Prng(std::hash<std::string>{}(directory) ^
+                                    static_cast<std::uint64_t>(proactor().now().time_since_epoch().count()))
+                                   .next();
+  const std::string gone = fmt::format("{}.{:016x}{:016x}-delete", directory, unique, Prng(unique).next());
+  CO_TRY_DONE(proactor().rename(directory, gone));
+  CO_TRY_DONE(proactor().sync_directory(root));
+  shard.remove_later(gone, true, options.file_delete_delay_ms);
+  co_return Result<void>{};
+}
+
+io::Task<Result<void>> Log::remove() { return state_->remove(); }
+
+}  // namespace millrace::log

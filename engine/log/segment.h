@@ -1,0 +1,186 @@
+// A Segment is one contiguous run of record batches: a data file and the sparse indexes into it.
+//
+// Shard:      its log's.
+// Lifetime:   owned by its log. Files are opened when they are used and may be closed in between (FileCache).
+// Invariant:  the data file holds whole batches in [0, size()); indexes speak only of those.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "base/ids.h"
+#include "base/result.h"
+#include "engine/log/file_cache.h"
+#include "engine/log/index_file.h"
+#include "io/proactor.h"
+#include "io/task.h"
+
+namespace millrace::log {
+
+// What a log keeps in mind of a batch.
+struct BatchSummary {
+  Offset base_offset{0};
+  Offset last_offset{0};
+  std::uint64_t bytes = 0;
+  std::int64_t max_timestamp = -1;
+};
+
+// A batch and where it is.
+struct BatchLocation {
+  BatchSummary batch;
+  std::uint64_t position = 0;
+
+  std::uint64_t end_position() const { return position + batch.bytes; }
+};
+
+// Where a batch ends and, where that is known, the offset with which the next one begins.
+struct BatchEnd {
+  std::uint64_t position = 0;
+  Offset next_offset{-1};
+};
+
+struct TimestampedOffset {
+  std::int64_t timestamp = -1;
+  Offset offset{-1};
+};
+
+// "<directory>/00000000000000000042<suffix>".
+std::string segment_path(std::string_view directory, Offset base_offset, std::string_view suffix);
+// The offset in the name of a segment's file with that suffix; empty when it is not one.
+std::optional<Offset> parse_segment_name(std::string_view name, std::string_view suffix);
+
+inline constexpr std::string_view kLogSuffix = ".log";
+inline constexpr std::string_view kIndexSuffix = ".index";
+inline constexpr std::string_view kTimeIndexSuffix = ".timeindex";
+inline constexpr std::string_view kTransactionIndexSuffix = ".txnindex";
+inline constexpr std::string_view kSnapshotSuffix = ".snapshot";
+inline constexpr std::string_view kDeletedSuffix = ".deleted";
+inline constexpr std::string_view kCleanedSuffix = ".cleaned";
+inline constexpr std::string_view kSwapSuffix = ".swap";
+
+// Steps from batch header to batch header in a data file, without the records between.
+//
+// Errors of next(): corrupt (no header of format v2 that belongs to this segment stands there), io_error.
+class HeaderScan {
+ public:
+  HeaderScan(io::Proactor& proactor, io::FileHandle file, Offset segment_base, std::uint64_t position,
+             std::uint64_t end)
+      : proactor_(proactor), file_(file), segment_base_(segment_base), position_(position), end_(end) {}
+
+  bool at_end() const { return position_ >= end_; }
+  std::uint64_t position() const { return position_; }
+  Result<BatchLocation> next();
+
+ private:
+  static constexpr std::size_t kWindowBytes = 4096;
+  Result<const std::byte*> header_at(std::uint64_t position);
+
+  io::Proactor& proactor_;
+  io::FileHandle file_;
+  Offset segment_base_;
+  std::uint64_t position_;
+  std::uint64_t end_;
+  std::uint64_t window_start_ = 0;
+  std::size_t window_bytes_ = 0;
+  std::byte window_[kWindowBytes];
+};
+
+class Segment {
+ public:
+  // `directory` is the log's and outlives the segment. `size`: whole batches in the data file.
+  Segment(FileCache& files, const std::string& directory, Offset base_offset, std::uint64_t size)
+      : files_(files), directory_(directory), base_offset_(base_offset), size_(size) {}
+  Segment(const Segment&) = delete;
+
+  Offset base_offset() const { return base_offset_; }
+  std::uint64_t size() const { return size_; }
+  bool empty() const { return size_ == 0; }
+  std::string path(std::string_view suffix) const {
+    return segment_path(directory_, base_offset_, suffix);
+  }
+
+  // The data file, opened if it is not. Errors: not_found, io_error, refused.
+  Result<std::shared_ptr<const io::OpenFile>> file();
+  // Makes the data file, empty. Errors: already_exists, disk_full, refused.
+  Result<void> create();
+  void release_files() { slot_.reset(); }
+
+  // ---- Append
+  // Writes whole batches behind the last one; note() each of them afterwards. On error the file is as it was, unless the
+  // error is not disk_full. `reserve_max`: room the segment may still need, the bound of what is reserved ahead.
+  Result<void> write(std::span<const ::iovec> slices, std::uint64_t bytes, std::uint64_t reserve_max);
+  // Takes note of the next batch, which stands at size() and has been written.
+  Result<void> note(const BatchSummary& batch, std::int64_t index_interval_bytes);
+  bool indexes_full(std::int64_t index_bytes_max) const;
+  bool fits(Offset offset) const { return relative_offset(base_offset_, offset).has_value(); }
+  // The segment will get no more batches: gives reserved room back and completes the indexes.
+  Result<void> seal();
+  // The range to be written back when more than `step` bytes were written since the last call.
+  struct Range {
+    std::uint64_t position = 0;
+    std::uint64_t length = 0;
+  };
+  std::optional<Range> take_write_back(std::uint64_t step);
+
+  // ---- Find
+  // The first batch whose last offset is at or behind `offset`; empty if there is none.
+  Result<std::optional<BatchLocation>> locate(Offset offset);
+  // The last end of a batch at or before `limit`, starting from a batch's start. At least `start`.
+  Result<BatchEnd> batch_end_before(std::uint64_t start, std::uint64_t limit);
+  // A batch start such that no batch before it can hold a record as young as `timestamp`.
+  Result<std::uint64_t> position_for_timestamp(std::int64_t timestamp);
+  // The largest timestamp of a batch, with its last offset; both -1 if no batch has one.
+  Result<TimestampedOffset> max_timestamp();
+  // Of the first batch, by which the segment's age is told; -1 if there is none.
+  Result<std::int64_t> first_timestamp();
+  HeaderScan scan(const io::OpenFile& file, std::uint64_t position) const {
+    return HeaderScan(files_.proactor(), file.handle(), base_offset_, position, size_);
+  }
+
+  // ---- Open, truncate, sync
+  // After a clean stop: checks what the indexes and the last batches say against the data file's size, and gives the end
+  // offset. Errors: corrupt (look again, at everything), io_error.
+  Result<Offset> load();
+  // Builds the indexes anew from the batch headers.
+  Result<void> rebuild_indexes(std::int64_t index_interval_bytes);
+  // Starts taking note from an empty state; recovery notes what it finds.
+  void begin_rebuild();
+  // Cuts the data file at a batch's start.
+  Result<void> truncate(std::uint64_t size);
+  // Writes the indexes' newest entries to their files.
+  Result<void> write_indexes();
+  // Renames all files of the segment to "<name>.deleted".
+  Result<void> mark_deleted();
+  // Every file a segment may have, with ".deleted".
+  std::vector<std::string> deleted_paths() const;
+
+ private:
+  Result<void> load_indexes();
+  // Where to start looking for `offset`. The second throws a misleading index away and asks the data.
+  Result<std::uint64_t> index_position(Offset offset);
+  Result<std::uint64_t> trusted_index_position(Offset offset);
+  void reserve_ahead(io::FileHandle file, std::uint64_t bytes, std::uint64_t reserve_max);
+  Offset absolute(std::int32_t relative) const { return base_offset_ + relative; }
+
+  FileCache& files_;
+  FileCache::Slot slot_;
+  const std::string& directory_;
+  Offset base_offset_;
+  std::uint64_t size_;
+  std::uint64_t reserved_end_ = 0;
+  std::uint64_t write_back_from_ = 0;
+  OffsetIndex offsets_;
+  TimeIndex times_;
+  bool indexes_loaded_ = false;
+  bool rebuilt_ = false;
+  std::int64_t bytes_since_entry_ = 0;
+  TimestampedOffset max_timestamp_;
+  bool max_timestamp_known_ = false;
+  std::optional<std::int64_t> first_timestamp_;
+};
+
+}  // namespace millrace::log

@@ -1,0 +1,362 @@
+#include "engine/log/write_ahead.h"
+
+#include <fmt/format.h>
+#include <sys/mman.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "base/check.h"
+#include "base/crc32c.h"
+#include "base/logging.h"
+#include "io/file.h"
+
+namespace millrace::log {
+namespace {
+
+// What a write-ahead log begins with; it doubles when traffic fills it faster than the segments are synced.
+constexpr std::uint64_t kInitialBytes = std::uint64_t{16} << 20;
+constexpr std::uint64_t kBytesMin = std::uint64_t{8} << 20;
+// No more of the free space than this share.
+constexpr std::uint64_t kFreeShare = 8;
+constexpr std::size_t kFillStep = std::size_t{1} << 20;
+constexpr std::size_t kFrameBytesFirst = std::size_t{256} << 10;
+// A frame takes no more than this share of the file. An append that is larger is synced in its segment instead.
+constexpr std::uint64_t kFrameShare = 8;
+constexpr std::uint64_t kFrameBytesMax = std::uint64_t{4} << 20;
+constexpr std::size_t kSpareBuffers = 2;
+
+}  // namespace
+
+// ---- AlignedBuffer
+
+AlignedBuffer::~AlignedBuffer() {
+  if (data_ != nullptr) ::munmap(data_, capacity_);
+}
+
+void AlignedBuffer::swap(AlignedBuffer& other) noexcept {
+  std::swap(data_, other.data_);
+  std::swap(size_, other.size_);
+  std::swap(capacity_, other.capacity_);
+}
+
+void AlignedBuffer::resize(std::size_t size) {
+  if (size > capacity_) {
+    const std::size_t wanted = round_up_to_block(std::max({size, capacity_ * 2, kFrameBytesFirst}));
+    void* memory = ::mmap(nullptr, wanted, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    CHECK(memory != MAP_FAILED, "no memory for {} bytes of write-ahead log", wanted);
+    if (size_ > 0) std::memcpy(memory, data_, size_);
+    if (data_ != nullptr) ::munmap(data_, capacity_);
+    data_ = static_cast<std::byte*>(memory);
+    capacity_ = wanted;
+  }
+  size_ = size;
+}
+
+// ---- Start and stop
+
+WriteAhead::WriteAhead(io::Proactor& proactor, WriteAheadOptions options)
+    : proactor_(proactor), options_(std::move(options)) {}
+
+WriteAhead::~WriteAhead() {
+  dirty_.clear();
+  if (file_ != io::kNoFile) proactor_.close(file_);
+}
+
+io::Task<Result<void>> WriteAhead::start() {
+  CO_TRY_DONE(co_await open_file());
+  ++generation_;
+  CO_TRY_DONE(co_await write_file_header(FileState::in_use, next_sequence_));
+  started_ = true;
+  LOG(info, "write_ahead.open", "path={} bytes={} bytes_max={} direct={}", options_.path, capacity_,
+      bytes_max_, direct_);
+  co_return Result<void>{};
+}
+
+io::Task<Result<void>> WriteAhead::open_file() {
+  auto opened = proactor_.open(options_.path, {.write = true, .create = true, .direct_sync = true});
+  if (!opened && opened.error() == Errc::invalid_argument) {
+    // A file system without direct I/O: buffered writes, each followed by a sync.
+    direct_ = false;
+    opened = proactor_.open(options_.path, {.write = true, .create = true});
+  }
+  if (!opened) co_return fail(std::move(opened).error());
+  file_ = *opened;
+  CO_TRY(size, proactor_.size(file_));
+  const std::string directory = io::directory_of(options_.path);
+  CO_TRY(free, proactor_.free_bytes(directory));
+  const std::uint64_t share = std::max(kBytesMin, (free + size) / kFreeShare / kWriteAheadBlock * kWriteAheadBlock);
+  bytes_max_ = std::max(kBytesMin, std::min(options_.bytes_max, share));
+  AlignedBuffer block;
+  block.resize(kWriteAheadBlock);
+  if (size >= kWriteAheadBlock) {
+    CO_TRY(got, co_await io::read_all(proactor_, file_, 0, Bytes(block.data(), kWriteAheadBlock)));
+    CO_TRY(header, WriteAheadFileHeader::load(ConstBytes(block.data(), got)));
+    if (header) generation_ = header->generation;
+    if (header && header->state == FileState::in_use) {
+      co_return fail(Errc::invalid_argument, options_.path + " holds records that were not replayed");
+    }
+  }
+  capacity_ = size / kWriteAheadBlock * kWriteAheadBlock;
+  const std::uint64_t first = std::min(kInitialBytes, bytes_max_);
+  if (capacity_ >= first) co_return Result<void>{};
+  auto filled = co_await fill(capacity_, first);
+  if (!filled && filled.error() == Errc::disk_full) {
+    co_return fail(Errc::disk_full,
+                   fmt::format("the write-ahead log {} needs {} bytes, the file system has {}",
+                               options_.path, first, free));
+  }
+  CO_TRY_DONE(std::move(filled));
+  co_return proactor_.sync_directory(directory);
+}
+
+io::Task<Result<void>> WriteAhead::fill(std::uint64_t from, std::uint64_t to) {
+  AlignedBuffer zeros;
+  zeros.resize(kFillStep);
+  while (from < to) {
+    const auto step = std::min<std::uint64_t>(kFillStep, to - from);
+    CO_TRY_DONE(co_await write_durably(from, ConstBytes(zeros.data(), step)));
+    from += step;
+    capacity_ = from;
+  }
+  co_return Result<void>{};
+}
+
+io::Task<Result<void>> WriteAhead::write_durably(std::uint64_t position, ConstBytes bytes) {
+  CO_TRY_DONE(co_await io::write_all(proactor_, file_, position, bytes));
+  if (!direct_) CO_TRY_DONE(co_await io::sync(proactor_, file_));
+  co_return Result<void>{};
+}
+
+io::Task<Result<void>> WriteAhead::write_file_header(FileState state,
+                                                       std::uint64_t live_from) {
+  AlignedBuffer block;
+  block.resize(kWriteAheadBlock);
+  WriteAheadFileHeader{.generation = generation_, .state = state, .shard = options_.shard, .live_from = live_from}
+      .store(block.data());
+  co_return co_await write_durably(0, ConstBytes(block.data(), kWriteAheadBlock));
+}
+
+io::Task<void> WriteAhead::stop() {
+  if (!started_) co_return;
+  co_await gate_.close();
+  CHECK(dirty_.empty(), "a log was left open");
+  CHECK(frames_.empty());
+  if (!failed_) {
+    auto written = co_await write_file_header(FileState::empty, next_sequence_);
+    if (!written) LOG(error, "write_ahead.stop_failed", "path={} reason=\"{}\"", options_.path, written.error().message);
+  }
+  proactor_.close(std::exchange(file_, io::kNoFile));
+  started_ = false;
+}
+
+// ---- Gathering
+
+std::uint64_t WriteAhead::frame_bytes_max() const {
+  return std::min(kFrameBytesMax, capacity_ / kFrameShare);
+}
+
+std::uint64_t WriteAhead::append_bytes_max() const {
+  return capacity_ / kFrameShare - kWriteAheadBlock;
+}
+
+WriteAhead::Frame& WriteAhead::frame_with_room(std::size_t bytes) {
+  const bool last_is_open = frames_.size() > (writing_ ? 1U : 0U);
+  if (last_is_open && frames_.back().bytes.size() + bytes <= frame_bytes_max()) return frames_.back();
+  Frame& frame = frames_.emplace_back();
+  if (!spare_.empty()) {
+    frame.bytes = std::move(spare_.back());
+    spare_.pop_back();
+  }
+  frame.bytes.resize(WriteAheadFrameHeader::kBytes);
+  frame.sequence = next_sequence_++;
+  if (!writing_) io::Reactor::current().arm_turn_end(*this);
+  return frame;
+}
+
+std::byte* WriteAhead::add_entry(Frame& frame, const WriteAheadEntry& entry) {
+  const std::size_t at = frame.bytes.size();
+  frame.bytes.resize(at + WriteAheadEntry::kBytes + entry.length);
+  entry.store(frame.bytes.data() + at);
+  ++frame.entries;
+  return frame.bytes.data() + at;
+}
+
+void WriteAhead::add_client(Frame& frame, WriteAheadClient& client, Offset end) {
+  frame.notices.push_back({.client = &client, .end = end});
+  if (!client.is_linked()) dirty_.push_back(client);
+}
+
+std::uint64_t WriteAhead::append(WriteAheadClient& client, const TopicPartition& partition,
+                                 LeaderEpoch epoch, Offset base_offset, Offset end_offset,
+                                 std::span<const ::iovec> slices, std::uint64_t bytes) {
+  CHECK(!failed_);
+  CHECK(bytes <= append_bytes_max(), "{} bytes", bytes);
+  Frame& frame = frame_with_room(WriteAheadEntry::kBytes + bytes);
+  std::byte* const entry = add_entry(frame, {.kind = WriteAheadEntry::Kind::append,
+                                             .length = static_cast<std::uint32_t>(bytes),
+                                             .partition = partition,
+                                             .leader_epoch = epoch,
+                                             .offset = base_offset,
+                                             .end_offset = end_offset});
+  std::byte* to = entry + WriteAheadEntry::kBytes;
+  for (const ::iovec& slice : slices) {
+    std::memcpy(to, slice.iov_base, slice.iov_len);
+    to += slice.iov_len;
+  }
+  const auto checksum = entry_checksum(ConstBytes(entry, to), frame.crc);
+  CHECK(checksum.has_value(), "whole batches were promised");
+  frame.crc = *checksum;
+  add_client(frame, client, end_offset);
+  return frame.sequence;
+}
+
+std::uint64_t WriteAhead::note(WriteAheadClient& client, const TopicPartition& partition,
+                               WriteAheadEntry::Kind kind, Offset offset) {
+  CHECK(!failed_);
+  Frame& frame = frame_with_room(WriteAheadEntry::kBytes);
+  std::byte* const entry = add_entry(
+      frame, {.kind = kind, .partition = partition, .offset = offset, .end_offset = offset});
+  frame.crc = *entry_checksum(ConstBytes(entry, WriteAheadEntry::kBytes), frame.crc);
+  add_client(frame, client, offset);
+  return frame.sequence;
+}
+
+io::Task<void> WriteAhead::completed(std::uint64_t sequence) {
+  while (completed_ < sequence) co_await progress_.wait();
+}
+
+void WriteAhead::forget(WriteAheadClient& client) {
+  if (client.is_linked()) dirty_.erase(dirty_.iterator_to(client));
+}
+
+// ---- Writing
+
+void WriteAhead::at_turn_end() {
+  if (writing_ || frames_.empty()) return;
+  writing_ = true;
+  gate_.spawn(write_frames());
+}
+
+io::Task<void> WriteAhead::write_frames() {
+  while (!frames_.empty()) {
+    Frame& frame = frames_.front();
+    const bool written = co_await write_frame(frame);
+    completed_ = frame.sequence;
+    for (const Notice& notice : frame.notices) {
+      if (written) notice.client->on_write_ahead_durable(notice.end);
+      else notice.client->on_write_ahead_failed();
+    }
+    frame.bytes.clear();
+    if (spare_.size() < kSpareBuffers) spare_.push_back(std::move(frame.bytes));
+    frames_.pop_front();
+    progress_.notify_all();
+    if (!failed_ && live_bytes_ > capacity_ / 4) start_recycling();
+  }
+  writing_ = false;
+}
+
+io::Task<bool> WriteAhead::write_frame(Frame& frame) {
+  const std::size_t bytes = frame.bytes.size();
+  const std::size_t padded = round_up_to_block(bytes);
+  const auto position = co_await wait_for_room(padded);
+  if (!position) co_return false;
+  frame.bytes.resize(padded);
+  std::byte* const data = frame.bytes.data();
+  std::memset(data + bytes, 0, padded - bytes);
+  WriteAheadFrameHeader{.generation = generation_,
+                        .sequence = frame.sequence,
+                        .bytes = static_cast<std::uint32_t>(bytes),
+                        .entries = frame.entries}
+      .store(data);
+  constexpr std::size_t kFrom = WriteAheadFrameHeader::kCoveredFrom;
+  const std::uint32_t crc =
+      crc32c(ConstBytes(data + kFrom, WriteAheadFrameHeader::kBytes - kFrom), frame.crc);
+  WriteAheadFrameHeader::store_crc(data, crc);
+  placed_.push_back({.sequence = frame.sequence, .position = *position, .bytes = padded});
+  live_bytes_ += padded;
+  head_ = *position + padded;
+  const auto written = co_await write_durably(*position, ConstBytes(data, padded));
+  if (!written) {
+    fail_all(written.error());
+    co_return false;
+  }
+  ++counters_.writes;
+  counters_.bytes += padded;
+  co_return true;
+}
+
+io::Task<std::optional<std::uint64_t>> WriteAhead::wait_for_room(std::uint64_t bytes) {
+  while (!failed_) {
+    if (const auto position = place(bytes)) co_return position;
+    start_recycling();
+    co_await room_.wait();
+  }
+  co_return std::nullopt;
+}
+
+std::optional<std::uint64_t> WriteAhead::place(std::uint64_t bytes) const {
+  constexpr std::uint64_t kFirst = kWriteAheadBlock;
+  if (placed_.empty()) return kFirst + bytes <= capacity_ ? std::optional(kFirst) : std::nullopt;
+  const std::uint64_t tail = placed_.front().position;
+  if (head_ <= tail) return head_ + bytes <= tail ? std::optional(head_) : std::nullopt;
+  if (head_ + bytes <= capacity_) return head_;
+  return kFirst + bytes <= tail ? std::optional(kFirst) : std::nullopt;
+}
+
+// The file is in doubt: nothing more is written to it, and every log that waits for it syncs its own segments instead.
+void WriteAhead::fail_all(const Error& error) {
+  if (failed_) return;
+  failed_ = true;
+  LOG(error, "write_ahead.failed",
+      "path={} reason=\"{}\" consequence=\"segments are synced one by one\"", options_.path,
+      error.message);
+  while (!dirty_.empty()) {
+    WriteAheadClient& client = dirty_.front();
+    dirty_.pop_front();
+    client.on_write_ahead_failed();
+  }
+  room_.notify_all();
+}
+
+// ---- Recycling
+
+void WriteAhead::start_recycling() {
+  if (recycling_) return;
+  recycling_ = true;
+  gate_.spawn(recycle());
+}
+
+io::Task<void> WriteAhead::recycle() {
+  co_await io::yield();
+  ++counters_.recycle_rounds;
+  // A frame still being gathered may get more after its logs were synced.
+  const std::uint64_t live_from = placed_.empty() ? completed_ + 1 : placed_.back().sequence + 1;
+  // Whoever appends from now on is linked again, behind those of this round.
+  for (std::size_t left = dirty_.size(); left > 0 && !dirty_.empty(); --left) {
+    WriteAheadClient& client = dirty_.front();
+    dirty_.pop_front();
+    // A log whose sync fails goes offline and says so; the space is not held for it.
+    (void)co_await client.sync_segments();
+  }
+  const auto written = co_await write_file_header(FileState::in_use, live_from);
+  if (!written) fail_all(written.error());
+  while (!placed_.empty() && placed_.front().sequence < live_from) {
+    live_bytes_ -= placed_.front().bytes;
+    placed_.pop_front();
+  }
+  if (!failed_ && !growth_ended_ && capacity_ < bytes_max_) co_await grow();
+  recycling_ = false;
+  room_.notify_all();
+}
+
+io::Task<void> WriteAhead::grow() {
+  const std::uint64_t to = std::min(bytes_max_, capacity_ * 2);
+  const auto filled = co_await fill(capacity_, to);
+  if (filled) co_return;
+  growth_ended_ = true;
+  LOG(warn, "write_ahead.stays_small", "path={} bytes={} reason=\"{}\"", options_.path, capacity_,
+      filled.error().message);
+}
+
+}  // namespace millrace::log

@@ -1,0 +1,181 @@
+// WriteAhead: one shard's log of what its `fsync` partitions have appended, so that one direct write makes every partition's
+// waiting batches durable at once (DATAPATH.md). The segments get the same bytes through the page cache, before; once they
+// are synced, in the background, the space here is written over.
+//
+// Shard:      one each.
+// Lifetime:   start() before the first append; stop() when all logs are closed.
+// Invariant:  one write in flight. What append() was given is durable when its client is told so, and not before.
+// Size:       small at first and doubled while traffic asks for more, up to its bound; all of it written before it is used.
+// Format:     write_ahead_format.h.
+#pragma once
+
+#include <boost/intrusive/list.hpp>
+
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/ids.h"
+#include "base/result.h"
+#include "engine/log/write_ahead_format.h"
+#include "io/gate.h"
+#include "io/proactor.h"
+#include "io/reactor.h"
+#include "io/task.h"
+#include "io/wait.h"
+
+namespace millrace::log {
+
+// A log that appends here.
+class WriteAheadClient : public boost::intrusive::list_base_hook<> {
+ public:
+  // Everything up to `end` that was appended is durable.
+  virtual void on_write_ahead_durable(Offset end) = 0;
+  // The write-ahead log has failed for good: durability must come from syncing the segments.
+  virtual void on_write_ahead_failed() = 0;
+  // Syncs the segments. An error has been dealt with by the log.
+  virtual io::Task<Result<void>> sync_segments() = 0;
+
+ protected:
+  ~WriteAheadClient() = default;
+};
+
+// Page-aligned memory for direct writes, reused from frame to frame.
+class AlignedBuffer {
+ public:
+  AlignedBuffer() = default;
+  ~AlignedBuffer();
+  AlignedBuffer(const AlignedBuffer&) = delete;
+  AlignedBuffer(AlignedBuffer&& other) noexcept { swap(other); }
+  AlignedBuffer& operator=(AlignedBuffer&& other) noexcept {
+    swap(other);
+    return *this;
+  }
+
+  std::byte* data() { return data_; }
+  std::size_t size() const { return size_; }
+  // Grows to hold `size` bytes, of which those before are kept.
+  void resize(std::size_t size);
+  void clear() { size_ = 0; }
+
+ private:
+  void swap(AlignedBuffer& other) noexcept;
+  std::byte* data_ = nullptr;
+  std::size_t size_ = 0;
+  std::size_t capacity_ = 0;
+};
+
+struct WriteAheadOptions {
+  std::string path;
+  std::uint32_t shard = 0;
+  std::uint64_t bytes_max = std::uint64_t{256} << 20;
+};
+
+class WriteAhead final : public io::TurnHook {
+ public:
+  // Counted on the shard, for metrics.
+  struct Counters {
+    std::uint64_t writes = 0;
+    std::uint64_t bytes = 0;
+    std::uint64_t recycle_rounds = 0;
+  };
+
+  WriteAhead(io::Proactor& proactor, WriteAheadOptions options);
+  ~WriteAhead() override;
+
+  // Opens or makes the file and marks it in use. Errors: disk_full (says how much is needed), io_error, corrupt,
+  // invalid_argument (what it holds was not replayed).
+  io::Task<Result<void>> start();
+  // Marks it empty. Requires: every client has synced its segments and is gone.
+  io::Task<void> stop();
+
+  // Larger appends do not fit; the client syncs its segment instead.
+  std::uint64_t append_bytes_max() const;
+  bool failed() const { return failed_; }
+  // Copies a client's whole batches, which follow each other in offsets, into the next write. Tells the client when it is
+  // done. Requires: not failed(), at most append_bytes_max() bytes. Gives the number of the write, for completed().
+  std::uint64_t append(WriteAheadClient& client, const TopicPartition& partition, LeaderEpoch epoch,
+                       Offset base_offset, Offset end_offset, std::span<const ::iovec> slices,
+                       std::uint64_t bytes);
+  // Notes that the client's log was cut or begins anew at `offset`.
+  std::uint64_t note(WriteAheadClient& client, const TopicPartition& partition,
+                     WriteAheadEntry::Kind kind, Offset offset);
+  // Completes when the write with this number and all before it are done, well or not.
+  io::Task<void> completed(std::uint64_t sequence);
+  // The client is about to go: its segments are synced and its writes completed.
+  void forget(WriteAheadClient& client);
+
+  const Counters& counters() const { return counters_; }
+
+ private:
+  struct Notice {
+    WriteAheadClient* client;
+    Offset end;
+  };
+  // A write being gathered or in flight.
+  struct Frame {
+    AlignedBuffer bytes;
+    std::vector<Notice> notices;
+    std::uint64_t sequence = 0;
+    std::uint32_t entries = 0;
+    std::uint32_t crc = 0;
+  };
+  // Where a finished write is, until it is written over.
+  struct Placed {
+    std::uint64_t sequence;
+    std::uint64_t position;
+    std::uint64_t bytes;
+  };
+
+  void at_turn_end() override;
+  Frame& frame_with_room(std::size_t bytes);
+  // Room for the entry and its batches at the end of the frame; writes the entry's header.
+  std::byte* add_entry(Frame& frame, const WriteAheadEntry& entry);
+  void add_client(Frame& frame, WriteAheadClient& client, Offset end);
+  io::Task<void> write_frames();
+  io::Task<bool> write_frame(Frame& frame);
+  io::Task<std::optional<std::uint64_t>> wait_for_room(std::uint64_t bytes);
+  void start_recycling();
+  io::Task<Result<void>> write_durably(std::uint64_t position, ConstBytes bytes);
+  io::Task<Result<void>> write_file_header(FileState state, std::uint64_t live_from);
+  io::Task<Result<void>> open_file();
+  io::Task<Result<void>> fill(std::uint64_t from, std::uint64_t to);
+  io::Task<void> recycle();
+  io::Task<void> grow();
+  std::optional<std::uint64_t> place(std::uint64_t bytes) const;
+  std::uint64_t frame_bytes_max() const;
+  void fail_all(const Error& error);
+
+  io::Proactor& proactor_;
+  WriteAheadOptions options_;
+  io::FileHandle file_ = io::kNoFile;
+  bool direct_ = true;
+  bool started_ = false;
+  bool failed_ = false;
+  bool writing_ = false;
+  bool recycling_ = false;
+  bool growth_ended_ = false;
+  std::uint64_t generation_ = 0;
+  std::uint64_t capacity_ = 0;
+  std::uint64_t bytes_max_ = 0;
+  std::uint64_t next_sequence_ = 1;
+  std::uint64_t completed_ = 0;
+  std::uint64_t head_ = kWriteAheadBlock;
+  std::deque<Placed> placed_;
+  std::uint64_t live_bytes_ = 0;
+  // The first one is in flight while writing_; the last one is being gathered.
+  std::deque<Frame> frames_;
+  // Memory of finished frames, kept warm.
+  std::vector<AlignedBuffer> spare_;
+  boost::intrusive::list<WriteAheadClient> dirty_;
+  io::Event progress_;
+  io::Event room_;
+  io::Gate gate_;
+  Counters counters_;
+};
+
+}  // namespace millrace::log

@@ -34,6 +34,9 @@ namespace millrace::log {
 
 class LogShard;
 
+// Who appends. Only a client's batches need sequence numbers in order, and only others may write control records.
+enum class AppendOrigin : std::uint8_t { client, internal };
+
 struct AppendOptions {
   LeaderEpoch leader_epoch;
   WallTime now;
@@ -133,6 +136,8 @@ class Log {
   // The same with offsets and epochs kept as they are; the batches were validated by the leader, so only CRCs and offsets are
   // checked. What the log has already is skipped. Errors: also out_of_range (a gap, or below the end).
   Result<AppendedBatches> stage_append_as_follower(Bytes batches, WallTime now);
+  // The records to blame for the last refused append of this shard, for the produce answer.
+  const std::vector<RecordError>& record_errors() const;
   // Completes when the append can be read and survives the end of the process. Errors: disk_full (nothing of the append
   // remains), offline.
   io::Task<Result<void>> written(AppendedBatches appended);

@@ -35,7 +35,7 @@ Result<std::optional<ProducerBatch>> Log::State::check_producer(const RecordBatc
 }
 
 Result<AppendedBatches> Log::State::stage_one(Bytes bytes, const AppendOptions& append) {
-  options.accept.origin = append.origin;
+  options.accept.from_client = append.origin == AppendOrigin::client;
   TRY(valid, validate_for_append(bytes, options.accept, append.now, shard.workspace));
   TRY(duplicate, check_producer(valid.batch(), append.origin));
   AppendedBatches result{.log_append_time_ms = valid.append_time,

@@ -34,7 +34,7 @@ struct LogOptions {
   std::int64_t retention_bytes = kNoLimit;
   std::int64_t file_delete_delay_ms = 60'000;
 
-  // What is accepted: sizes, timestamps, codec. `origin` is overwritten by each append's.
+  // What is accepted: sizes, timestamps, codec. `from_client` is overwritten by each append's.
   AppendRules accept;
 
   // Durability. flush_messages and flush_ms are Kafka's and come on top of it.

@@ -14,7 +14,6 @@ namespace {
 
 // What looking for the end of a batch may have to read.
 constexpr std::uint64_t kProbeBytes = 4096;
-constexpr std::size_t kScanBytes = std::size_t{1} << 20;
 
 }  // namespace
 

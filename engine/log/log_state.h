@@ -117,7 +117,6 @@ struct Log::State final : io::TurnHook, WriteAheadClient {
 
   // By base offset; the last one is active. Never empty once open.
   std::vector<std::unique_ptr<Segment>> segments;
-  std::uint64_t sealed_bytes = 0;
   Offset log_start{0};
   Offset end{0};
   Offset written_end{0};

@@ -7,6 +7,7 @@
 #include "base/check.h"
 #include "base/logging.h"
 #include "engine/log/log_state.h"
+#include "engine/log/partition_files.h"
 #include "engine/log/recovery.h"
 #include "engine/log/retention.h"
 #include "io/file.h"
@@ -14,7 +15,6 @@
 namespace millrace::log {
 namespace {
 
-constexpr std::string_view kEpochFile = "leader-epoch-checkpoint";
 // Producer snapshots kept besides those of the segments that are left; Kafka keeps two.
 constexpr std::size_t kSnapshotsKept = 2;
 
@@ -34,7 +34,6 @@ Result<void> Log::State::add_segment(Offset base) {
     created = {};
   }
   TRY_DONE(std::move(created));
-  if (!segments.empty()) sealed_bytes += active().size();
   segments.push_back(std::move(segment));
   active_since_ms = proactor().wall_now().ms;
   recent.clear();
@@ -75,8 +74,7 @@ Result<void> Log::State::save_epochs() {
 }
 
 Result<void> Log::State::save_producers() {
-  if (snapshot_offset == end || end == Offset{0}) return {};
-  if (producers.producers().empty() && snapshot_offset == kNoOffset) return {};
+  if (snapshot_offset == end) return {};
   const auto bytes = producers.encode_snapshot();
   // Not synced by itself: after a crash it is checked by its checksum and, without it, built anew from the batches.
   TRY(file, io::OpenFile::open(proactor(), segment_path(directory, end, kSnapshotSuffix),
@@ -117,7 +115,7 @@ io::Task<Result<void>> Log::State::flush() {
 
 io::Task<Result<void>> Log::State::flush_locked() {
   if (offline) co_return fail(Errc::offline, offline->message);
-  CO_TRY_DONE(write_staged());
+  (void)write_staged();  // who staged is told
   const Offset target = written_end;
   const bool was_dirty = std::exchange(directory_dirty, false);
   if (flushed_end >= target && !was_dirty) co_return Result<void>{};
@@ -197,7 +195,6 @@ Result<void> Log::State::drop_segment(std::size_t index) {
   for (auto& path : segment.deleted_paths()) {
     shard.remove_later(std::move(path), false, options.file_delete_delay_ms);
   }
-  if (index + 1 < segments.size()) sealed_bytes -= segment.size();
   segments.erase(segments.begin() + static_cast<std::ptrdiff_t>(index));
   marks.clear();
   directory_dirty = true;
@@ -267,7 +264,6 @@ io::Task<Result<void>> Log::State::truncate_locked(Offset offset) {
   LOG(info, "log.truncate", "partition={} from={} to={}", name(), end.value(), offset.value());
   while (segments.size() > 1 && active().base_offset() >= offset) {
     CO_TRY_DONE(drop_segment(segments.size() - 1));
-    sealed_bytes -= active().size();
   }
   Offset new_end = offset;
   CO_TRY(location, active().locate(offset));
@@ -284,7 +280,7 @@ io::Task<Result<void>> Log::State::truncate_locked(Offset offset) {
   write_ahead_from = std::min(write_ahead_from, new_end);
   modified = true;
   if (epochs.truncate_from_end(new_end)) CO_TRY_DONE(save_epochs());
-  if (WriteAhead* const ahead = shard.usable_write_ahead(); ahead != nullptr && is_fsync()) {
+  if (WriteAhead* const ahead = shard.usable_write_ahead(); ahead != nullptr) {
     write_ahead_sequence = ahead->note(*this, {.topic_id = topic_id, .partition = partition},
                                        WriteAheadEntry::Kind::truncate, new_end);
   }
@@ -306,7 +302,6 @@ io::Task<Result<void>> Log::State::truncate_fully_to(Offset offset) {
 Result<void> Log::State::restart_at(Offset offset) {
   LOG(info, "log.restart", "partition={} from={} to={}", name(), end.value(), offset.value());
   while (!segments.empty()) TRY_DONE(drop_segment(segments.size() - 1));
-  sealed_bytes = 0;
   TRY(entries, proactor().list(directory));
   for (const auto& entry : entries) {
     if (!parse_segment_name(entry.name, kSnapshotSuffix)) continue;
@@ -320,7 +315,7 @@ Result<void> Log::State::restart_at(Offset offset) {
   write_ahead_from = write_ahead_end = offset;
   TRY_DONE(add_segment(offset));
   TRY_DONE(proactor().sync_directory(directory));
-  if (WriteAhead* const ahead = shard.usable_write_ahead(); ahead != nullptr && is_fsync()) {
+  if (WriteAhead* const ahead = shard.usable_write_ahead(); ahead != nullptr) {
     write_ahead_sequence = ahead->note(*this, {.topic_id = topic_id, .partition = partition},
                                        WriteAheadEntry::Kind::restart, offset);
   }
@@ -340,13 +335,14 @@ io::Task<Result<void>> Log::State::close() {
   if (!offline && modified) {
     result = co_await flush();
     if (result) result = active().seal();
+    const bool has_producers = !producers.producers().empty() || snapshot_offset != kNoOffset;
     if (result) {
       co_await sync_path(active().path(kIndexSuffix));
       co_await sync_path(active().path(kTimeIndexSuffix));
-      result = save_producers();
+      if (has_producers) result = save_producers();
     }
     if (result) {
-      co_await sync_path(segment_path(directory, snapshot_offset, kSnapshotSuffix));
+      if (has_producers) co_await sync_path(segment_path(directory, snapshot_offset, kSnapshotSuffix));
       if (directory_dirty) result = proactor().sync_directory(directory);
     }
   } else if (offline) {

@@ -71,6 +71,8 @@ Result<BatchLocation> HeaderScan::next() {
                                 .bytes = *size,
                                 .max_timestamp = load_big_endian<std::int64_t>(
                                     header + batch_field::kMaxTimestamp)},
+                      .leader_epoch = LeaderEpoch(load_big_endian<std::int32_t>(
+                          header + batch_field::kLeaderEpoch)),
                       .position = position_};
   position_ += *size;
   return found;
@@ -185,6 +187,7 @@ Result<void> Segment::load_indexes() {
 }
 
 void Segment::begin_rebuild() {
+  size_ = 0;
   offsets_.begin_anew();
   times_.begin_anew();
   indexes_loaded_ = true;
@@ -199,7 +202,6 @@ Result<void> Segment::rebuild_indexes(std::int64_t index_interval_bytes) {
   TRY(open, file());
   begin_rebuild();
   HeaderScan headers(files_.proactor(), open->handle(), base_offset_, 0, size);
-  size_ = 0;
   while (!headers.at_end()) {
     auto found = headers.next();
     auto noted = found ? note(found->batch, index_interval_bytes) : fail(std::move(found).error());
@@ -321,6 +323,15 @@ Result<std::int64_t> Segment::first_timestamp() {
 }
 
 // ---- Open, truncate
+
+Result<void> Segment::load_size() {
+  TRY(open, file());
+  TRY(size, files_.proactor().size(open->handle()));
+  size_ = size;
+  write_back_from_ = size;
+  slot_.reset();
+  return {};
+}
 
 Result<Offset> Segment::load() {
   TRY(open, file());

@@ -32,6 +32,7 @@ struct BatchSummary {
 // A batch and where it is.
 struct BatchLocation {
   BatchSummary batch;
+  LeaderEpoch leader_epoch{-1};
   std::uint64_t position = 0;
 
   std::uint64_t end_position() const { return position + batch.bytes; }
@@ -137,6 +138,8 @@ class Segment {
   Result<TimestampedOffset> max_timestamp();
   // Of the first batch, by which the segment's age is told; -1 if there is none.
   Result<std::int64_t> first_timestamp();
+  // The same without a look at the file.
+  std::optional<std::int64_t> first_timestamp_if_known() const { return first_timestamp_; }
   HeaderScan scan(const io::OpenFile& file, std::uint64_t position) const {
     return HeaderScan(files_.proactor(), file.handle(), base_offset_, position, size_);
   }
@@ -145,9 +148,11 @@ class Segment {
   // After a clean stop: checks what the indexes and the last batches say against the data file's size, and gives the end
   // offset. Errors: corrupt (look again, at everything), io_error.
   Result<Offset> load();
+  // Takes the data file's size for the segment's. Errors: not_found, io_error.
+  Result<void> load_size();
   // Builds the indexes anew from the batch headers.
   Result<void> rebuild_indexes(std::int64_t index_interval_bytes);
-  // Starts taking note from an empty state; recovery notes what it finds.
+  // Empty, with indexes to match; recovery then notes what it finds in the data file.
   void begin_rebuild();
   // Cuts the data file at a batch's start.
   Result<void> truncate(std::uint64_t size);

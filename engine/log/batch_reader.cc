@@ -1,0 +1,75 @@
+#include "engine/log/batch_reader.h"
+
+#include <algorithm>
+
+#include "io/file.h"
+
+namespace millrace::log {
+
+void BatchReader::stop(std::string problem) {
+  stopped_ = true;
+  problem_ = std::move(problem);
+}
+
+// Holds at least `wanted` bytes from position_ on, or all there are.
+io::Task<Result<void>> BatchReader::fill(std::size_t wanted) {
+  const std::uint64_t left = end_ - position_;
+  const auto size = static_cast<std::size_t>(std::min<std::uint64_t>(left, std::max(wanted, kChunkBytes)));
+  const std::size_t have = buffer_.size();
+  if (size <= have) co_return Result<void>{};
+  buffer_.resize(size);
+  CO_TRY(got, co_await io::read_all(proactor_, file_, position_ + have, Bytes(buffer_).subspan(have)));
+  if (have + got < size) {
+    buffer_.resize(have + got);
+    end_ = position_ + buffer_.size();
+  }
+  co_return Result<void>{};
+}
+
+io::Task<Result<std::vector<RecordBatch>>> BatchReader::next() {
+  std::vector<RecordBatch> batches;
+  buffer_.erase(buffer_.begin(), buffer_.begin() + static_cast<std::ptrdiff_t>(given_));
+  given_ = 0;
+  std::size_t wanted = kChunkBytes;
+  while (batches.empty() && !stopped_) {
+    CO_TRY_DONE(co_await fill(wanted));
+    ConstBytes rest(buffer_);
+    while (!rest.empty()) {
+      auto batch = RecordBatch::parse(rest);
+      if (!batch) {
+        const auto size = RecordBatch::size_at(rest);
+        const std::uint64_t left = end_ - position_ - given_;
+        if (batch.error() == Errc::truncated && size && *size <= left && *size <= kBatchBytesMax) {
+          wanted = *size;  // it goes on behind what was read
+        } else if (batch.error() == Errc::truncated && !size && rest.size() < left) {
+          wanted = kChunkBytes;
+        } else {
+          old_format_ = batch.error() == Errc::unsupported;
+          stop(batch.error().message);
+        }
+        break;
+      }
+      batches.push_back(*batch);
+      given_ += batch->size();
+      rest = rest.subspan(batch->size());
+    }
+    if (rest.empty() && position_ + given_ >= end_) stop({});
+  }
+  position_ += given_;
+  co_return batches;
+}
+
+io::Task<Result<bool>> BatchReader::only_zeros(std::uint64_t from) {
+  std::vector<std::byte> chunk(kChunkBytes);
+  while (from < end_) {
+    const auto wanted = static_cast<std::size_t>(std::min<std::uint64_t>(end_ - from, chunk.size()));
+    CO_TRY(got, co_await io::read_all(proactor_, file_, from, Bytes(chunk).first(wanted)));
+    if (got == 0) break;
+    const auto read = ConstBytes(chunk).first(got);
+    if (std::ranges::any_of(read, [](std::byte byte) { return byte != std::byte{0}; })) co_return false;
+    from += got;
+  }
+  co_return true;
+}
+
+}  // namespace millrace::log

@@ -1,0 +1,59 @@
+// BatchReader: whole batches of a data file, read in large pieces through the ring. For recovery and the offline tools.
+//
+// Shard:     the caller's.
+// Use:       next() until stopped(); the batches it gives are valid until the next call.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/result.h"
+#include "engine/log/format/record_batch.h"
+#include "io/proactor.h"
+#include "io/task.h"
+
+namespace millrace::log {
+
+class BatchReader {
+ public:
+  static constexpr std::size_t kChunkBytes = std::size_t{1} << 20;
+  // No request that could have brought a larger one is accepted; a longer length is damage.
+  static constexpr std::size_t kBatchBytesMax = std::size_t{256} << 20;
+
+  // Reads the bytes [position, end) of the file, which begin with a batch.
+  BatchReader(io::Proactor& proactor, io::FileHandle file, std::uint64_t position, std::uint64_t end)
+      : proactor_(proactor), file_(file), position_(position), end_(end) {}
+
+  // The next whole batches, their checksums not tested. Errors: io_error. Bytes that are no batch are no error here: they
+  // stop the reader.
+  io::Task<Result<std::vector<RecordBatch>>> next();
+  // There are no more batches.
+  bool stopped() const { return stopped_; }
+  // Why not; empty at the end of the file.
+  const std::string& problem() const { return problem_; }
+  // What stands there is of message format v0 or v1.
+  bool old_format() const { return old_format_; }
+  // The file position behind the last batch given.
+  std::uint64_t position() const { return position_; }
+  // Whether everything from `from` to the end is zero: room that was reserved and never written.
+  io::Task<Result<bool>> only_zeros(std::uint64_t from);
+
+ private:
+  io::Task<Result<void>> fill(std::size_t wanted);
+  void stop(std::string problem);
+
+  io::Proactor& proactor_;
+  io::FileHandle file_;
+  std::uint64_t position_;
+  std::uint64_t end_;
+  // Holds the file's bytes from position_ on.
+  std::vector<std::byte> buffer_;
+  std::size_t given_ = 0;
+  bool stopped_ = false;
+  bool old_format_ = false;
+  std::string problem_;
+};
+
+}  // namespace millrace::log

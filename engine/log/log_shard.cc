@@ -1,0 +1,159 @@
+#include "engine/log/log_shard.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "base/check.h"
+#include "base/logging.h"
+#include "engine/log/log_state.h"
+#include "engine/log/partition_files.h"
+#include "engine/log/recovery.h"
+#include "io/file.h"
+
+namespace millrace::log {
+
+LogShard::LogShard(io::Proactor& proactor, LogShardOptions options)
+    : state_(std::make_unique<State>(proactor, std::move(options))) {}
+LogShard::~LogShard() = default;
+
+// ---- Start and stop
+
+io::Task<Result<void>> LogShard::start() {
+  State& shard = *state_;
+  if (!shard.options.write_ahead_path.empty()) {
+    const std::string directory = io::directory_of(shard.options.write_ahead_path);
+    auto made = shard.proactor.make_directory(directory);
+    if (!made && made.error() != Errc::already_exists) co_return made;
+    if (made) CO_TRY_DONE(shard.proactor.sync_directory(io::directory_of(directory)));
+    auto ahead = std::make_unique<WriteAhead>(
+        shard.proactor, WriteAheadOptions{.path = shard.options.write_ahead_path,
+                                          .shard = io::Reactor::current().shard().value(),
+                                          .bytes_max = shard.options.write_ahead_bytes_max});
+    CO_TRY_DONE(co_await ahead->start());
+    shard.write_ahead = std::move(ahead);
+  }
+  shard.gate.spawn(shard.housekeeping());
+  co_return Result<void>{};
+}
+
+io::Task<void> LogShard::stop() {
+  State& shard = *state_;
+  CHECK(shard.logs.empty(), "{} logs are open", shard.logs.size());
+  shard.stopping = true;
+  shard.wake.notify_all();
+  co_await shard.gate.close();
+  shard.remove_due(true);
+  if (shard.write_ahead) co_await shard.write_ahead->stop();
+}
+
+// ---- Logs
+
+io::Task<Result<std::unique_ptr<Log>>> LogShard::open(FoundPartition partition, LogOptions options,
+                                                      const WriteAheadTail* tail) {
+  State& shard = *state_;
+  auto log = std::make_unique<Log::State>(shard, partition.directory, partition.topic,
+                                          partition.partition, partition.topic_id, std::move(options));
+  auto opened = co_await recover_log(*log, partition);
+  const auto* steps = tail != nullptr && opened
+                          ? tail->find({.topic_id = partition.topic_id, .partition = partition.partition})
+                          : nullptr;
+  if (steps != nullptr) opened = co_await replay_into(*log, *steps);
+  if (!opened) {
+    // Nothing of the directory is touched any more.
+    log->offline = opened.error();
+    (void)co_await log->close();
+    co_return fail(opened.error().code, fmt::format("{}: {}", partition.directory, opened.error().message));
+  }
+  log->active_since_ms = shard.proactor.wall_now().ms;
+  shard.logs.push_back(log.get());
+  co_return std::make_unique<Log>(std::move(log));
+}
+
+io::Task<Result<std::unique_ptr<Log>>> LogShard::create(NewPartition partition, LogOptions options) {
+  State& shard = *state_;
+  const std::string directory = fmt::format(
+      "{}/{}", partition.log_directory, partition_directory_name(partition.topic, partition.partition));
+  CO_TRY_DONE(shard.proactor.make_directory(directory));
+  CO_TRY_DONE(io::replace_small_file(shard.proactor, fmt::format("{}/{}", directory, kPartitionMetadataFile),
+                                     as_bytes(encode_partition_metadata(partition.topic_id))));
+  CO_TRY_DONE(shard.proactor.sync_directory(partition.log_directory));
+  co_return co_await open({.directory = directory,
+                           .topic = partition.topic,
+                           .partition = partition.partition,
+                           .topic_id = partition.topic_id,
+                           .clean_stop = true},
+                          std::move(options), nullptr);
+}
+
+std::vector<CheckpointRow> LogShard::checkpoint_rows(const std::string& log_directory) const {
+  std::vector<CheckpointRow> rows;
+  for (const Log::State* log : state_->logs) {
+    if (io::directory_of(log->directory) != log_directory) continue;
+    rows.push_back({.topic = log->topic,
+                    .partition = log->partition,
+                    .recovery_point = log->flushed_end,
+                    .log_start_offset = log->log_start,
+                    .first_segment_offset = log->segments.front()->base_offset()});
+  }
+  return rows;
+}
+
+const LogShardCounters& LogShard::counters() const {
+  State& shard = *state_;
+  if (shard.write_ahead) {
+    shard.counters.write_ahead_writes = shard.write_ahead->counters().writes;
+    shard.counters.write_ahead_bytes = shard.write_ahead->counters().bytes;
+  }
+  return shard.counters;
+}
+
+// ---- Housekeeping
+
+void LogShard::State::remove_later(std::string path, bool directory, std::int64_t delay_ms) {
+  const Instant due = io::Reactor::current().now() + from_ms(std::clamp<std::int64_t>(delay_ms, 0, 86'400'000));
+  removals.push_back({.due = due, .path = std::move(path), .directory = directory});
+}
+
+void LogShard::State::remove_due(bool all) {
+  const Instant now = io::Reactor::current().now();
+  std::erase_if(removals, [&](const Removal& removal) {
+    if (!all && removal.due > now) return false;
+    const auto removed = removal.directory ? remove_tree(proactor, removal.path) : proactor.remove(removal.path);
+    if (!removed && removed.error() != Errc::not_found) {
+      LOG(warn, "log.remove_failed", "path={} reason=\"{}\"", removal.path, removed.error().message);
+    }
+    return true;
+  });
+}
+
+io::Task<void> LogShard::State::housekeeping() {
+  while (!stopping) {
+    io::Timer timer([this] { wake.notify_all(); });
+    timer.arm(io::Reactor::current().now() + options.housekeeping_interval);
+    co_await wake.wait();
+    if (stopping) break;
+    remove_due(false);
+    // A log may be closed while another is looked after: by index, and never beyond the end.
+    for (std::size_t i = 0; i < logs.size(); ++i) look_after(*logs[i]);
+  }
+}
+
+void LogShard::State::look_after(Log::State& log) {
+  if (log.offline || log.closed) return;
+  const WallTime now = proactor.wall_now();
+  const LogOptions& rules = log.options;
+  if (!log.active().empty()) {
+    const auto first = log.active().first_timestamp_if_known();
+    const std::int64_t since = first && *first >= 0 ? *first : log.active_since_ms;
+    if (now.ms - since > log.segment_age_max()) (void)log.roll(now);
+  }
+  const std::int64_t unsynced = log.written_end - log.flushed_end;
+  const bool by_count = unsynced >= rules.flush_messages;
+  const bool by_time = unsynced > 0 && rules.flush_ms != LogOptions::kNever &&
+                       to_ms(io::Reactor::current().now() - log.last_flush) >= rules.flush_ms;
+  if (by_count || by_time) log.gate.spawn(log.flush_in_background());
+}
+
+}  // namespace millrace::log

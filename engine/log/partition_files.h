@@ -1,0 +1,35 @@
+// The files of one partition's directory, and what a crash may have left among them.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/ids.h"
+#include "base/result.h"
+#include "io/proactor.h"
+
+namespace millrace::log {
+
+inline constexpr std::string_view kEpochFile = "leader-epoch-checkpoint";
+inline constexpr std::string_view kPartitionMetadataFile = "partition.metadata";
+
+struct PartitionFiles {
+  // Base offsets of the data files, growing.
+  std::vector<Offset> segments;
+  // Offsets of the producer snapshots.
+  std::vector<Offset> snapshots;
+  // Filled by recovery: leader-epoch-checkpoint is missing or cannot be understood.
+  bool epochs_damaged = false;
+};
+
+// Lists the directory and finishes what was begun in it, by Kafka's rules: "*.deleted" and "*.cleaned" go, "*.swap" take the
+// place of the segments they were made from unless a ".cleaned" shows that their making was not finished, and indexes
+// without a data file go.
+Result<PartitionFiles> list_partition(io::Proactor& proactor, const std::string& directory);
+
+// The text of partition.metadata, and the topic id in one. Errors: malformed, unsupported (another version).
+std::string encode_partition_metadata(TopicId topic_id);
+Result<TopicId> decode_partition_metadata(std::string_view text);
+
+}  // namespace millrace::log

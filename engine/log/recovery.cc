@@ -1,0 +1,363 @@
+#include "engine/log/recovery.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/check.h"
+#include "base/logging.h"
+#include "engine/log/batch_reader.h"
+#include "engine/log/partition_files.h"
+#include "io/file.h"
+
+namespace millrace::log {
+namespace {
+
+// ---- Producers
+
+// Loads the newest snapshot at or before `end`; without one producers are forgotten. Gives whether there was one.
+Result<bool> load_snapshot(Log::State& log, std::vector<Offset> snapshots, Offset end) {
+  std::ranges::sort(snapshots, std::greater{});
+  const WallTime now = log.proactor().wall_now();
+  for (const Offset snapshot : snapshots) {
+    const std::string path = segment_path(log.directory, snapshot, kSnapshotSuffix);
+    if (snapshot > end) {
+      // Of records that were cut off.
+      TRY_DONE(log.proactor().remove(path));
+      continue;
+    }
+    TRY(text, io::read_small_file(log.proactor(), path));
+    const auto loaded = log.producers.load_snapshot(as_bytes(text), snapshot, now,
+                                                    log.options.producer_id_expiration_ms);
+    if (loaded) {
+      log.snapshot_offset = snapshot;
+      return true;
+    }
+    LOG(warn, "log.snapshot_damaged", "partition={} offset={} reason=\"{}\"", log.name(),
+        snapshot.value(), loaded.error().message);
+    TRY_DONE(log.proactor().remove(path));
+  }
+  log.snapshot_offset = kNoOffset;
+  return false;
+}
+
+// Takes the batches in [producers.end_offset(), end) in. Requires: written_end is at or behind `end`.
+io::Task<Result<void>> apply_batches(Log::State& log, Offset end) {
+  Offset from = std::max(log.producers.end_offset(), log.log_start);
+  while (from < end) {
+    CO_TRY(bytes, co_await log.read_bytes(
+                      from, {.end = end, .bytes_max = BatchReader::kChunkBytes, .at_least_one_batch = true}));
+    if (bytes.empty()) break;
+    for (BatchWalk walk(bytes); !walk.at_end();) {
+      CO_TRY(batch, walk.next());
+      if (batch.base_offset() >= from) (void)log.producers.apply(batch);
+      from = std::max(from, batch.end_offset());
+    }
+  }
+  co_return Result<void>{};
+}
+
+// ---- Segments
+
+Result<void> add_sealed(Log::State& log, Offset base) {
+  auto segment = std::make_unique<Segment>(log.shard.files, log.directory, base, 0);
+  TRY_DONE(segment->load_size());
+  log.segments.push_back(std::move(segment));
+  return {};
+}
+
+struct Recovered {
+  Offset end;
+  // Why the rest was cut off; empty when there was none.
+  std::string reason;
+  bool zeros = false;
+};
+
+// Reads every batch of the segment, which begins at or behind `expected`, and takes note of the good ones.
+io::Task<Result<Recovered>> recover_segment(Log::State& log, Segment& segment, Offset expected) {
+  CO_TRY(file, segment.file());
+  CO_TRY(size, log.proactor().size(file->handle()));
+  segment.begin_rebuild();
+  BatchReader reader(log.proactor(), file->handle(), 0, size);
+  Recovered result{.end = std::max(expected, segment.base_offset())};
+  while (true) {
+    CO_TRY(chunk, co_await reader.next());
+    for (const RecordBatch& batch : chunk) {
+      auto valid = batch.verify();
+      if (valid && batch.base_offset() < result.end) valid = fail(Errc::corrupt, "offsets go back");
+      if (valid) valid = segment.note({.base_offset = batch.base_offset(),
+                                       .last_offset = batch.last_offset(),
+                                       .bytes = batch.size(),
+                                       .max_timestamp = batch.max_timestamp()},
+                                      log.options.index_interval_bytes);
+      if (!valid) {
+        result.reason = valid.error().message;
+        break;
+      }
+      if (batch.base_offset() >= log.producers.end_offset()) (void)log.producers.apply(batch);
+      const auto latest = log.epochs.latest();
+      if (batch.leader_epoch() >= LeaderEpoch{0} && (!latest || latest->epoch < batch.leader_epoch())) {
+        log.epochs.assign(batch.leader_epoch(), batch.base_offset());
+      }
+      result.end = batch.end_offset();
+    }
+    if (!result.reason.empty()) break;
+    if (reader.stopped()) {
+      if (!reader.problem().empty()) result.reason = reader.problem();
+      break;
+    }
+  }
+  if (reader.old_format() && segment.empty()) {
+    co_return fail(Errc::unsupported, segment.path(kLogSuffix) + " holds records of a format before v2");
+  }
+  const std::uint64_t good = segment.size();
+  if (good == size) co_return result;
+  CO_TRY(zeros, co_await reader.only_zeros(good));
+  result.zeros = zeros;
+  if (result.reason.empty()) result.reason = "a batch that does not end";
+  if (zeros) {
+    LOG(info, "log.reserved_room_cut", "segment={} bytes={}", segment.path(kLogSuffix), size - good);
+  } else {
+    LOG(warn, "log.tail_cut", "segment={} position={} bytes={} end_offset={} reason=\"{}\"",
+        segment.path(kLogSuffix), good, size - good, result.end.value(), result.reason);
+  }
+  CO_TRY_DONE(log.proactor().truncate(file->handle(), good));
+  co_return result;
+}
+
+// Whatever follows a damaged batch is not joined to what comes before it any more.
+Result<void> drop_following(Log::State& log, std::size_t first) {
+  while (log.segments.size() > first) {
+    Segment& segment = *log.segments.back();
+    LOG(warn, "log.segment_cut", "segment={} bytes={}", segment.path(kLogSuffix), segment.size());
+    TRY_DONE(log.drop_segment(log.segments.size() - 1));
+  }
+  return {};
+}
+
+io::Task<Result<void>> recover_from(Log::State& log, std::size_t first, const PartitionFiles& files) {
+  const Offset base = log.segments[first]->base_offset();
+  log.written_end = base;
+  log.producers.clear(log.log_start);
+  CO_TRY(had_snapshot, load_snapshot(log, files.snapshots, base));
+  (void)had_snapshot;
+  log.epochs.truncate_from_end(files.epochs_damaged ? Offset{0} : base);
+  CO_TRY_DONE(co_await apply_batches(log, base));
+  Offset expected = base;
+  for (std::size_t index = first; index < log.segments.size(); ++index) {
+    Segment& segment = *log.segments[index];
+    CO_TRY(recovered, co_await recover_segment(log, segment, expected));
+    expected = recovered.end;
+    if (!recovered.reason.empty()) CO_TRY_DONE(drop_following(log, index + 1));
+    // An index that is not written now is written at the next sync of the segment or its end.
+    (void)segment.write_indexes();
+    segment.release_files();
+  }
+  log.end = log.written_end = expected;
+  log.modified = true;
+  log.directory_dirty = true;
+  co_return log.save_epochs();
+}
+
+// Epochs of the part of the log that recovery does not read, for a checkpoint that is lost or damaged.
+io::Task<Result<void>> rebuild_epochs(Log::State& log) {
+  LOG(warn, "log.epochs_rebuilt", "partition={}", log.name());
+  log.epochs.clear();
+  for (const auto& segment : log.segments) {
+    CO_TRY(file, segment->file());
+    HeaderScan headers = segment->scan(*file, 0);
+    while (!headers.at_end()) {
+      CO_TRY(found, headers.next());
+      const auto latest = log.epochs.latest();
+      const LeaderEpoch epoch = found.leader_epoch;
+      if (epoch >= LeaderEpoch{0} && (!latest || latest->epoch < epoch)) {
+        log.epochs.assign(epoch, found.batch.base_offset);
+      }
+    }
+    co_await io::yield();
+  }
+  co_return log.save_epochs();
+}
+
+io::Task<Result<void>> open_clean(Log::State& log, const PartitionFiles& files, Offset end) {
+  log.end = log.written_end = end;
+  CO_TRY(had_snapshot, load_snapshot(log, files.snapshots, end));
+  if (!had_snapshot) {
+    // A clean stop leaves one unless there was no producer to remember.
+    log.producers.clear(end);
+    co_return Result<void>{};
+  }
+  CO_TRY_DONE(co_await apply_batches(log, end));
+  co_return Result<void>{};
+}
+
+Result<void> load_epochs(Log::State& log, PartitionFiles& files) {
+  auto text = io::read_small_file(log.proactor(), log.directory + "/" + std::string(kEpochFile));
+  if (!text && text.error() != Errc::not_found) return fail(std::move(text).error());
+  if (!text) {
+    files.epochs_damaged = true;
+    return {};
+  }
+  auto decoded = replication::EpochHistory::decode(*text);
+  if (decoded) log.epochs = std::move(*decoded);
+  else files.epochs_damaged = true;
+  return {};
+}
+
+// What the checkpoints say must fit to what the segments hold.
+io::Task<Result<void>> settle_bounds(Log::State& log, Offset recovery_point, bool looked) {
+  log.log_start = std::max(log.log_start, log.segments.front()->base_offset());
+  if (log.log_start > log.end) {
+    LOG(warn, "log.start_behind_end", "partition={} log_start_offset={} end_offset={}", log.name(),
+        log.log_start.value(), log.end.value());
+    CO_TRY_DONE(log.restart_at(log.log_start));
+  }
+  bool epochs_changed = log.epochs.truncate_from_end(log.end);
+  epochs_changed |= log.epochs.truncate_from_start(log.log_start);
+  if (epochs_changed) CO_TRY_DONE(log.save_epochs());
+  log.producers.on_log_start(log.log_start);
+  log.flushed_end = looked ? std::min(recovery_point, log.end) : log.end;
+  log.flushed_end = std::max(log.flushed_end, log.log_start);
+  log.durable_end = log.write_ahead_end = log.flushed_end;
+  log.write_ahead_from = log.end;
+  if (log.is_fsync() && log.flushed_end < log.end) co_return co_await log.flush();
+  co_return Result<void>{};
+}
+
+// ---- Replay
+
+struct HeldBatch {
+  Offset base;
+  Offset last;
+  std::uint32_t crc;
+  ConstBytes bytes;
+};
+
+// What the steps leave: later ones win over earlier ones.
+std::vector<HeldBatch> fold(const std::vector<WriteAheadStep>& steps) {
+  std::vector<HeldBatch> held;
+  const auto drop_from = [&](Offset offset) {
+    while (!held.empty() && held.back().last >= offset) held.pop_back();
+  };
+  for (const WriteAheadStep& step : steps) {
+    if (step.kind == WriteAheadStep::Kind::restart) held.clear();
+    else drop_from(step.offset);
+    if (step.kind != WriteAheadStep::Kind::append) continue;
+    for (BatchWalk walk(step.batches); !walk.at_end();) {
+      const auto batch = walk.next();
+      CHECK(batch.has_value(), "checked when it was read");
+      held.push_back({batch->base_offset(), batch->last_offset(), batch->stored_crc(), batch->bytes()});
+    }
+  }
+  return held;
+}
+
+// Whether the log has this very batch where it belongs.
+Result<bool> has_batch(Log::State& log, const HeldBatch& held) {
+  Segment& segment = *log.segments[log.segment_index(held.base)];
+  TRY(location, segment.locate(held.base));
+  if (!location || location->batch.base_offset != held.base || location->batch.bytes != held.bytes.size()) {
+    return false;
+  }
+  TRY(file, segment.file());
+  std::array<std::byte, kBatchHeaderBytes> header;
+  TRY(got, log.proactor().read_inline(file->handle(), location->position, header));
+  return got == header.size() && std::ranges::equal(header, held.bytes.first(kBatchHeaderBytes));
+}
+
+Result<void> append_held(Log::State& log, const HeldBatch& held, WallTime now) {
+  // The tail is shared and not written to; an append as it is only reads.
+  const Bytes bytes(const_cast<std::byte*>(held.bytes.data()), held.bytes.size());
+  const auto batch = RecordBatch::parse(bytes);
+  const BatchSummary summary{.base_offset = held.base,
+                             .last_offset = held.last,
+                             .bytes = bytes.size(),
+                             .max_timestamp = batch->max_timestamp()};
+  TRY_DONE(log.make_room(summary, now));
+  TRY_DONE(log.note_epoch(batch->leader_epoch(), held.base));
+  log.stage(bytes, summary, false);
+  return {};
+}
+
+}  // namespace
+
+io::Task<Result<void>> recover_log(Log::State& log, const FoundPartition& found) {
+  CO_TRY(files, list_partition(log.proactor(), log.directory));
+  CO_TRY_DONE(load_epochs(log, files));
+  log.log_start = found.log_start_offset;
+  if (files.segments.empty()) {
+    CO_TRY_DONE(log.add_segment(log.log_start));
+    log.end = log.written_end = log.log_start;
+    log.producers.clear(log.end);
+    log.modified = true;
+    co_return co_await settle_bounds(log, log.end, false);
+  }
+  for (const Offset base : files.segments) CO_TRY_DONE(add_sealed(log, base));
+  log.log_start = std::max(log.log_start, log.segments.front()->base_offset());
+  const bool has_data = log.segments.size() > 1 || !log.active().empty();
+  if (files.epochs_damaged && has_data && found.clean_stop) CO_TRY_DONE(co_await rebuild_epochs(log));
+  std::size_t look_from = log.segments.size();
+  if (!found.clean_stop) {
+    look_from = files.epochs_damaged ? 0 : log.segment_index(found.recovery_point);
+  } else if (auto end = log.active().load(); end) {
+    CO_TRY_DONE(co_await open_clean(log, files, *end));
+  } else if (end.error() == Errc::corrupt) {
+    LOG(warn, "log.not_clean", "partition={} reason=\"{}\"", log.name(), end.error().message);
+    look_from = log.segments.size() - 1;
+  } else {
+    co_return fail(std::move(end).error());
+  }
+  const bool look = look_from < log.segments.size();
+  if (look) CO_TRY_DONE(co_await recover_from(log, look_from, files));
+  if (look && log.end < found.recovery_point) {
+    LOG(error, "log.shorter_than_synced", "partition={} end_offset={} recovery_point={}", log.name(),
+        log.end.value(), found.recovery_point.value());
+  }
+  CO_TRY_DONE(co_await settle_bounds(log, found.recovery_point, look));
+  log.active().release_files();
+  co_return Result<void>{};
+}
+
+io::Task<Result<void>> replay_into(Log::State& log, const std::vector<WriteAheadStep>& steps) {
+  const std::vector<HeldBatch> held = fold(steps);
+  const WallTime now = log.proactor().wall_now();
+  std::size_t appended = 0;
+  for (const HeldBatch& batch : held) {
+    if (batch.last < log.log_start) continue;
+    if (batch.base > log.end) {
+      // Only what was never acknowledged can be missing before it: a batch too large for the write-ahead log.
+      LOG(warn, "log.replay_gap", "partition={} end_offset={} next_held={}", log.name(), log.end.value(),
+          batch.base.value());
+      break;
+    }
+    if (batch.base < log.end) {
+      CO_TRY_DONE(log.write_staged());
+      CO_TRY(present, has_batch(log, batch));
+      if (present) continue;
+      CO_TRY_DONE(co_await log.truncate_to(batch.base));
+      if (log.end != batch.base) {
+        LOG(error, "log.replay_misfit", "partition={} end_offset={} held={}", log.name(),
+            log.end.value(), batch.base.value());
+        break;
+      }
+    }
+    CO_TRY_DONE(append_held(log, batch, now));
+    ++appended;
+  }
+  CO_TRY_DONE(log.write_staged());
+  if (appended > 0) {
+    LOG(info, "log.replayed", "partition={} batches={} end_offset={}", log.name(), appended, log.end.value());
+  }
+  co_return co_await log.flush();
+}
+
+io::Task<Result<void>> reload_producers(Log::State& log) {
+  CO_TRY(files, list_partition(log.proactor(), log.directory));
+  log.producers.clear(log.log_start);
+  CO_TRY(had_snapshot, load_snapshot(log, files.snapshots, log.end));
+  (void)had_snapshot;
+  CO_TRY_DONE(co_await apply_batches(log, log.end));
+  co_return Result<void>{};
+}
+
+}  // namespace millrace::log

@@ -1,0 +1,225 @@
+#include "engine/log/write_ahead_replay.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+#include <map>
+#include <optional>
+
+#include "base/crc32c.h"
+#include "base/logging.h"
+#include "engine/log/format/record_batch.h"
+#include "engine/log/write_ahead_format.h"
+#include "io/file.h"
+
+namespace millrace::log {
+namespace {
+
+constexpr std::string_view kPrefix = "wal-";
+constexpr std::size_t kReadBytes = std::size_t{4} << 20;
+
+std::optional<std::uint32_t> shard_of(std::string_view name) {
+  if (!name.starts_with(kPrefix)) return std::nullopt;
+  name.remove_prefix(kPrefix.size());
+  std::uint32_t shard = 0;
+  const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), shard);
+  if (error != std::errc() || end != name.data() + name.size()) return std::nullopt;
+  return shard;
+}
+
+Result<std::vector<std::string>> write_ahead_files(io::Proactor& proactor, const std::string& directory) {
+  std::vector<std::string> names;
+  auto entries = proactor.list(directory);
+  if (!entries && entries.error() == Errc::not_found) return names;
+  if (!entries) return fail(std::move(entries).error());
+  for (auto& entry : *entries) {
+    if (!entry.is_directory && shard_of(entry.name)) names.push_back(std::move(entry.name));
+  }
+  std::ranges::sort(names);
+  return names;
+}
+
+struct FoundFrame {
+  std::uint64_t position = 0;
+  std::uint32_t bytes = 0;
+};
+
+// One write-ahead log being read.
+class FrameReader {
+ public:
+  FrameReader(io::Proactor& proactor, io::FileHandle file, std::uint64_t size)
+      : proactor_(proactor), file_(file), size_(size) {}
+
+  io::Task<Result<std::optional<WriteAheadFileHeader>>> file_header() {
+    CO_TRY_DONE(co_await load(0, kWriteAheadBlock));
+    if (buffer_.empty()) co_return std::optional<WriteAheadFileHeader>();
+    co_return WriteAheadFileHeader::load(buffer_);
+  }
+  // Every frame of the generation whose checksums hold, by sequence number. A frame is one write, so a block inside of a
+  // good one begins no other.
+  io::Task<Result<std::map<std::uint64_t, FoundFrame>>> frames(const WriteAheadFileHeader& header);
+  // The steps of a frame that frames() has found.
+  io::Task<Result<void>> take(const FoundFrame& frame, WriteAheadTail& tail);
+
+ private:
+  // Holds [position, position + bytes) in buffer_, or what there is of it.
+  io::Task<Result<void>> load(std::uint64_t position, std::size_t bytes);
+  bool holds(std::uint64_t position, std::size_t bytes) const {
+    return position >= start_ && position + bytes <= start_ + buffer_.size();
+  }
+  ConstBytes at(std::uint64_t position) const { return ConstBytes(buffer_).subspan(position - start_); }
+
+  io::Proactor& proactor_;
+  io::FileHandle file_;
+  std::uint64_t size_;
+  std::uint64_t start_ = 0;
+  std::vector<std::byte> buffer_;
+};
+
+io::Task<Result<void>> FrameReader::load(std::uint64_t position, std::size_t bytes) {
+  const auto left = size_ - std::min(size_, position);
+  start_ = position;
+  buffer_.resize(static_cast<std::size_t>(std::min<std::uint64_t>(left, bytes)));
+  CO_TRY(got, co_await io::read_all(proactor_, file_, position, buffer_));
+  buffer_.resize(got);
+  co_return Result<void>{};
+}
+
+// Whether the whole frame at the start of `bytes` is as it was written.
+bool frame_holds(ConstBytes bytes, const WriteAheadFrameHeader& header) {
+  std::uint32_t crc = 0;
+  std::size_t position = WriteAheadFrameHeader::kBytes;
+  for (std::uint32_t i = 0; i < header.entries; ++i) {
+    if (header.bytes - position < WriteAheadEntry::kBytes) return false;
+    const auto entry = WriteAheadEntry::load(bytes.data() + position);
+    if (!entry || entry->length > header.bytes - position - WriteAheadEntry::kBytes) return false;
+    const ConstBytes whole = bytes.subspan(position, WriteAheadEntry::kBytes + entry->length);
+    const auto checksum = entry_checksum(whole, crc);
+    if (!checksum) return false;
+    crc = *checksum;
+    for (BatchWalk walk(whole.subspan(WriteAheadEntry::kBytes)); !walk.at_end();) {
+      const auto batch = walk.next();
+      if (!batch || !batch->crc_valid()) return false;
+    }
+    position += whole.size();
+  }
+  constexpr std::size_t kFrom = WriteAheadFrameHeader::kCoveredFrom;
+  return position == header.bytes &&
+         crc32c(bytes.subspan(kFrom, WriteAheadFrameHeader::kBytes - kFrom), crc) == header.crc;
+}
+
+io::Task<Result<std::map<std::uint64_t, FoundFrame>>> FrameReader::frames(
+    const WriteAheadFileHeader& header) {
+  std::map<std::uint64_t, FoundFrame> found;
+  std::uint64_t position = kWriteAheadBlock;
+  while (position + kWriteAheadBlock <= size_) {
+    if (!holds(position, kWriteAheadBlock)) CO_TRY_DONE(co_await load(position, kReadBytes));
+    if (!holds(position, kWriteAheadBlock)) break;
+    const auto frame = WriteAheadFrameHeader::load(at(position).data());
+    const bool ours = frame && frame->generation == header.generation &&
+                      frame->bytes >= WriteAheadFrameHeader::kBytes && frame->bytes <= size_ - position;
+    if (ours && !holds(position, frame->bytes)) {
+      CO_TRY_DONE(co_await load(position, std::max<std::size_t>(kReadBytes, frame->bytes)));
+    }
+    if (!ours || !holds(position, frame->bytes) ||
+        !frame_holds(at(position).first(frame->bytes), *frame)) {
+      position += kWriteAheadBlock;
+      continue;
+    }
+    if (frame->sequence >= header.live_from) {
+      found[frame->sequence] = {.position = position, .bytes = frame->bytes};
+    }
+    position += round_up_to_block(frame->bytes);
+  }
+  co_return found;
+}
+
+io::Task<Result<void>> FrameReader::take(const FoundFrame& frame, WriteAheadTail& tail) {
+  if (!holds(frame.position, frame.bytes)) {
+    CO_TRY_DONE(co_await load(frame.position, std::max<std::size_t>(kReadBytes, frame.bytes)));
+  }
+  if (!holds(frame.position, frame.bytes)) co_return fail(Errc::io_error, "a frame read once cannot be read again");
+  const ConstBytes bytes = at(frame.position).first(frame.bytes);
+  for (std::size_t position = WriteAheadFrameHeader::kBytes; position < bytes.size();) {
+    CO_TRY(entry, WriteAheadEntry::load(bytes.data() + position));
+    WriteAheadStep step{.offset = entry.offset};
+    using Kind = WriteAheadEntry::Kind;
+    if (entry.kind == Kind::truncate) step.kind = WriteAheadStep::Kind::truncate;
+    if (entry.kind == Kind::restart) step.kind = WriteAheadStep::Kind::restart;
+    const ConstBytes batches = bytes.subspan(position + WriteAheadEntry::kBytes, entry.length);
+    step.batches.assign(batches.begin(), batches.end());
+    tail.add(entry.partition, std::move(step));
+    position += WriteAheadEntry::kBytes + entry.length;
+  }
+  co_return Result<void>{};
+}
+
+io::Task<Result<void>> read_one(io::Proactor& proactor, std::string path, WriteAheadTail& tail) {
+  CO_TRY(file, io::OpenFile::open(proactor, path, {}));
+  CO_TRY(size, proactor.size(file->handle()));
+  FrameReader reader(proactor, file->handle(), size);
+  CO_TRY(header, co_await reader.file_header());
+  if (!header || header->state == FileState::empty) co_return Result<void>{};
+  CO_TRY(frames, co_await reader.frames(*header));
+  std::uint64_t expected = header->live_from;
+  for (const auto& [sequence, frame] : frames) {
+    if (sequence != expected) {
+      co_return fail(Errc::corrupt, fmt::format("{}: write {} is missing or damaged, write {} is there", path,
+                                                expected, sequence));
+    }
+    ++expected;
+    CO_TRY_DONE(co_await reader.take(frame, tail));
+  }
+  LOG(info, "write_ahead.read", "path={} writes={} first={}", path, frames.size(), header->live_from);
+  co_return Result<void>{};
+}
+
+}  // namespace
+
+const std::vector<WriteAheadStep>* WriteAheadTail::find(const TopicPartition& partition) const {
+  const auto found = steps_.find(partition);
+  return found == steps_.end() ? nullptr : &found->second;
+}
+
+void WriteAheadTail::add(const TopicPartition& partition, WriteAheadStep step) {
+  bytes_ += step.batches.size();
+  steps_[partition].push_back(std::move(step));
+}
+
+io::Task<Result<WriteAheadTail>> read_write_ahead(io::Proactor& proactor, std::string directory) {
+  WriteAheadTail tail;
+  CO_TRY(names, write_ahead_files(proactor, directory));
+  for (const auto& name : names) {
+    CO_TRY_DONE(co_await read_one(proactor, directory + "/" + name, tail));
+  }
+  co_return tail;
+}
+
+io::Task<Result<void>> retire_write_ahead(io::Proactor& proactor, std::string directory,
+                                          std::uint32_t shards) {
+  CO_TRY(names, write_ahead_files(proactor, directory));
+  bool removed = false;
+  for (const auto& name : names) {
+    const std::string path = directory + "/" + name;
+    if (shard_of(name) >= shards) {
+      CO_TRY_DONE(proactor.remove(path));
+      removed = true;
+      continue;
+    }
+    CO_TRY(file, io::OpenFile::open(proactor, path, {.write = true}));
+    std::vector<std::byte> block(WriteAheadFileHeader::kBytes);
+    CO_TRY(got, co_await io::read_all(proactor, file->handle(), 0, block));
+    if (got < block.size()) continue;  // never finished, never used
+    CO_TRY(header, WriteAheadFileHeader::load(block));
+    if (!header || header->state == FileState::empty) continue;
+    header->state = FileState::empty;
+    header->store(block.data());
+    CO_TRY_DONE(co_await io::write_all(proactor, file->handle(), 0, block));
+    CO_TRY_DONE(co_await io::sync(proactor, file->handle()));
+  }
+  if (removed) CO_TRY_DONE(proactor.sync_directory(directory));
+  co_return Result<void>{};
+}
+
+}  // namespace millrace::log

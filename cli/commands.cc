@@ -1,14 +1,26 @@
-#include <array>
-
+#include "cli/cluster.h"
 #include "cli/command.h"
+#include "cli/config.h"
 #include "cli/consume.h"
 #include "cli/produce.h"
+#include "cli/topic.h"
 
 namespace millrace::cli {
+namespace {
+
+std::vector<Command> join_commands() {
+  std::vector<Command> all = {kProduceCommand, kConsumeCommand};
+  for (const auto part : {topic_commands(), config_commands(), cluster_commands()}) {
+    all.insert(all.end(), part.begin(), part.end());
+  }
+  return all;
+}
+
+}  // namespace
 
 std::span<const Command> client_commands() {
-  static const std::array kCommands = {kProduceCommand, kConsumeCommand};
-  return kCommands;
+  static const std::vector<Command> all = join_commands();
+  return all;
 }
 
 }  // namespace millrace::cli

@@ -6,24 +6,20 @@ import os
 import sys
 import time
 
-sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+sys.path[:0] = [os.path.dirname(os.path.abspath(__file__)),
+                os.path.dirname(os.path.dirname(os.path.abspath(__file__)))]
+import partitions  # noqa: E402
 from rig import disks, running, wire  # noqa: E402
 
 KAFKA_STORAGE_ERROR = 56
-BATCH_BYTES = 64 * 1024
 LIMIT_BATCHES = 20_000
 RECOVERY_S = 10
-
-
-def make_batch(number):
-    value = b"%d " % number + bytes(BATCH_BYTES)
-    return wire.batch([], payload=wire.record(0, value), count=1)
 
 
 def fill_until_refused(broker, topic):
     """Produces until an error; returns (acknowledged base offsets, the error)."""
     acknowledged = []
-    data = make_batch(0)
+    data = partitions.make_batch()
     with wire.Connection("127.0.0.1", broker.port, timeout=30) as connection:
         for _ in range(LIMIT_BATCHES):
             error, base = connection.produce(topic, 0, data, acks=-1)
@@ -31,24 +27,6 @@ def fill_until_refused(broker, topic):
                 return acknowledged, error
             acknowledged.append(base)
     raise AssertionError("the disk never became full")
-
-
-def read_all(broker, topic, wanted):
-    """All offsets of a partition, in order."""
-    with wire.Connection("127.0.0.1", broker.port, timeout=30) as connection:
-        found, offset = [], 0
-        while True:
-            error, high, _, data = connection.fetch(topic, 0, offset, max_wait_ms=10)
-            assert error == 0, f"fetch at {offset}: error {error}"
-            for base, last, _ in wire.batches(data):
-                found.append(base)
-                offset = last + 1
-            if offset >= high:
-                break
-    missing = set(wanted) - set(found)
-    assert not missing, f"{len(missing)} acknowledged records are missing, first {min(missing)}"
-    assert found == sorted(set(found)), "offsets are not in order or not unique"
-    return f"{len(found)} records"
 
 
 def works_again(broker, topic, acknowledged):
@@ -87,12 +65,11 @@ def one_round(run, durability):
                 connection.create_topics(4, {"kept": 1, "spare": 1})
                 connection.await_served("kept", 0)
                 connection.await_served("spare", 0)
-                for _ in range(200):
-                    assert connection.produce("spare", 0, make_batch(0), acks=-1)[0] == 0
+            partitions.produce(broker, "spare", 200)
             acknowledged, error = fill_until_refused(broker, "kept")
             report.equal(f"{durability}/full_disk_is_storage_error", error, KAFKA_STORAGE_ERROR)
             report.expect(f"{durability}/broker_lives_on", broker.alive(), broker.log_tail())
-            report.run(f"{durability}/reads_go_on", read_all, broker, "kept", acknowledged)
+            report.run(f"{durability}/reads_go_on", partitions.read_all, broker, "kept", acknowledged)
             report.run(f"{durability}/deletes_go_on", delete_topic, broker, disk, "spare", 8 << 20)
             report.run(f"{durability}/produce_works_again", works_again, broker, "kept", acknowledged)
             more, error = fill_until_refused(broker, "kept")
@@ -100,11 +77,11 @@ def one_round(run, durability):
             acknowledged += more
             broker.kill()
             broker.start()
-            report.run(f"{durability}/all_there_after_kill_on_full_disk", read_all, broker, "kept", acknowledged)
+            report.run(f"{durability}/all_there_after_kill_on_full_disk", partitions.read_all, broker, "kept", acknowledged)
             code = broker.stop()
             report.expect(f"{durability}/stops_cleanly", code == 0, f"exit code {code}")
             broker.start()
-            report.run(f"{durability}/all_there_after_stop", read_all, broker, "kept", acknowledged)
+            report.run(f"{durability}/all_there_after_stop", partitions.read_all, broker, "kept", acknowledged)
 
 
 def body(run):

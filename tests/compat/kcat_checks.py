@@ -4,6 +4,8 @@ import json
 import subprocess
 import time
 
+from rig import wire
+
 CODECS = ("none", "gzip", "snappy", "lz4", "zstd")
 LINES = 100
 
@@ -53,10 +55,11 @@ class Kcat:
 
     def run(self):
         run = self.report.run
-        for codec in CODECS:
+        for number, codec in enumerate(CODECS):
             run(f"kcat/all_{codec}", self.round, f"all_{codec}", ["-z", codec, "-X", "acks=all"])
             run(f"kcat/idempotent_{codec}", self.round, f"idempotent_{codec}",
                 ["-z", codec, "-X", "enable.idempotence=true"])
+            run(f"kcat/{codec}_is_used", self.codec_is_used, self.topic(f"all_{codec}"), number)
         run("kcat/acks_1", self.round, "acks_1", ["-X", "acks=1"])
         run("kcat/acks_0", self.round, "acks_0", ["-X", "acks=0"])
         run("kcat/metadata", self.metadata)
@@ -65,6 +68,16 @@ class Kcat:
         run("kcat/from_and_to_timestamp", self.timestamps)
         run("kcat/query_offsets", self.query)
         run("kcat/tombstones", self.tombstones)
+
+    def codec_is_used(self, topic, number):
+        """librdkafka sends plain batches where a broker's ApiVersions make it doubt the codec."""
+        host, port = self.bootstrap.rsplit(":", 1)
+        with wire.Connection(host, int(port)) as connection:
+            error, _, _, data = connection.fetch(topic, 0, 0)
+        assert error == 0, f"fetch: error {error}"
+        used = {wire.codec_of(part) for _, _, part in wire.batches(data)}
+        # A batch that does not become smaller is sent as it is.
+        assert number in used and used <= {0, number}, f"codecs of the batches: {used}, wanted {number}"
 
     def metadata(self):
         self.round("listed", [])

@@ -23,7 +23,7 @@ from rig import brokers, kafka_jars, report as reports  # noqa: E402
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 CLIENT_TIMEOUT = 150
-PARTS = ("traps", "kcat", "librdkafka", "java", "tools", "kafkajs")
+PARTS = ("traps", "versions", "kcat", "librdkafka", "java", "tools", "kafkajs")
 
 
 def build_librdkafka_client():
@@ -86,9 +86,9 @@ class Suite:
                 self.broker.start()
 
     def wanted(self, part):
-        only = self.report.only
-        return not only or any(word in part or word.startswith(part + "/") or "/" not in word
-                               for word in only)
+        """False only where --only names other parts."""
+        words = [word.split("/")[0] for word in self.report.only if "/" in word]
+        return len(words) < len(self.report.only) or not words or part in words
 
     def traps(self):
         host, port = self.bootstrap.rsplit(":", 1)
@@ -105,10 +105,19 @@ class Suite:
         self.client("librdkafka", [build_librdkafka_client(), self.bootstrap, self.prefix + "l"])
 
     def java(self):
-        path = kafka_jars.compile_java(os.path.join(HERE, "JavaClient.java"))
+        self.java_program("java", "JavaClient", self.prefix + "j")
+
+    def versions(self):
+        """Every API in every version it is advertised in."""
+        self.java_program("versions", "VersionMatrix", self.prefix + "v")
+
+    def java_program(self, part, name, prefix):
+        if not self.wanted(part):
+            return
+        path = kafka_jars.compile_java(os.path.join(HERE, f"{name}.java"))
         logging = "file:" + os.path.join(kafka_jars.KAFKA_FOLDER, "log4j2.properties")
-        self.client("java", ["java", *kafka_jars.TOOL_JVM, f"-Dlog4j2.configurationFile={logging}",
-                             "-cp", path, "JavaClient", self.bootstrap, self.prefix + "j"])
+        self.client(part, ["java", *kafka_jars.TOOL_JVM, f"-Dlog4j2.configurationFile={logging}", "-cp",
+                           path, name, self.bootstrap, prefix])
 
     def kafkajs(self):
         environment = dict(os.environ, NODE_PATH=kafkajs_modules())

@@ -9,6 +9,12 @@ INVALID_TOPIC = 17
 UNSUPPORTED_VERSION = 35
 UNKNOWN_TOPIC = 3
 
+# The highest version of each API that a client of Apache Kafka 4.2 may count on.
+HIGHEST = {
+    0: 13, 1: 18, 2: 11, 3: 13, 18: 4, 19: 7, 20: 6, 21: 2, 22: 5, 23: 4, 32: 4, 33: 2, 35: 4, 37: 3,
+    44: 1, 55: 2, 57: 2, 60: 2, 61: 0, 74: 1, 75: 0,
+}
+
 
 class Traps:
     """Raw-socket checks. `broker` is the started process, or None where it belongs to somebody else."""
@@ -27,6 +33,7 @@ class Traps:
         run = self.report.run
         for version in range(5):
             run(f"traps/api_versions_{version}", self.api_versions, version)
+        run("traps/highest_versions_are_those_of_4_2", self.highest_versions)
         run("traps/unknown_api_versions_version_is_answered", self.api_versions_unknown)
         for version in (5, 6, 7):
             run(f"traps/create_topics_{version}_has_configs", self.create_topics_configs, version)
@@ -55,6 +62,13 @@ class Traps:
             assert not zero, f"features with minimum 0 in version 3: {zero}"
         if version >= 3:
             assert "metadata.version" in features, features
+
+    def highest_versions(self):
+        with self.connect() as connection:
+            ranges = connection.api_versions(4)[1]
+        found = {api: ranges.get(api, (0, -1))[1] for api in HIGHEST}
+        different = {api: (found[api], high) for api, high in HIGHEST.items() if found[api] != high}
+        assert not different, f"API: (advertised, of 4.2): {different}"
 
     def api_versions_unknown(self):
         with self.connect() as connection:

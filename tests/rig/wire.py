@@ -397,3 +397,8 @@ def batches(data):
         last_delta = struct.unpack_from(">i", data, at + 23)[0]
         yield base, base + last_delta, data[at:at + 12 + length]
         at += 12 + length
+
+
+def codec_of(data):
+    """The compression codec of one batch: 0 none, 1 gzip, 2 snappy, 3 lz4, 4 zstd."""
+    return struct.unpack_from(">h", data, 21)[0] & 7

@@ -45,8 +45,8 @@ std::optional<LeaderEpoch> EpochHistory::previous(LeaderEpoch epoch) const {
 
 bool EpochHistory::assign(LeaderEpoch epoch, Offset start_offset) {
   if (!entries_.empty() && entries_.back() == EpochStart{epoch, start_offset}) return false;
-  while (!entries_.empty() && (entries_.back().epoch >= epoch ||
-                               entries_.back().start_offset >= start_offset)) {
+  while (!entries_.empty() &&
+         (entries_.back().epoch >= epoch || entries_.back().start_offset >= start_offset)) {
     entries_.pop_back();
   }
   entries_.push_back({epoch, start_offset});
@@ -70,7 +70,8 @@ bool EpochHistory::truncate_from_end(Offset end_offset) {
 }
 
 bool EpochHistory::truncate_from_start(Offset start_offset) {
-  const auto after = std::ranges::upper_bound(entries_, start_offset, {}, &EpochStart::start_offset);
+  const auto after =
+      std::ranges::upper_bound(entries_, start_offset, {}, &EpochStart::start_offset);
   if (after == entries_.begin()) return false;
   const auto floor = after - 1;
   const bool moved = floor->start_offset != start_offset;
@@ -113,7 +114,8 @@ Result<EpochHistory> EpochHistory::decode(std::string_view text) {
     const EpochStart entry{LeaderEpoch(epoch), Offset(start)};
     if (!history.empty() && (history.entries_.back().epoch >= entry.epoch ||
                              history.entries_.back().start_offset >= entry.start_offset)) {
-      return fail(Errc::malformed, fmt::format("leader epoch checkpoint: '{}' is out of order", line));
+      return fail(Errc::malformed,
+                  fmt::format("leader epoch checkpoint: '{}' is out of order", line));
     }
     history.entries_.push_back(entry);
   }

@@ -54,7 +54,8 @@ Result<std::vector<CheckpointEntry>> decode_checkpoint(std::string_view text) {
   if (!take_line(text, line) || !parse_number(line, version)) {
     return fail(Errc::malformed, "checkpoint: no version");
   }
-  if (version != kVersion) return fail(Errc::unsupported, fmt::format("checkpoint version {}", version));
+  if (version != kVersion)
+    return fail(Errc::unsupported, fmt::format("checkpoint version {}", version));
   if (!take_line(text, line) || !parse_number(line, count)) {
     return fail(Errc::malformed, "checkpoint: no count");
   }

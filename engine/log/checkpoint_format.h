@@ -1,5 +1,6 @@
-// The text of Kafka's checkpoint files in the root of a log directory: recovery-point-offset-checkpoint,
-// log-start-offset-checkpoint, replication-offset-checkpoint, cleaner-offset-checkpoint.
+// The text of Kafka's checkpoint files in the root of a log directory:
+// recovery-point-offset-checkpoint, log-start-offset-checkpoint, replication-offset-checkpoint,
+// cleaner-offset-checkpoint.
 //   0
 //   <number of entries>
 //   <topic> <partition> <offset>
@@ -23,7 +24,8 @@ struct CheckpointEntry {
 };
 
 std::string encode_checkpoint(std::span<const CheckpointEntry> entries);
-// Errors: malformed, unsupported (another version). An empty text is malformed: such a file was never finished.
+// Errors: malformed, unsupported (another version). An empty text is malformed: such a file was
+// never finished.
 Result<std::vector<CheckpointEntry>> decode_checkpoint(std::string_view text);
 
 }  // namespace millrace::log

@@ -19,8 +19,8 @@ namespace {
 constexpr std::size_t kPiece = Compression::kPieceBytes;
 
 std::unexpected<Error> too_large(std::uint64_t output_bytes_max) {
-  return fail(Errc::too_large, fmt::format("the payload opens to more than {} bytes",
-                                           output_bytes_max));
+  return fail(Errc::too_large,
+              fmt::format("the payload opens to more than {} bytes", output_bytes_max));
 }
 
 // What every reader counts: output handed out, against the cap.
@@ -112,7 +112,8 @@ class Compression::Gzip final : public CappedReader {
       if (outcome == Z_STREAM_END) {
         member_ended_ = true;
       } else if (outcome != Z_OK) {
-        return fail(Errc::corrupt, fmt::format("gzip: {}", stream_.msg ? stream_.msg : "ends early"));
+        return fail(Errc::corrupt,
+                    fmt::format("gzip: {}", stream_.msg ? stream_.msg : "ends early"));
       }
     }
     return ConstBytes(output_).first(output_.size() - stream_.avail_out);
@@ -123,7 +124,8 @@ class Compression::Gzip final : public CappedReader {
   bool member_ended_ = false;
 };
 
-// ---- snappy: Xerial's framing as Apache's Java client writes it, or one raw block as librdkafka does.
+// ---- snappy: Xerial's framing as Apache's Java client writes it, or one raw block as librdkafka
+// does.
 
 namespace {
 // Magic, then two 32-bit versions, then blocks of a 32-bit size and that many bytes.
@@ -131,7 +133,9 @@ constexpr std::array<unsigned char, 8> kXerialMagic = {0x82, 'S', 'N', 'A', 'P',
 constexpr std::size_t kXerialHeaderBytes = 16;
 constexpr std::size_t kXerialBlockBytes = std::size_t{32} << 10;
 
-const char* chars(const std::byte* bytes) { return reinterpret_cast<const char*>(bytes); }
+const char* chars(const std::byte* bytes) {
+  return reinterpret_cast<const char*>(bytes);
+}
 }  // namespace
 
 class Compression::Snappy final : public CappedReader {
@@ -155,7 +159,8 @@ class Compression::Snappy final : public CappedReader {
       const std::size_t before = out.size();
       std::size_t size = snappy::MaxCompressedLength(block.size());
       std::byte* const at = grow(out, 4 + size);
-      snappy::RawCompress(chars(block.data()), block.size(), reinterpret_cast<char*>(at + 4), &size);
+      snappy::RawCompress(chars(block.data()), block.size(), reinterpret_cast<char*>(at + 4),
+                          &size);
       store_big_endian(at, static_cast<std::int32_t>(size));
       out.resize(before + 4 + size);
     }
@@ -193,8 +198,8 @@ class Compression::Snappy final : public CappedReader {
       return fail(Errc::corrupt, "snappy length");
     }
     if (size > allowance()) return too_large(output_bytes_max());
-    // Nothing that snappy writes is smaller than a 64th of what it stands for: do not believe a length, allocate for it
-    // and only then find out.
+    // Nothing that snappy writes is smaller than a 64th of what it stands for: do not believe a
+    // length, allocate for it and only then find out.
     if (size / 64 > compressed.size()) return fail(Errc::corrupt, "snappy length");
     if (output_.size() < size) output_.resize(size);
     if (!snappy::RawUncompress(chars(compressed.data()), compressed.size(),
@@ -233,8 +238,8 @@ class Compression::Lz4 final : public CappedReader {
     preferences.compressionLevel = level;
     const std::size_t bound = LZ4F_compressFrameBound(plain.size(), &preferences);
     const std::size_t before = out.size();
-    const std::size_t size = LZ4F_compressFrame(grow(out, bound), bound, plain.data(),
-                                                plain.size(), &preferences);
+    const std::size_t size =
+        LZ4F_compressFrame(grow(out, bound), bound, plain.data(), plain.size(), &preferences);
     CHECK(!LZ4F_isError(size), "{}", LZ4F_getErrorName(size));
     out.resize(before + size);
     return {};
@@ -336,11 +341,16 @@ Result<PayloadReader*> open_with(std::unique_ptr<Reader>& reader, ConstBytes pay
 Result<PayloadReader*> Compression::open(Codec codec, ConstBytes payload,
                                          std::uint64_t output_bytes_max) {
   switch (codec) {
-    case Codec::gzip: return open_with(gzip_, payload, output_bytes_max);
-    case Codec::snappy: return open_with(snappy_, payload, output_bytes_max);
-    case Codec::lz4: return open_with(lz4_, payload, output_bytes_max);
-    case Codec::zstd: return open_with(zstd_, payload, output_bytes_max);
-    case Codec::none: break;
+    case Codec::gzip:
+      return open_with(gzip_, payload, output_bytes_max);
+    case Codec::snappy:
+      return open_with(snappy_, payload, output_bytes_max);
+    case Codec::lz4:
+      return open_with(lz4_, payload, output_bytes_max);
+    case Codec::zstd:
+      return open_with(zstd_, payload, output_bytes_max);
+    case Codec::none:
+      break;
   }
   return fail(Errc::unsupported_codec, std::string(to_string(codec)));
 }
@@ -351,11 +361,15 @@ Result<void> Compression::compress(Codec codec, int level, ConstBytes plain,
   switch (codec) {
     case Codec::gzip:
       return Gzip::compress(by_default ? Z_DEFAULT_COMPRESSION : level, plain, out);
-    case Codec::snappy: return Snappy::compress(plain, out);
+    case Codec::snappy:
+      return Snappy::compress(plain, out);
     // Kafka's default for lz4 is 9.
-    case Codec::lz4: return Lz4::compress(by_default ? 9 : level, plain, out);
-    case Codec::zstd: return Zstd::compress(by_default ? ZSTD_CLEVEL_DEFAULT : level, plain, out);
-    case Codec::none: break;
+    case Codec::lz4:
+      return Lz4::compress(by_default ? 9 : level, plain, out);
+    case Codec::zstd:
+      return Zstd::compress(by_default ? ZSTD_CLEVEL_DEFAULT : level, plain, out);
+    case Codec::none:
+      break;
   }
   return fail(Errc::unsupported_codec, std::string(to_string(codec)));
 }

@@ -1,10 +1,13 @@
-// Compression: gzip, snappy, lz4 and zstd behind the format's Codecs, with a hard cap on what comes out.
+// Compression: gzip, snappy, lz4 and zstd behind the format's Codecs, with a hard cap on what comes
+// out.
 //
 // Shard:      one per shard; opens one payload at a time.
 // Lifetime:   of the shard. Library contexts are made at first use and kept.
-// Memory:     input is the caller's; output comes in pieces of at most kPieceBytes, beside the library's window (gzip 32 KiB,
-//             lz4 one block of up to 4 MiB, 64 KiB as clients send it, zstd the window the frame names, touched only as far
-//             as output goes). A snappy payload without framing is one block and must be opened whole, up to the cap.
+// Memory:     input is the caller's; output comes in pieces of at most kPieceBytes, beside the
+// library's window (gzip 32 KiB,
+//             lz4 one block of up to 4 MiB, 64 KiB as clients send it, zstd the window the frame
+//             names, touched only as far as output goes). A snappy payload without framing is one
+//             block and must be opened whole, up to the cap.
 #pragma once
 
 #include <memory>
@@ -21,11 +24,13 @@ class Compression final : public Codecs {
   ~Compression() override;
   Compression(const Compression&) = delete;
 
-  // Errors of open and of the reader: corrupt, too_large, unsupported_codec (none is not a codec to open).
+  // Errors of open and of the reader: corrupt, too_large, unsupported_codec (none is not a codec to
+  // open).
   Result<PayloadReader*> open(Codec codec, ConstBytes payload,
                               std::uint64_t output_bytes_max) override;
-  // Writes what Apache's clients read: gzip, snappy in Xerial's framing, one lz4 frame of independent 64 KiB blocks, one
-  // zstd frame. Levels out of a codec's range are brought to its nearest.
+  // Writes what Apache's clients read: gzip, snappy in Xerial's framing, one lz4 frame of
+  // independent 64 KiB blocks, one zstd frame. Levels out of a codec's range are brought to its
+  // nearest.
   Result<void> compress(Codec codec, int level, ConstBytes plain,
                         std::vector<std::byte>& out) override;
 

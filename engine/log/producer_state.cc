@@ -96,12 +96,13 @@ Result<std::optional<ProducerBatch>> ProducerState::check(const RecordBatch& bat
   return std::nullopt;
 }
 
-Result<void> ProducerState::check_epoch(const ProducerEntry* entry, const RecordBatch& batch) const {
+Result<void> ProducerState::check_epoch(const ProducerEntry* entry,
+                                        const RecordBatch& batch) const {
   if (entry == nullptr || batch.producer_epoch() >= entry->producer_epoch) return {};
-  return fail(Errc::invalid_producer_epoch,
-              fmt::format("producer {} has epoch {}, a later one has written with {}",
-                          batch.producer_id().value(), batch.producer_epoch(),
-                          entry->producer_epoch));
+  return fail(
+      Errc::invalid_producer_epoch,
+      fmt::format("producer {} has epoch {}, a later one has written with {}",
+                  batch.producer_id().value(), batch.producer_epoch(), entry->producer_epoch));
 }
 
 Result<void> ProducerState::check_sequence(const ProducerEntry* entry,
@@ -128,10 +129,10 @@ Result<void> ProducerState::check_marker(ProducerId producer_id, std::int16_t pr
   if (entry == nullptr) return {};
   const bool strict = transaction_version >= 2;
   // The same marker again, after its transaction has ended, does no harm and must be answered.
-  const bool repeated = strict && producer_epoch == entry->producer_epoch &&
-                        !entry->transaction_start;
-  const bool stale = strict ? producer_epoch <= entry->producer_epoch
-                            : producer_epoch < entry->producer_epoch;
+  const bool repeated =
+      strict && producer_epoch == entry->producer_epoch && !entry->transaction_start;
+  const bool stale =
+      strict ? producer_epoch <= entry->producer_epoch : producer_epoch < entry->producer_epoch;
   if (stale && !repeated) {
     return fail(Errc::invalid_producer_epoch,
                 fmt::format("marker of producer {} has epoch {}, the last seen is {}",
@@ -212,7 +213,8 @@ Offset ProducerState::last_stable_offset(Offset high_watermark) const {
 }
 
 void ProducerState::on_high_watermark(Offset high_watermark) {
-  std::erase_if(ended_, [&](const auto& ended) { return ended.second.last_offset < high_watermark; });
+  std::erase_if(ended_,
+                [&](const auto& ended) { return ended.second.last_offset < high_watermark; });
 }
 
 void ProducerState::on_log_start(Offset log_start_offset) {
@@ -299,18 +301,17 @@ Result<void> ProducerState::load_snapshot(ConstBytes bytes, Offset end_offset, W
   const std::size_t room = (bytes.size() - kSnapshotHeaderBytes) / kSnapshotEntryBytes;
   if (count < 0 || static_cast<std::size_t>(count) != room ||
       bytes.size() != kSnapshotHeaderBytes + room * kSnapshotEntryBytes) {
-    return fail(Errc::corrupt, fmt::format("producer snapshot of {} entries in {} bytes", count,
-                                           bytes.size()));
+    return fail(Errc::corrupt,
+                fmt::format("producer snapshot of {} entries in {} bytes", count, bytes.size()));
   }
   const std::byte* at = bytes.data() + kSnapshotHeaderBytes;
   for (std::size_t i = 0; i < room; ++i, at += kSnapshotEntryBytes) {
     const ProducerId id(load_big_endian<std::int64_t>(at));
     ProducerEntry entry;
     entry.producer_epoch = load_big_endian<std::int16_t>(at + 8);
-    const ProducerBatch last{load_big_endian<std::int32_t>(at + 10),
-                             load_big_endian<std::int32_t>(at + 22),
-                             Offset(load_big_endian<std::int64_t>(at + 14)),
-                             load_big_endian<std::int64_t>(at + 26)};
+    const ProducerBatch last{
+        load_big_endian<std::int32_t>(at + 10), load_big_endian<std::int32_t>(at + 22),
+        Offset(load_big_endian<std::int64_t>(at + 14)), load_big_endian<std::int64_t>(at + 26)};
     entry.last_timestamp = last.timestamp;
     entry.coordinator_epoch = load_big_endian<std::int32_t>(at + 34);
     const Offset transaction_start(load_big_endian<std::int64_t>(at + 38));

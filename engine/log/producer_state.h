@@ -1,20 +1,22 @@
-// ProducerState: what one partition knows of its idempotent and transactional producers, rebuilt from the log by apply().
+// ProducerState: what one partition knows of its idempotent and transactional producers, rebuilt
+// from the log by apply().
 //
-// Each producer id has an epoch, its last five batches (so that one sent again is answered with the offsets of its first
-// time) and, inside of a transaction, the offset where that began. From the open transactions follows the last stable
-// offset. The rules are Kafka's.
+// Each producer id has an epoch, its last five batches (so that one sent again is answered with the
+// offsets of its first time) and, inside of a transaction, the offset where that began. From the
+// open transactions follows the last stable offset. The rules are Kafka's.
 //
 // Shard:      its partition's; a plain value, no I/O and no clock.
 // Lifetime:   of its Log. Copying is allowed and costs what there are producers.
-// Invariant:  a producer has at most kBatchesKept batches, in sequence, all of its current epoch; every producer with an open
+// Invariant:  a producer has at most kBatchesKept batches, in sequence, all of its current epoch;
+// every producer with an open
 //             transaction is in the set of open ones and the other way round.
 #pragma once
 
 #include <array>
 #include <cstdint>
 #include <map>
-#include <span>
 #include <optional>
+#include <span>
 #include <unordered_map>
 #include <vector>
 
@@ -89,28 +91,30 @@ class ProducerState {
 
   // ---- Before an append
 
-  // Whether `batch`, which has a producer id and is no control batch, may be appended at `offset`. Gives the batch it repeats,
-  // if it does: then it must not be appended but answered with those offsets. Changes nothing.
-  // Errors: out_of_order_sequence, invalid_producer_epoch, invalid_argument (a batch without transaction inside of one).
+  // Whether `batch`, which has a producer id and is no control batch, may be appended at `offset`.
+  // Gives the batch it repeats, if it does: then it must not be appended but answered with those
+  // offsets. Changes nothing. Errors: out_of_order_sequence, invalid_producer_epoch,
+  // invalid_argument (a batch without transaction inside of one).
   Result<std::optional<ProducerBatch>> check(const RecordBatch& batch, Source source) const;
-  // Whether a transaction marker may be written. `transaction_version` is the coordinator's feature level: from 2 on a marker
-  // carries an epoch above that of the transaction's records.
-  // Errors: invalid_producer_epoch, fenced_epoch (an older coordinator).
+  // Whether a transaction marker may be written. `transaction_version` is the coordinator's feature
+  // level: from 2 on a marker carries an epoch above that of the transaction's records. Errors:
+  // invalid_producer_epoch, fenced_epoch (an older coordinator).
   Result<void> check_marker(ProducerId producer_id, std::int16_t producer_epoch,
                             std::int32_t coordinator_epoch, std::int16_t transaction_version) const;
 
   // ---- After an append, on every replica, and when a log is read again
 
-  // Takes in a batch whose offsets are assigned; one without a producer id only moves end_offset(). Gives the transaction that
-  // a marker ended, unless it was empty. Errors: malformed (a control batch that holds no marker).
+  // Takes in a batch whose offsets are assigned; one without a producer id only moves end_offset().
+  // Gives the transaction that a marker ended, unless it was empty. Errors: malformed (a control
+  // batch that holds no marker).
   Result<std::optional<CompletedTransaction>> apply(const RecordBatch& batch);
   // The entry for the aborted-transaction index. Requires: `completed` came from the last apply().
   AbortedTransaction aborted_entry(const CompletedTransaction& completed) const;
 
   // ---- Stable offsets
 
-  // The first offset whose fate is open: of a running transaction, or of an ended one whose marker is not yet below the
-  // high watermark.
+  // The first offset whose fate is open: of a running transaction, or of an ended one whose marker
+  // is not yet below the high watermark.
   std::optional<Offset> first_unstable_offset() const;
   Offset last_stable_offset(Offset high_watermark) const;
   // Forgets ended transactions whose markers are below `high_watermark`.
@@ -120,7 +124,8 @@ class ProducerState {
 
   // ---- The set of producers
 
-  // Forgets producers that have been silent for `expiration_ms` and are not inside of a transaction.
+  // Forgets producers that have been silent for `expiration_ms` and are not inside of a
+  // transaction.
   std::size_t expire(WallTime now, std::int64_t expiration_ms);
   const ProducerEntry* find(ProducerId producer_id) const;
   // Takes back what apply() did since `entry` was copied, for an append whose write failed.
@@ -132,8 +137,9 @@ class ProducerState {
   // ---- Snapshots: `<end_offset>.snapshot`, Kafka's version 1
 
   std::vector<std::byte> encode_snapshot() const;
-  // Forgets everything, then takes in the snapshot that was made at `end_offset`. Producers that have expired by now are left
-  // out. Errors: corrupt, unsupported (another version); everything is then forgotten, and end_offset() is as asked.
+  // Forgets everything, then takes in the snapshot that was made at `end_offset`. Producers that
+  // have expired by now are left out. Errors: corrupt, unsupported (another version); everything is
+  // then forgotten, and end_offset() is as asked.
   Result<void> load_snapshot(ConstBytes bytes, Offset end_offset, WallTime now,
                              std::int64_t expiration_ms);
   // Forgets everything: the log begins, or is read again, at `end_offset`.

@@ -16,17 +16,15 @@ class RecordRules final : public RecordVisitor {
               std::vector<RecordError>& errors)
       : rules_(rules),
         errors_(errors),
-        // A producer must not claim the broker's timestamps. A topic with create time forgives it for records that have
-        // one, and the flag is then cleared.
+        // A producer must not claim the broker's timestamps. A topic with create time forgives it
+        // for records that have one, and the flag is then cleared.
         foreign_append_time_(batch.timestamp_type() == TimestampType::log_append_time),
         create_time_(rules.timestamp_type == TimestampType::create_time),
         earliest_(saturating(now.ms, -static_cast<__int128>(rules.timestamp_before_max_ms))),
         latest_(saturating(now.ms, rules.timestamp_after_max_ms)) {}
 
   // Whether visiting could find anything that the bounds of the whole batch do not show.
-  bool wanted() const {
-    return rules_.compacted || create_time_ || foreign_append_time_;
-  }
+  bool wanted() const { return rules_.compacted || create_time_ || foreign_append_time_; }
   void visit(std::int32_t index, std::int64_t timestamp, bool has_key) override {
     if (rules_.compacted && !has_key) [[unlikely]] {
       return blame(index, "a compacted topic needs a key in every record");
@@ -34,8 +32,8 @@ class RecordRules final : public RecordVisitor {
     if (create_time_ && timestamp != kNoTimestamp) {
       if (timestamp < earliest_ || timestamp > latest_) [[unlikely]] {
         any_bad_timestamp_ = true;
-        blame(index, fmt::format("timestamp {} is outside of [{}, {}]", timestamp, earliest_,
-                                 latest_));
+        blame(index,
+              fmt::format("timestamp {} is outside of [{}, {}]", timestamp, earliest_, latest_));
       }
     } else if (foreign_append_time_) [[unlikely]] {
       any_bad_timestamp_ = true;
@@ -45,8 +43,9 @@ class RecordRules final : public RecordVisitor {
 
   Result<void> verdict() const {
     if (bad_ == 0) return {};
-    const std::string text = fmt::format("{} records were refused; the first is record {}: {}",
-                                         bad_, errors_.front().batch_index, errors_.front().message);
+    const std::string text =
+        fmt::format("{} records were refused; the first is record {}: {}", bad_,
+                    errors_.front().batch_index, errors_.front().message);
     return fail(any_bad_timestamp_ ? Errc::invalid_timestamp : Errc::malformed, text);
   }
 
@@ -103,8 +102,8 @@ Result<void> check_header(const RecordBatch& batch, const AppendRules& rules) {
   }
   const std::int64_t span = std::int64_t{batch.last_offset_delta()} + 1;
   if (span <= 0 || batch.record_count() <= 0 || span != batch.record_count()) {
-    return fail(Errc::malformed, fmt::format("{} records announced for {} offsets",
-                                             batch.record_count(), span));
+    return fail(Errc::malformed,
+                fmt::format("{} records announced for {} offsets", batch.record_count(), span));
   }
   if (rules.from_client) {
     if (batch.is_control()) {
@@ -129,7 +128,8 @@ Result<RecordScan> scan_batch(const RecordBatch& batch, const AppendRules& rules
   auto scan = scan_records(batch, *reader, visitor);
   // The checksum held, so these are the bytes the producer sent: sending them again would not help.
   if (!scan && scan.error() == Errc::corrupt) {
-    return fail(Errc::malformed, "the compressed records cannot be opened: " + scan.error().message);
+    return fail(Errc::malformed,
+                "the compressed records cannot be opened: " + scan.error().message);
   }
   return scan;
 }
@@ -137,13 +137,14 @@ Result<RecordScan> scan_batch(const RecordBatch& batch, const AppendRules& rules
 // The records under the header of `batch`, with another codec and consecutive offset deltas.
 Result<Bytes> rebuild(const RecordBatch& batch, Codec target, const AppendRules& rules,
                       bool deltas_consecutive, AppendWorkspace& workspace) {
-  TRY(payload, open_payload(batch, workspace.codecs, rules.decompressed_bytes_max(),
-                            workspace.opened));
+  TRY(payload,
+      open_payload(batch, workspace.codecs, rules.decompressed_bytes_max(), workspace.opened));
   ConstBytes records = payload;
   if (!deltas_consecutive) {
     BatchBuilder& builder = workspace.builder;
     builder.begin({});
-    // Encoded against the batch's own base timestamp, which the first append would otherwise choose.
+    // Encoded against the batch's own base timestamp, which the first append would otherwise
+    // choose.
     for (RecordWalk walk(batch, payload); !walk.at_end();) {
       TRY(record, walk.next());
       builder.append(record);

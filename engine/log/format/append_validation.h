@@ -1,7 +1,9 @@
-// What a leader asks of a batch before it appends it, and what it changes in it: Kafka's rules for message format v2.
+// What a leader asks of a batch before it appends it, and what it changes in it: Kafka's rules for
+// message format v2.
 //
-// A batch is kept as it came, byte for byte, apart from fields patched in place, unless the topic wants another codec or
-// the records do not number themselves 0, 1, 2, ...: then it is built anew, as Kafka does.
+// A batch is kept as it came, byte for byte, apart from fields patched in place, unless the topic
+// wants another codec or the records do not number themselves 0, 1, 2, ...: then it is built anew,
+// as Kafka does.
 #pragma once
 
 #include <cstdint>
@@ -37,7 +39,8 @@ struct AppendRules {
   // compression.type; empty stands for "producer".
   std::optional<Codec> compression;
   int compression_level = kDefaultCompressionLevel;
-  // False for a coordinator or the controller, who may write control records, without sequence numbers.
+  // False for a coordinator or the controller, who may write control records, without sequence
+  // numbers.
   bool from_client = true;
 
   std::uint64_t decompressed_bytes_max() const {
@@ -51,7 +54,8 @@ struct RecordError {
   std::string message;
 };
 
-// What validation may use and fill. One per shard, reused, so that nothing is allocated per batch in the common case.
+// What validation may use and fill. One per shard, reused, so that nothing is allocated per batch
+// in the common case.
 struct AppendWorkspace {
   explicit AppendWorkspace(Codecs& the_codecs) : codecs(the_codecs) {}
 
@@ -65,13 +69,15 @@ struct AppendWorkspace {
 };
 
 struct ValidatedBatch {
-  // The batch to append: the caller's bytes, or the workspace's when `rebuilt`. Base offset and leader epoch are still to be
-  // set (set_base_offset, set_leader_epoch); all else is as it goes to disk.
+  // The batch to append: the caller's bytes, or the workspace's when `rebuilt`. Base offset and
+  // leader epoch are still to be set (set_base_offset, set_leader_epoch); all else is as it goes to
+  // disk.
   Bytes bytes;
   bool rebuilt = false;
   std::int32_t record_count = 0;
   std::int64_t max_timestamp = kNoTimestamp;
-  // Of the first record with that timestamp; the last record under log-append time. -1 when no record has a timestamp.
+  // Of the first record with that timestamp; the last record under log-append time. -1 when no
+  // record has a timestamp.
   std::int32_t offset_delta_of_max_timestamp = -1;
   // For the produce answer: the time under log-append time, otherwise kNoTimestamp.
   std::int64_t append_time = kNoTimestamp;
@@ -79,11 +85,12 @@ struct ValidatedBatch {
   RecordBatch batch() const { return *RecordBatch::parse(bytes); }
 };
 
-// Checks the one batch that `bytes` must consist of, and makes it ready to be appended, in place where it can.
+// Checks the one batch that `bytes` must consist of, and makes it ready to be appended, in place
+// where it can.
 //
-// Errors (Kafka's code): corrupt (CORRUPT_MESSAGE), malformed (INVALID_RECORD), invalid_timestamp (INVALID_TIMESTAMP),
-// too_large (MESSAGE_TOO_LARGE), unsupported (UNSUPPORTED_FOR_MESSAGE_FORMAT), unsupported_codec
-// (UNSUPPORTED_COMPRESSION_TYPE). After an error the bytes are as they came.
+// Errors (Kafka's code): corrupt (CORRUPT_MESSAGE), malformed (INVALID_RECORD), invalid_timestamp
+// (INVALID_TIMESTAMP), too_large (MESSAGE_TOO_LARGE), unsupported (UNSUPPORTED_FOR_MESSAGE_FORMAT),
+// unsupported_codec (UNSUPPORTED_COMPRESSION_TYPE). After an error the bytes are as they came.
 Result<ValidatedBatch> validate_for_append(Bytes bytes, const AppendRules& rules, WallTime now,
                                            AppendWorkspace& workspace);
 

@@ -119,8 +119,8 @@ Bytes BatchBuilder::finish() {
 Result<Bytes> BatchBuilder::finish(Codecs& codecs, Codec codec, int level) {
   if (codec == Codec::none) return finish();
   compressed_.assign(kBatchHeaderBytes, std::byte{0});
-  TRY_DONE(codecs.compress(codec, level, ConstBytes(bytes_).subspan(kBatchHeaderBytes),
-                           compressed_));
+  TRY_DONE(
+      codecs.compress(codec, level, ConstBytes(bytes_).subspan(kBatchHeaderBytes), compressed_));
   write_header(compressed_, codec);
   return Bytes(compressed_);
 }

@@ -1,4 +1,5 @@
-// BatchBuilder writes one record batch: for the metadata log, the coordinators, recompression and tests.
+// BatchBuilder writes one record batch: for the metadata log, the coordinators, recompression and
+// tests.
 //
 // Shard:      anywhere; a value.
 // Lifetime:   begin(), then append() per record, then finish(); begin() again reuses the storage.
@@ -42,8 +43,8 @@ class BatchBuilder {
   // Drops what was there and starts a batch.
   void begin(const BatchOptions& options);
   // The next record. An absent key or value is null, an empty one is empty.
-  void append(std::int64_t timestamp, std::optional<ConstBytes> key, std::optional<ConstBytes> value,
-              std::span<const RecordHeader> headers = {});
+  void append(std::int64_t timestamp, std::optional<ConstBytes> key,
+              std::optional<ConstBytes> value, std::span<const RecordHeader> headers = {});
   // The same with a given offset delta, for batches with gaps. Requires: above the last one.
   void append_at(std::int32_t offset_delta, std::int64_t timestamp, std::optional<ConstBytes> key,
                  std::optional<ConstBytes> value, std::span<const RecordHeader> headers = {});

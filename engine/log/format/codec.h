@@ -1,5 +1,5 @@
-// The compression codecs of record batches, and how the format code reaches the libraries that know them
-// (engine/log/compression.h): it stays pure by being given a Codecs.
+// The compression codecs of record batches, and how the format code reaches the libraries that know
+// them (engine/log/compression.h): it stays pure by being given a Codecs.
 #pragma once
 
 #include <cstdint>
@@ -18,11 +18,16 @@ inline constexpr std::uint8_t kCodecLast = 4;
 
 constexpr std::string_view to_string(Codec codec) {
   switch (codec) {
-    case Codec::none: return "none";
-    case Codec::gzip: return "gzip";
-    case Codec::snappy: return "snappy";
-    case Codec::lz4: return "lz4";
-    case Codec::zstd: return "zstd";
+    case Codec::none:
+      return "none";
+    case Codec::gzip:
+      return "gzip";
+    case Codec::snappy:
+      return "snappy";
+    case Codec::lz4:
+      return "lz4";
+    case Codec::zstd:
+      return "zstd";
   }
   return "unknown";
 }
@@ -50,8 +55,9 @@ class PayloadReader {
 class Codecs {
  public:
   virtual ~Codecs() = default;
-  // The reader belongs to this object and is valid until the next call of open(). `payload` must stay valid as long.
-  // The reader fails with too_large once it would give more than `output_bytes_max`.
+  // The reader belongs to this object and is valid until the next call of open(). `payload` must
+  // stay valid as long. The reader fails with too_large once it would give more than
+  // `output_bytes_max`.
   virtual Result<PayloadReader*> open(Codec codec, ConstBytes payload,
                                       std::uint64_t output_bytes_max) = 0;
   // Appends the compressed form of `plain` to `out`.

@@ -57,7 +57,8 @@ class Decoder {
     bytes_ = bytes_.subspan(uuid.bytes.size());
     return uuid;
   }
-  // Null is taken for nothing. Every element takes a byte or more, so no length may exceed the bytes left.
+  // Null is taken for nothing. Every element takes a byte or more, so no length may exceed the
+  // bytes left.
   std::size_t length() {
     const std::uint32_t raw = unsigned_varint();
     const std::size_t length = raw == 0 ? 0 : raw - 1;

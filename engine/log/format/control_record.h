@@ -1,5 +1,6 @@
-// Control records: what the log says to itself. The key is int16 0 and an int16 type; the value begins with an int16
-// version. In data partitions they end transactions, in the metadata log they name leaders, voters and snapshots.
+// Control records: what the log says to itself. The key is int16 0 and an int16 type; the value
+// begins with an int16 version. In data partitions they end transactions, in the metadata log they
+// name leaders, voters and snapshots.
 #pragma once
 
 #include <cstdint>
@@ -81,8 +82,8 @@ struct VotersRecord {
   bool operator==(const VotersRecord&) const = default;
 };
 
-// The type a control record's key names. Errors: malformed (not a control key), unsupported (a key version or type we do
-// not know; readers skip such a record).
+// The type a control record's key names. Errors: malformed (not a control key), unsupported (a key
+// version or type we do not know; readers skip such a record).
 Result<ControlType> control_type(const Record& record);
 
 // Values, without the key. Errors of decoding: malformed, unsupported (a later version).

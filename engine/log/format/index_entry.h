@@ -1,7 +1,9 @@
-// Entries of the three index files beside a segment, as Kafka writes them; and the epoch-stable numbers that tell them apart.
+// Entries of the three index files beside a segment, as Kafka writes them; and the epoch-stable
+// numbers that tell them apart.
 //   .index      8 bytes: offset relative to the segment's base, position in the data file
 //   .timeindex 12 bytes: timestamp, offset relative to the segment's base
-//   .txnindex  34 bytes: version 0, producer id, first and last offset of an aborted transaction, last stable offset then
+//   .txnindex  34 bytes: version 0, producer id, first and last offset of an aborted transaction,
+//   last stable offset then
 #pragma once
 
 #include <cstdint>
@@ -35,7 +37,8 @@ struct TimeIndexEntry {
   void store(std::byte* to) const;
 };
 
-// A transaction that was aborted: readers of committed records skip what its producer wrote in [first, last].
+// A transaction that was aborted: readers of committed records skip what its producer wrote in
+// [first, last].
 struct AbortedTransaction {
   static constexpr std::size_t kBytes = 34;
   ProducerId producer_id;
@@ -51,7 +54,8 @@ struct AbortedTransaction {
   void store(std::byte* to) const;
 };
 
-// `offset` as an index of a segment at `base` holds it; empty if it does not fit, so that the segment must roll first.
+// `offset` as an index of a segment at `base` holds it; empty if it does not fit, so that the
+// segment must roll first.
 std::optional<std::int32_t> relative_offset(Offset base, Offset offset);
 
 }  // namespace millrace::log

@@ -1,8 +1,8 @@
 // Records inside of a batch: walking them, bounded by the batch's bytes.
 //
-//   varint size of what follows · attributes i8 (unused) · varint64 timestamp delta · varint offset delta ·
-//   varint key size, key · varint value size, value · varint header count · per header: varint key size, key, varint value
-//   size, value.                                                              A size of -1 stands for "none".
+//   varint size of what follows · attributes i8 (unused) · varint64 timestamp delta · varint offset
+//   delta · varint key size, key · varint value size, value · varint header count · per header:
+//   varint key size, key, varint value size, value. A size of -1 stands for "none".
 #pragma once
 
 #include <cstdint>
@@ -36,7 +36,8 @@ struct Record {
   ConstBytes bytes;
 };
 
-// Walks the headers of a record. Requires: the record came from a RecordWalk, which has checked them.
+// Walks the headers of a record. Requires: the record came from a RecordWalk, which has checked
+// them.
 class HeaderWalk {
  public:
   explicit HeaderWalk(const Record& record) : bytes_(record.headers), left_(record.header_count) {}
@@ -48,12 +49,13 @@ class HeaderWalk {
   std::int32_t left_;
 };
 
-// Walks the records of an opened payload. What a batch announces is checked against what is there: a record count that is
-// too small or too large, sizes that do not add up and bytes left over are all malformed.
+// Walks the records of an opened payload. What a batch announces is checked against what is there:
+// a record count that is too small or too large, sizes that do not add up and bytes left over are
+// all malformed.
 class RecordWalk {
  public:
-  // `payload` holds the batch's records uncompressed: batch.payload() itself when the codec is none, otherwise what
-  // open_payload() gave.
+  // `payload` holds the batch's records uncompressed: batch.payload() itself when the codec is
+  // none, otherwise what open_payload() gave.
   RecordWalk(const RecordBatch& batch, ConstBytes payload);
 
   bool at_end() const { return left_ == 0; }

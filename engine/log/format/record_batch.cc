@@ -34,8 +34,8 @@ Result<RecordBatch> RecordBatch::parse(ConstBytes bytes) {
   }
   if (magic != kBatchMagic) return fail(Errc::corrupt, fmt::format("batch magic {}", magic));
   if (size < kBatchHeaderBytes) {
-    return fail(Errc::corrupt, fmt::format("batch length {} is below {}", size - kBatchPrefixBytes,
-                                           kLengthMin));
+    return fail(Errc::corrupt,
+                fmt::format("batch length {} is below {}", size - kBatchPrefixBytes, kLengthMin));
   }
   if (bytes.size() < size) return fail(Errc::truncated, "batch");
   return RecordBatch(bytes.first(size));
@@ -62,9 +62,9 @@ Result<void> RecordBatch::verify() const {
                                            base_offset().value(), last_offset_delta()));
   }
   if (record_count() < 0 || record_count() - 1 > last_offset_delta()) {
-    return fail(Errc::corrupt, fmt::format("batch at offset {}: {} records in {} offsets",
-                                           base_offset().value(), record_count(),
-                                           std::int64_t{last_offset_delta()} + 1));
+    return fail(Errc::corrupt,
+                fmt::format("batch at offset {}: {} records in {} offsets", base_offset().value(),
+                            record_count(), std::int64_t{last_offset_delta()} + 1));
   }
   return {};
 }

@@ -1,4 +1,5 @@
-// Record batches, message format v2: the unit that producers send, the log files and consumers fetch. Bytes only.
+// Record batches, message format v2: the unit that producers send, the log files and consumers
+// fetch. Bytes only.
 //
 //   offset size field                      covered by the CRC
 //        0    8 base offset                no: assigned by the leader, in place
@@ -64,13 +65,14 @@ inline constexpr std::int16_t kControl = 0x20;
 inline constexpr std::int16_t kDeleteHorizon = 0x40;
 }  // namespace batch_attribute
 
-// A RecordBatch is a view of one whole batch. It owns nothing: the bytes must outlive it. Only parse() makes one, so the
-// header is there, the magic is 2 and bytes().size() is what the length field says; nothing more is promised until
-// verify() has passed.
+// A RecordBatch is a view of one whole batch. It owns nothing: the bytes must outlive it. Only
+// parse() makes one, so the header is there, the magic is 2 and bytes().size() is what the length
+// field says; nothing more is promised until verify() has passed.
 class RecordBatch {
  public:
   // The batch at the start of `bytes`, which may go on behind it.
-  // Errors: truncated (more bytes are needed: a torn tail or a partial fetch), unsupported (magic 0 or 1), corrupt.
+  // Errors: truncated (more bytes are needed: a torn tail or a partial fetch), unsupported (magic 0
+  // or 1), corrupt.
   static Result<RecordBatch> parse(ConstBytes bytes);
   // Its size in bytes, from the first kBatchPrefixBytes alone. Errors: truncated, corrupt.
   static Result<std::size_t> size_at(ConstBytes prefix);
@@ -91,7 +93,9 @@ class RecordBatch {
   }
   std::int64_t base_timestamp() const { return load<std::int64_t>(batch_field::kBaseTimestamp); }
   std::int64_t max_timestamp() const { return load<std::int64_t>(batch_field::kMaxTimestamp); }
-  ProducerId producer_id() const { return ProducerId(load<std::int64_t>(batch_field::kProducerId)); }
+  ProducerId producer_id() const {
+    return ProducerId(load<std::int64_t>(batch_field::kProducerId));
+  }
   std::int16_t producer_epoch() const { return load<std::int16_t>(batch_field::kProducerEpoch); }
   std::int32_t base_sequence() const { return load<std::int32_t>(batch_field::kBaseSequence); }
   // The sequence number of the last record: they wrap from the largest int32 to 0.
@@ -114,8 +118,8 @@ class RecordBatch {
   std::uint32_t stored_crc() const { return load<std::uint32_t>(batch_field::kCrc); }
   std::uint32_t computed_crc() const { return crc32c(bytes_.subspan(batch_field::kAttributes)); }
   bool crc_valid() const { return stored_crc() == computed_crc(); }
-  // What a batch read from a log must satisfy: CRC, and counts that can be true (a compacted batch may hold fewer records
-  // than its offsets span). Errors: corrupt.
+  // What a batch read from a log must satisfy: CRC, and counts that can be true (a compacted batch
+  // may hold fewer records than its offsets span). Errors: corrupt.
   Result<void> verify() const;
 
  private:
@@ -136,7 +140,8 @@ class BatchWalk {
   bool at_end() const { return position_ == bytes_.size(); }
   // Bytes from the start of the span to the next batch.
   std::size_t position() const { return position_; }
-  // Requires: not at_end(). Errors: as RecordBatch::parse; the position then stays before the bad batch.
+  // Requires: not at_end(). Errors: as RecordBatch::parse; the position then stays before the bad
+  // batch.
   Result<RecordBatch> next();
 
  private:
@@ -154,7 +159,8 @@ void set_max_timestamp(Bytes batch, TimestampType type, std::int64_t max_timesta
 // Computes and stores the checksum.
 void set_crc(Bytes batch);
 
-// `sequence` moved on by `by` records; wraps from the largest int32 to 0. Requires: both not negative.
+// `sequence` moved on by `by` records; wraps from the largest int32 to 0. Requires: both not
+// negative.
 constexpr std::int32_t advance_sequence(std::int32_t sequence, std::int32_t by) {
   constexpr std::int64_t kModulus = std::int64_t{1} << 31;
   return static_cast<std::int32_t>((std::int64_t{sequence} + by) % kModulus);

@@ -53,15 +53,15 @@ TEST(EpochHistory, truncating_keeps_the_epoch_of_the_first_record) {
 TEST(EpochHistory, text_goes_there_and_back_and_damage_is_found) {
   const std::string text = "0\n2\n3 0\n5 17\n";
   EXPECT_EQ(EpochHistory::decode(text)->encode(), text);
-  for (const char* bad : {"", "0\n", "0\n1\n", "0\n1\n3\n", "0\n1\n3 x\n", "0\n2\n3 0\n3 5\n", "0\n2\n3 5\n4 5\n",
-                          "0\n1\n-1 0\n", "0\n1\n3 0\n5 17\n"}) {
+  for (const char* bad : {"", "0\n", "0\n1\n", "0\n1\n3\n", "0\n1\n3 x\n", "0\n2\n3 0\n3 5\n",
+                          "0\n2\n3 5\n4 5\n", "0\n1\n-1 0\n", "0\n1\n3 0\n5 17\n"}) {
     EXPECT_EQ(EpochHistory::decode(bad).error(), Errc::malformed) << bad;
   }
   EXPECT_EQ(EpochHistory::decode("1\n0\n").error(), Errc::unsupported);
 }
 
-// The model is a plain list of one epoch per record. Two such logs that share a prefix meet, by repeated fetches, exactly at
-// the end of that prefix.
+// The model is a plain list of one epoch per record. Two such logs that share a prefix meet, by
+// repeated fetches, exactly at the end of that prefix.
 TEST(EpochHistory, two_logs_meet_where_they_part) {
   struct ModelLog {
     std::vector<int> epochs;
@@ -91,7 +91,8 @@ TEST(EpochHistory, two_logs_meet_where_they_part) {
       (next % 2 == 0 ? leader : follower).append(next);
     }
     leader.append(next + 1);
-    // An epoch that both have seen must mean the same leader: what they share beyond `common` is nothing.
+    // An epoch that both have seen must mean the same leader: what they share beyond `common` is
+    // nothing.
     for (int round = 0; !follower.epochs.empty(); ++round) {
       ASSERT_LT(round, 50) << seed;
       const LeaderEpoch last(follower.epochs.back());

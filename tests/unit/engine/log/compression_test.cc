@@ -96,13 +96,15 @@ TEST(Compression, a_reader_that_failed_does_not_spoil_the_next) {
   for (const Codec codec : kCodecs) {
     std::vector<std::byte> compressed;
     ASSERT_TRUE(compression.compress(codec, kDefaultCompressionLevel, plain, compressed));
-    const auto noise = tests::from_hex("00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff");
+    const auto noise =
+        tests::from_hex("00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff");
     EXPECT_FALSE(open_all(compression, codec, noise)) << to_string(codec);
     EXPECT_EQ(*open_all(compression, codec, compressed), plain) << to_string(codec);
   }
 }
 
-// Flips bits all over compressed payloads. Whatever the libraries make of them, they stay within the cap and come back.
+// Flips bits all over compressed payloads. Whatever the libraries make of them, they stay within
+// the cap and come back.
 TEST(Compression, damaged_payloads_never_give_more_than_the_cap) {
   Compression compression;
   const auto plain = text_like(20000, 12);
@@ -132,7 +134,8 @@ TEST(Compression, snappy_without_framing_opens_as_librdkafka_sends_it) {
 TEST(Compression, a_snappy_length_far_beyond_its_bytes_is_not_believed) {
   Compression compression;
   // 512 MiB announced by five bytes of varint and nothing behind.
-  EXPECT_EQ(open_all(compression, Codec::snappy, tests::from_hex("8080808002")).error(), Errc::corrupt);
+  EXPECT_EQ(open_all(compression, Codec::snappy, tests::from_hex("8080808002")).error(),
+            Errc::corrupt);
 }
 
 TEST(Compression, lz4_blocks_of_4_mib_and_linked_blocks_open) {
@@ -143,8 +146,8 @@ TEST(Compression, lz4_blocks_of_4_mib_and_linked_blocks_open) {
   preferences.frameInfo.blockMode = LZ4F_blockLinked;
   preferences.frameInfo.contentChecksumFlag = LZ4F_contentChecksumEnabled;
   std::vector<std::byte> compressed(LZ4F_compressFrameBound(plain.size(), &preferences));
-  compressed.resize(LZ4F_compressFrame(compressed.data(), compressed.size(), plain.data(), plain.size(),
-                                       &preferences));
+  compressed.resize(LZ4F_compressFrame(compressed.data(), compressed.size(), plain.data(),
+                                       plain.size(), &preferences));
   EXPECT_EQ(*open_all(compression, Codec::lz4, compressed), plain);
 }
 

@@ -75,8 +75,10 @@ class ProducerStateTest : public testing::Test {
     EXPECT_FALSE(sent_at);
     return sent_at ? Errc::closed : sent_at.error().code;
   }
-  std::optional<CompletedTransaction> end(std::int64_t producer_id, ControlType type, std::int16_t epoch = 0) {
-    const auto completed = state.apply(Made::marker(producer_id, epoch, type, state.end_offset()).view());
+  std::optional<CompletedTransaction> end(std::int64_t producer_id, ControlType type,
+                                          std::int16_t epoch = 0) {
+    const auto completed =
+        state.apply(Made::marker(producer_id, epoch, type, state.end_offset()).view());
     state.check_invariants();
     EXPECT_TRUE(completed);
     return *completed;
@@ -102,7 +104,8 @@ TEST_F(ProducerStateTest, only_the_last_five_batches_are_remembered) {
 TEST_F(ProducerStateTest, a_gap_in_the_sequence_is_refused) {
   EXPECT_TRUE(send({.sequence = 0, .records = 2}));
   EXPECT_EQ(refused({.sequence = 3}), Errc::out_of_order_sequence);
-  EXPECT_EQ(refused({.sequence = 1}), Errc::out_of_order_sequence) << "overlaps without being the same batch";
+  EXPECT_EQ(refused({.sequence = 1}), Errc::out_of_order_sequence)
+      << "overlaps without being the same batch";
   EXPECT_TRUE(send({.sequence = 2}));
 }
 
@@ -113,7 +116,8 @@ TEST_F(ProducerStateTest, an_unknown_producer_may_start_anywhere) {
 
 TEST_F(ProducerStateTest, sequences_wrap_to_zero) {
   EXPECT_TRUE(send({.sequence = kSequenceMax - 1, .records = 4}));
-  EXPECT_EQ(*send({.sequence = kSequenceMax - 1, .records = 4}), Offset(0)) << "still known as a duplicate";
+  EXPECT_EQ(*send({.sequence = kSequenceMax - 1, .records = 4}), Offset(0))
+      << "still known as a duplicate";
   EXPECT_EQ(refused({.sequence = kSequenceMax}), Errc::out_of_order_sequence);
   EXPECT_TRUE(send({.sequence = 2}));
   ProducerState other;
@@ -127,7 +131,8 @@ TEST_F(ProducerStateTest, an_older_epoch_is_fenced_and_a_newer_starts_at_zero) {
   EXPECT_EQ(refused({.epoch = 2, .sequence = 1}), Errc::invalid_producer_epoch);
   EXPECT_EQ(refused({.epoch = 4, .sequence = 1}), Errc::out_of_order_sequence);
   EXPECT_TRUE(send({.epoch = 4, .sequence = 0}));
-  EXPECT_EQ(refused({.epoch = 3, .sequence = 0}), Errc::invalid_producer_epoch) << "no duplicate across epochs";
+  EXPECT_EQ(refused({.epoch = 3, .sequence = 0}), Errc::invalid_producer_epoch)
+      << "no duplicate across epochs";
 }
 
 TEST_F(ProducerStateTest, coordinators_are_not_asked_for_sequences) {
@@ -144,7 +149,8 @@ TEST_F(ProducerStateTest, an_open_transaction_holds_back_the_last_stable_offset)
   EXPECT_TRUE(send({.producer_id = 2, .transactional = true}));
   EXPECT_TRUE(send({.producer_id = 3, .transactional = true}));
   EXPECT_EQ(state.last_stable_offset(Offset(3)), Offset(1));
-  EXPECT_EQ(end(2, ControlType::commit), (CompletedTransaction{ProducerId(2), Offset(1), Offset(3), false}));
+  EXPECT_EQ(end(2, ControlType::commit),
+            (CompletedTransaction{ProducerId(2), Offset(1), Offset(3), false}));
   EXPECT_EQ(state.last_stable_offset(Offset(3)), Offset(1)) << "the marker is not replicated yet";
   state.on_high_watermark(Offset(4));
   EXPECT_EQ(state.last_stable_offset(Offset(4)), Offset(2));
@@ -197,7 +203,8 @@ TEST_F(ProducerStateTest, silent_producers_expire_unless_inside_of_a_transaction
 }
 
 TEST_F(ProducerStateTest, the_snapshot_equals_kafkas_apart_from_the_checksum) {
-  const Made made({.producer_id = 1, .epoch = 0, .sequence = 0, .records = 10, .timestamp = 1}, Offset(0));
+  const Made made({.producer_id = 1, .epoch = 0, .sequence = 0, .records = 10, .timestamp = 1},
+                  Offset(0));
   ASSERT_TRUE(state.apply(made.view()));
   auto snapshot = state.encode_snapshot();
   store_big_endian(snapshot.data() + 2, std::uint32_t{0});
@@ -228,7 +235,8 @@ TEST_F(ProducerStateTest, a_damaged_snapshot_is_corrupt_and_leaves_nothing) {
     EXPECT_EQ(state.load_snapshot(bad, Offset(1), WallTime{0}, 1000).error(), Errc::corrupt) << at;
     EXPECT_TRUE(state.producers().empty());
   }
-  EXPECT_EQ(state.load_snapshot(ConstBytes(good).first(good.size() - 1), Offset(1), WallTime{0}, 1).error(),
+  EXPECT_EQ(state.load_snapshot(ConstBytes(good).first(good.size() - 1), Offset(1), WallTime{0}, 1)
+                .error(),
             Errc::corrupt);
 }
 
@@ -256,8 +264,8 @@ class Model {
     auto& history = batches_[sent.producer_id];
     const std::int32_t last = add(sent.sequence, sent.records - 1);
     int looked = 0;
-    for (auto it = history.rbegin(); it != history.rend() && looked < 5 && it->epoch == history.back().epoch;
-         ++it, ++looked) {
+    for (auto it = history.rbegin();
+         it != history.rend() && looked < 5 && it->epoch == history.back().epoch; ++it, ++looked) {
       if (it->epoch == sent.epoch && it->first == sent.sequence && it->last == last) {
         return {Outcome::duplicate, it->offset};
       }
@@ -265,11 +273,13 @@ class Model {
     const auto epoch = epochs_.find(sent.producer_id);
     if (epoch != epochs_.end()) {
       if (sent.epoch < epoch->second) return {Outcome::fenced};
-      const bool same = sent.epoch == epoch->second && !history.empty() && history.back().epoch == sent.epoch;
+      const bool same =
+          sent.epoch == epoch->second && !history.empty() && history.back().epoch == sent.epoch;
       const std::int32_t expected = same ? add(history.back().last, 1) : 0;
       if (sent.sequence != expected) return {Outcome::out_of_order};
     }
-    if (open_.contains(sent.producer_id) && !sent.transactional) return {Outcome::outside_transaction};
+    if (open_.contains(sent.producer_id) && !sent.transactional)
+      return {Outcome::outside_transaction};
     const Offset at = end_;
     history.push_back({sent.epoch, sent.sequence, last, at});
     epochs_[sent.producer_id] = sent.epoch;
@@ -279,7 +289,8 @@ class Model {
   }
   void end(std::int64_t producer_id, std::int16_t epoch) {
     open_.erase(producer_id);
-    if (epochs_.contains(producer_id) && epochs_[producer_id] != epoch) batches_[producer_id].clear();
+    if (epochs_.contains(producer_id) && epochs_[producer_id] != epoch)
+      batches_[producer_id].clear();
     epochs_[producer_id] = epoch;
     end_ += 1;
   }
@@ -323,10 +334,13 @@ TEST(ProducerStateModel, agrees_with_the_model_under_random_sends) {
         ASSERT_TRUE(state.apply(Made::marker(id, epoch, type, state.end_offset()).view()));
         model.end(id, epoch);
       } else {
-        Sent sent{.producer_id = id, .records = static_cast<int>(1 + prng.below(3)), .transactional = prng.chance(2)};
+        Sent sent{.producer_id = id,
+                  .records = static_cast<int>(1 + prng.below(3)),
+                  .transactional = prng.chance(2)};
         const bool known = model.known(id);
         sent.epoch = known ? model.epoch(id) : std::int16_t{5};
-        if (prng.chance(12)) sent.epoch = static_cast<std::int16_t>(sent.epoch + (prng.chance(2) ? 1 : -1));
+        if (prng.chance(12))
+          sent.epoch = static_cast<std::int16_t>(sent.epoch + (prng.chance(2) ? 1 : -1));
         sent.sequence = known ? model.next(id) : (prng.chance(3) ? kSequenceMax - 1 : 0);
         if (prng.chance(5)) sent.sequence = static_cast<std::int32_t>(prng.below(8));
         if (prng.chance(4)) {
@@ -362,7 +376,8 @@ TEST(ProducerStateModel, agrees_with_the_model_under_random_sends) {
         }
       }
       state.on_high_watermark(state.end_offset());
-      ASSERT_EQ(state.last_stable_offset(state.end_offset()), model.stable()) << seed << " " << step;
+      ASSERT_EQ(state.last_stable_offset(state.end_offset()), model.stable())
+          << seed << " " << step;
       state.check_invariants();
     }
   }

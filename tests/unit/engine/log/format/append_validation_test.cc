@@ -15,14 +15,15 @@ constexpr WallTime kNow{1'700'000'000'000};
 
 class AppendValidation : public testing::Test {
  protected:
-  std::vector<std::byte> build(const std::function<void(BatchBuilder&)>& fill, Codec codec = Codec::none,
-                               const BatchOptions& options = {}) {
+  std::vector<std::byte> build(const std::function<void(BatchBuilder&)>& fill,
+                               Codec codec = Codec::none, const BatchOptions& options = {}) {
     BatchBuilder builder(options);
     fill(builder);
     const auto bytes = *builder.finish(codecs, codec, kDefaultCompressionLevel);
     return {bytes.begin(), bytes.end()};
   }
-  std::vector<std::byte> plain(int records, Codec codec = Codec::none, const BatchOptions& options = {}) {
+  std::vector<std::byte> plain(int records, Codec codec = Codec::none,
+                               const BatchOptions& options = {}) {
     return build(
         [&](BatchBuilder& builder) {
           for (int i = 0; i < records; ++i) {
@@ -108,13 +109,16 @@ TEST_F(AppendValidation, header_fields_that_lie_are_malformed) {
   EXPECT_EQ(error_of(patched(good, batch_field::kRecordCount, std::int32_t{2})), Errc::malformed);
   EXPECT_EQ(error_of(patched(good, batch_field::kRecordCount, std::int32_t{0})), Errc::malformed);
   EXPECT_EQ(error_of(patched(good, batch_field::kRecordCount, std::int32_t{-1})), Errc::malformed);
-  EXPECT_EQ(error_of(patched(good, batch_field::kLastOffsetDelta, std::int32_t{-1})), Errc::malformed);
-  EXPECT_EQ(error_of(patched(good, batch_field::kLastOffsetDelta, std::numeric_limits<std::int32_t>::max())),
+  EXPECT_EQ(error_of(patched(good, batch_field::kLastOffsetDelta, std::int32_t{-1})),
+            Errc::malformed);
+  EXPECT_EQ(error_of(patched(good, batch_field::kLastOffsetDelta,
+                             std::numeric_limits<std::int32_t>::max())),
             Errc::malformed);
   EXPECT_EQ(error_of(patched(good, batch_field::kBaseOffset, std::int64_t{5})), Errc::malformed);
   // More records than are there, on both fields.
   auto more = patched(good, batch_field::kRecordCount, std::int32_t{4});
-  EXPECT_EQ(error_of(patched(more, batch_field::kLastOffsetDelta, std::int32_t{3})), Errc::malformed);
+  EXPECT_EQ(error_of(patched(more, batch_field::kLastOffsetDelta, std::int32_t{3})),
+            Errc::malformed);
 }
 
 TEST_F(AppendValidation, clients_may_not_write_control_batches_but_coordinators_may) {
@@ -128,18 +132,22 @@ TEST_F(AppendValidation, clients_may_not_write_control_batches_but_coordinators_
 TEST_F(AppendValidation, a_producer_id_needs_a_sequence) {
   EXPECT_EQ(error_of(plain(1, Codec::none, {.producer_id = ProducerId(7), .producer_epoch = 0})),
             Errc::malformed);
-  auto bytes = plain(1, Codec::none, {.producer_id = ProducerId(7), .producer_epoch = 0, .base_sequence = 0});
+  auto bytes = plain(1, Codec::none,
+                     {.producer_id = ProducerId(7), .producer_epoch = 0, .base_sequence = 0});
   EXPECT_TRUE(validate(bytes));
 }
 
 TEST_F(AppendValidation, unknown_codecs_are_unsupported) {
-  EXPECT_EQ(error_of(patched(plain(1), batch_field::kAttributes, std::int16_t{5})), Errc::unsupported_codec);
-  EXPECT_EQ(error_of(patched(plain(1), batch_field::kAttributes, std::int16_t{7})), Errc::unsupported_codec);
+  EXPECT_EQ(error_of(patched(plain(1), batch_field::kAttributes, std::int16_t{5})),
+            Errc::unsupported_codec);
+  EXPECT_EQ(error_of(patched(plain(1), batch_field::kAttributes, std::int16_t{7})),
+            Errc::unsupported_codec);
 }
 
 TEST_F(AppendValidation, a_payload_that_its_codec_cannot_open_is_malformed) {
   for (const std::int16_t codec : {1, 2, 3, 4}) {
-    EXPECT_EQ(error_of(patched(plain(3), batch_field::kAttributes, codec)), Errc::malformed) << codec;
+    EXPECT_EQ(error_of(patched(plain(3), batch_field::kAttributes, codec)), Errc::malformed)
+        << codec;
   }
 }
 
@@ -194,8 +202,8 @@ TEST_F(AppendValidation, log_append_time_replaces_the_producers_timestamps) {
 }
 
 TEST_F(AppendValidation, a_producer_may_not_claim_log_append_time) {
-  const auto claimed = plain(1, Codec::none,
-                             {.timestamp_type = TimestampType::log_append_time, .append_time = kNow.ms});
+  const auto claimed = plain(
+      1, Codec::none, {.timestamp_type = TimestampType::log_append_time, .append_time = kNow.ms});
   rules.timestamp_type = TimestampType::log_append_time;
   EXPECT_EQ(error_of(claimed), Errc::invalid_timestamp);
   // A topic with create time takes the records at their word and clears the flag, as Kafka does.
@@ -219,7 +227,8 @@ TEST_F(AppendValidation, the_topics_codec_recompresses_and_keeps_every_record) {
   for (const Codec from : {Codec::none, Codec::gzip, Codec::snappy, Codec::lz4, Codec::zstd}) {
     for (const Codec to : {Codec::none, Codec::gzip, Codec::snappy, Codec::lz4, Codec::zstd}) {
       rules.compression = to;
-      auto bytes = plain(20, from, {.producer_id = ProducerId(3), .producer_epoch = 1, .base_sequence = 9});
+      auto bytes =
+          plain(20, from, {.producer_id = ProducerId(3), .producer_epoch = 1, .base_sequence = 9});
       const auto validated = validate(bytes);
       ASSERT_TRUE(validated);
       EXPECT_EQ(validated->rebuilt, from != to);

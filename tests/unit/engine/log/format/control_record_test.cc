@@ -1,4 +1,5 @@
-// Against the bytes that Apache Kafka's own serialisers print (tests/support/kraft-golden.txt, sections B, C and D).
+// Against the bytes that Apache Kafka's own serialisers print (tests/support/kraft-golden.txt,
+// sections B, C and D).
 #include "engine/log/format/control_record.h"
 
 #include <gtest/gtest.h>
@@ -18,7 +19,8 @@ Uuid directory() {
 }
 
 LeaderChange one_voter() {
-  return {.leader = BrokerId(1), .voters = {{BrokerId(1), {}}}, .granting_voters = {{BrokerId(1), {}}}};
+  return {
+      .leader = BrokerId(1), .voters = {{BrokerId(1), {}}}, .granting_voters = {{BrokerId(1), {}}}};
 }
 
 VotersRecord one_dynamic_voter(std::string host, std::uint16_t port) {

@@ -24,7 +24,8 @@ TEST(IndexEntry, fields_lie_where_kafka_puts_them) {
 }
 
 TEST(IndexEntry, what_is_stored_loads_again) {
-  const AbortedTransaction entry{ProducerId(77), Offset(1) + (std::int64_t{1} << 40), Offset(5), Offset(6)};
+  const AbortedTransaction entry{ProducerId(77), Offset(1) + (std::int64_t{1} << 40), Offset(5),
+                                 Offset(6)};
   std::array<std::byte, AbortedTransaction::kBytes> bytes{};
   entry.store(bytes.data());
   EXPECT_EQ(*AbortedTransaction::load(bytes), entry);
@@ -36,7 +37,8 @@ TEST(IndexEntry, a_relative_offset_must_fit_and_not_be_negative) {
   EXPECT_EQ(relative_offset(Offset(100), Offset(100)), 0);
   EXPECT_EQ(relative_offset(Offset(100), Offset(100) + std::numeric_limits<std::int32_t>::max()),
             std::numeric_limits<std::int32_t>::max());
-  EXPECT_FALSE(relative_offset(Offset(100), Offset(101) + std::numeric_limits<std::int32_t>::max()));
+  EXPECT_FALSE(
+      relative_offset(Offset(100), Offset(101) + std::numeric_limits<std::int32_t>::max()));
   EXPECT_FALSE(relative_offset(Offset(100), Offset(99)));
 }
 

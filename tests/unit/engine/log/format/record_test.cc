@@ -12,10 +12,10 @@ namespace millrace::log {
 namespace {
 
 TEST(Varint, zigzag_goes_there_and_back) {
-  for (const std::int64_t value : {std::int64_t{0}, std::int64_t{-1}, std::int64_t{63}, std::int64_t{64},
-                                   std::int64_t{-64}, std::int64_t{-65},
-                                   std::numeric_limits<std::int64_t>::max(),
-                                   std::numeric_limits<std::int64_t>::min()}) {
+  for (const std::int64_t value :
+       {std::int64_t{0}, std::int64_t{-1}, std::int64_t{63}, std::int64_t{64}, std::int64_t{-64},
+        std::int64_t{-65}, std::numeric_limits<std::int64_t>::max(),
+        std::numeric_limits<std::int64_t>::min()}) {
     EXPECT_EQ(unzigzag(zigzag(value)), value);
     std::vector<std::byte> out;
     put_varint(out, value);
@@ -26,7 +26,8 @@ TEST(Varint, zigzag_goes_there_and_back) {
 }
 
 TEST(RecordWalk, gives_back_what_was_built_with_nulls_apart_from_empties) {
-  const std::vector<RecordHeader> headers = {{"a", as_bytes("1")}, {"", std::nullopt}, {"b", as_bytes("")}};
+  const std::vector<RecordHeader> headers = {
+      {"a", as_bytes("1")}, {"", std::nullopt}, {"b", as_bytes("")}};
   BatchBuilder builder({.base_offset = Offset(100)});
   builder.append(5000, as_bytes("k"), as_bytes("v"), headers);
   builder.append(4000, std::nullopt, std::nullopt);
@@ -69,7 +70,8 @@ TEST(RecordWalk, log_append_time_overrides_the_records_own) {
 
 TEST(RecordScan, finds_the_first_record_with_the_largest_timestamp) {
   BatchBuilder builder;
-  for (const std::int64_t timestamp : {10, 30, 20, 30}) builder.append(timestamp, {}, as_bytes("v"));
+  for (const std::int64_t timestamp : {10, 30, 20, 30})
+    builder.append(timestamp, {}, as_bytes("v"));
   const auto batch = *RecordBatch::parse(builder.finish());
   const auto scan = scan_records(batch, batch.payload(), nullptr);
   ASSERT_TRUE(scan);
@@ -101,12 +103,14 @@ class Pieces final : public PayloadReader {
   std::size_t piece_;
 };
 
-// Every byte of a payload is overwritten with several values; whatever happens, the two ways of scanning and the walk agree,
-// and none reads outside of the payload (the address sanitizer looks on).
+// Every byte of a payload is overwritten with several values; whatever happens, the two ways of
+// scanning and the walk agree, and none reads outside of the payload (the address sanitizer looks
+// on).
 TEST(RecordScan, whole_and_piecewise_scans_agree_on_every_mutation) {
   BatchBuilder builder;
   const std::vector<RecordHeader> headers = {{"name", as_bytes("content")}, {"n", std::nullopt}};
-  for (int i = 0; i < 4; ++i) builder.append(1000 * i, as_bytes("key"), as_bytes("some value"), headers);
+  for (int i = 0; i < 4; ++i)
+    builder.append(1000 * i, as_bytes("key"), as_bytes("some value"), headers);
   const auto bytes = builder.finish();
   const auto batch = *RecordBatch::parse(bytes);
   const ConstBytes payload = batch.payload();

@@ -18,12 +18,12 @@ import tempfile
 import uuid
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-from compat import kcat_checks, tool_checks, trap_checks  # noqa: E402
+from compat import cli_checks, kcat_checks, tool_checks, trap_checks  # noqa: E402
 from rig import brokers, kafka_jars, report as reports  # noqa: E402
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 CLIENT_TIMEOUT = 150
-PARTS = ("traps", "versions", "kcat", "librdkafka", "java", "tools", "kafkajs")
+PARTS = ("traps", "versions", "kcat", "librdkafka", "java", "tools", "kafkajs", "cli")
 
 
 def build_librdkafka_client():
@@ -67,7 +67,8 @@ def kafkajs_modules():
 class Suite:
     """One run of all parts against one broker."""
 
-    def __init__(self, bootstrap, report, scratch, broker=None, data_dir=None):
+    def __init__(self, options, bootstrap, report, scratch, broker=None, data_dir=None):
+        self.options = options
         self.bootstrap = bootstrap
         self.report = report
         self.scratch = scratch
@@ -124,6 +125,13 @@ class Suite:
         self.client("kafkajs", ["node", os.path.join(HERE, "kafkajs", "client.js"), self.bootstrap,
                                 self.prefix + "n"], environment)
 
+    def cli(self):
+        """Millrace's own commands, where the binary has been built."""
+        if os.path.exists(self.options.binary):
+            cli_checks.Cli(self.options.binary, self.bootstrap, self.prefix + "m", self.report).run()
+        else:
+            print(f"left out cli: {self.options.binary} is not there", flush=True)
+
     def client(self, name, command, environment=None):
         """Runs a client program that prints its own check lines."""
         if not self.wanted(name):
@@ -173,14 +181,14 @@ def main():
     parts = options.parts.split(",")
     try:
         if options.bootstrap:
-            Suite(options.bootstrap, report, scratch, None, options.data_dir).run(parts)
+            Suite(options, options.bootstrap, report, scratch, None, options.data_dir).run(parts)
         else:
             overrides = dict(pair.split("=", 1) for pair in options.override)
             broker = brokers.open_broker(options.start, os.path.join(scratch, "broker"), options.binary,
                                          overrides)
             with broker:
                 broker.start()
-                suite = Suite(broker.bootstrap, report, scratch, broker, broker.data_dir)
+                suite = Suite(options, broker.bootstrap, report, scratch, broker, broker.data_dir)
                 suite.run(parts)
                 code = broker.stop()
                 report.expect("broker/stops_cleanly", code in (0, 143), f"exit code {code}")

@@ -1,7 +1,9 @@
+#include "cli/bench.h"
 #include "cli/cluster.h"
 #include "cli/command.h"
 #include "cli/config.h"
 #include "cli/consume.h"
+#include "cli/doctor.h"
 #include "cli/produce.h"
 #include "cli/topic.h"
 
@@ -13,6 +15,8 @@ std::vector<Command> join_commands() {
   for (const auto part : {topic_commands(), config_commands(), cluster_commands()}) {
     all.insert(all.end(), part.begin(), part.end());
   }
+  all.push_back(kDoctorCommand);
+  all.push_back(kBenchCommand);
   return all;
 }
 

@@ -1,0 +1,262 @@
+#include "cli/bench.h"
+
+#include <fmt/core.h>
+
+#include <CLI/CLI.hpp>
+#include <cstring>
+#include <memory>
+#include <vector>
+
+#include "cli/clock.h"
+#include "cli/interrupt.h"
+#include "cli/kafka_client.h"
+#include "cli/latency_histogram.h"
+#include "cli/output.h"
+
+namespace millrace::cli {
+namespace {
+
+constexpr std::size_t kStampBytes = sizeof(std::int64_t);
+// A record that does not come back for so long after the last was sent is counted as missing.
+constexpr Duration kPatience = std::chrono::seconds(10);
+
+struct BenchOptions {
+  ConnectionOptions connection;
+  std::string topic = "millrace-bench";
+  int rate = 10'000;  // records per second
+  int size = 100;     // bytes of a record
+  int seconds = 10;
+  int warmup_seconds = 1;
+  std::string acks = "all";
+  std::string compression = "none";
+  int linger_ms = 0;
+  std::vector<std::string> properties;
+};
+
+struct Measured {
+  LatencyHistogram acknowledged;  // from the intended send time to the broker's acknowledgement
+  LatencyHistogram end_to_end;    // from the intended send time to the consumer
+  std::int64_t sent = 0;
+  std::int64_t failed = 0;
+  std::int64_t received = 0;
+  Instant counted_from{};  // what was intended before is warm-up
+};
+
+void add_since(Measured& measured, LatencyHistogram& histogram, std::int64_t intended_ns) {
+  const Instant intended{Duration(intended_ns)};
+  if (intended >= measured.counted_from) histogram.add(now() - intended);
+}
+
+// The intended time travels in the first bytes of the record.
+std::int64_t stamp_of(const rd_kafka_message_t& message) {
+  std::int64_t stamp = 0;
+  if (message.len >= kStampBytes) std::memcpy(&stamp, message.payload, kStampBytes);
+  return stamp;
+}
+
+void on_delivery(rd_kafka_t*, const rd_kafka_message_t* message, void* opaque) {
+  auto& measured = *static_cast<Measured*>(opaque);
+  if (message->err != RD_KAFKA_RESP_ERR_NO_ERROR) {
+    ++measured.failed;
+  } else {
+    add_since(measured, measured.acknowledged, stamp_of(*message));
+  }
+}
+
+// Sends at the intended times whatever the broker does, and reads everything back, in one loop.
+//
+// Lifetime:  of one run. Threads are librdkafka's.
+class BenchRun {
+ public:
+  explicit BenchRun(const BenchOptions& options)
+      : options_(options), payload_(static_cast<std::size_t>(options.size), 'x') {}
+  BenchRun(const BenchRun&) = delete;
+  BenchRun& operator=(const BenchRun&) = delete;
+  ~BenchRun() {
+    for (const std::int32_t partition : reading_)
+      rd_kafka_consume_stop(read_topic_.get(), partition);
+  }
+
+  Result<void> prepare() {
+    TRY(own, parse_properties(options_.properties));
+    std::vector<ClientProperty> produce = {
+        {"request.required.acks", options_.acks == "all" ? "-1" : options_.acks},
+        {"compression.codec", options_.compression},
+        {"linger.ms", std::to_string(options_.linger_ms)},
+        {"queue.buffering.max.messages", "1000000"}};
+    std::vector<ClientProperty> consume = {{"fetch.wait.max.ms", "100"}, {"check.crcs", "false"}};
+    produce.insert(produce.end(), own.begin(), own.end());
+    TRY(producer,
+        make_client({RD_KAFKA_PRODUCER, options_.connection, produce, on_delivery, &measured_}));
+    TRY(consumer, make_client({RD_KAFKA_CONSUMER, options_.connection, consume, nullptr, nullptr}));
+    producer_ = std::move(producer);
+    consumer_ = std::move(consumer);
+    TRY_DONE(reach_broker(producer_.get(), options_.connection));
+    write_topic_.reset(rd_kafka_topic_new(producer_.get(), options_.topic.c_str(), nullptr));
+    read_topic_.reset(rd_kafka_topic_new(consumer_.get(), options_.topic.c_str(), nullptr));
+    queue_.reset(rd_kafka_queue_new(consumer_.get()));
+    TRY(partitions, wait_for_topic());
+    for (const std::int32_t partition : partitions) TRY_DONE(read_from_end(partition));
+    return {};
+  }
+
+  const Measured& run() {
+    const Duration interval(1'000'000'000 / options_.rate);
+    const Instant start = now() + std::chrono::milliseconds(200);
+    const std::int64_t total =
+        static_cast<std::int64_t>(options_.rate) * (options_.seconds + options_.warmup_seconds);
+    measured_.counted_from = start + std::chrono::seconds(options_.warmup_seconds);
+    while (measured_.sent < total && !interrupted()) {
+      for (Instant due = start + interval * measured_.sent; due <= now() && measured_.sent < total;
+           due += interval)
+        send(due);
+      turn(start + interval * measured_.sent - now());
+    }
+    const Instant give_up = now() + kPatience;
+    while (measured_.received + measured_.failed < measured_.sent && now() < give_up &&
+           !interrupted()) {
+      turn(std::chrono::milliseconds(5));
+    }
+    return measured_;
+  }
+
+ private:
+  // Asking for a topic that is not there makes the broker create it, where it does so by itself.
+  Result<std::vector<std::int32_t>> wait_for_topic() {
+    const Instant give_up = now() + from_ms(options_.connection.timeout_ms);
+    while (true) {
+      auto partitions = partitions_of(producer_.get(), options_.topic, options_.connection);
+      if (partitions || now() > give_up || interrupted()) return partitions;
+      rd_kafka_poll(producer_.get(), 100);
+    }
+  }
+
+  // The end is asked for by its number, so that no record can be sent before the reader stands
+  // there.
+  Result<void> read_from_end(std::int32_t partition) {
+    std::int64_t low = 0;
+    std::int64_t high = 0;
+    const auto code =
+        rd_kafka_query_watermark_offsets(consumer_.get(), options_.topic.c_str(), partition, &low,
+                                         &high, options_.connection.timeout_ms);
+    if (code != RD_KAFKA_RESP_ERR_NO_ERROR) return fail(error_from_kafka(code, options_.topic));
+    if (rd_kafka_consume_start_queue(read_topic_.get(), partition, high, queue_.get()) != 0) {
+      return fail(error_from_kafka(rd_kafka_last_error(), options_.topic));
+    }
+    reading_.push_back(partition);
+    return {};
+  }
+
+  void send(Instant intended) {
+    const std::int64_t stamp = intended.time_since_epoch().count();
+    std::memcpy(payload_.data(), &stamp, kStampBytes);
+    const int refused =
+        rd_kafka_produce(write_topic_.get(), RD_KAFKA_PARTITION_UA, RD_KAFKA_MSG_F_COPY,
+                         payload_.data(), payload_.size(), nullptr, 0, nullptr);
+    ++measured_.sent;
+    if (refused != 0) ++measured_.failed;
+  }
+
+  // Takes what has come. With more than a millisecond to spare it waits for records, else it does
+  // not give up the core.
+  void turn(Duration spare) {
+    rd_kafka_poll(producer_.get(), 0);
+    const int wait_ms = spare > std::chrono::milliseconds(2) ? 1 : 0;
+    for (int taken = 0; taken < 1000; ++taken) {
+      MessageHandle message(rd_kafka_consume_queue(queue_.get(), taken == 0 ? wait_ms : 0));
+      if (!message) return;
+      if (message->err != RD_KAFKA_RESP_ERR_NO_ERROR) continue;
+      ++measured_.received;
+      add_since(measured_, measured_.end_to_end, stamp_of(*message));
+    }
+  }
+
+  const BenchOptions& options_;
+  std::string payload_;
+  Measured measured_;
+  ClientHandle producer_;
+  ClientHandle consumer_;
+  TopicHandle write_topic_;
+  TopicHandle read_topic_;
+  QueueHandle queue_;
+  std::vector<std::int32_t> reading_;
+};
+
+double micros(Duration duration) {
+  return static_cast<double>(duration.count() / 100) / 10.0;
+}
+
+void add_row(Table& table, const char* name, const LatencyHistogram& histogram) {
+  table.add({name, histogram.count(), micros(histogram.percentile(0.5)),
+             micros(histogram.percentile(0.9)), micros(histogram.percentile(0.99)),
+             micros(histogram.percentile(0.999)), micros(histogram.largest())});
+}
+
+struct BenchCommand {
+  BenchOptions options;
+  OutputFormat format = OutputFormat::table;
+
+  Exit run() const {
+    catch_interrupts();
+    BenchRun bench(options);
+    if (const auto prepared = bench.prepare(); !prepared) return finish(prepared);
+    const Measured& measured = bench.run();
+    Table table({"latency_us", "records", "p50", "p90", "p99", "p99_9", "max"});
+    add_row(table, "acknowledged", measured.acknowledged);
+    add_row(table, "end to end", measured.end_to_end);
+    if (format == OutputFormat::table) {
+      fmt::print(
+          "{} records of {} bytes at {} per second, acks={}, from the intended send time; {} "
+          "failed\n",
+          measured.sent, options.size, options.rate, options.acks, measured.failed);
+    }
+    table.print(format);
+    if (measured.failed == 0 && measured.received >= measured.sent) return Exit::done;
+    print_error(fmt::format("{} records failed and {} did not come back", measured.failed,
+                            measured.sent - measured.received));
+    return Exit::failed;
+  }
+};
+
+Action define(CLI::App& app) {
+  auto command = std::make_shared<BenchCommand>();
+  BenchOptions& options = command->options;
+  add_connection_options(app, options.connection);
+  add_format_option(app, command->format);
+  app.add_option("-t,--topic", options.topic, "Topic to use; it keeps the records")
+      ->capture_default_str();
+  app.add_option("--rate", options.rate, "Records per second")
+      ->check(CLI::Range(1, 1'000'000))
+      ->capture_default_str();
+  app.add_option("--size", options.size, "Bytes of a record")
+      ->check(CLI::Range(static_cast<int>(kStampBytes), 1'000'000))
+      ->capture_default_str();
+  app.add_option("--seconds", options.seconds, "How long to measure")
+      ->check(CLI::Range(1, 3600))
+      ->capture_default_str();
+  app.add_option("--warmup", options.warmup_seconds, "Seconds before that are not counted")
+      ->check(CLI::Range(0, 600))
+      ->capture_default_str();
+  app.add_option("--acks", options.acks, "0, 1 or all")
+      ->check(CLI::IsMember({"0", "1", "all"}))
+      ->capture_default_str();
+  app.add_option("-z,--compression", options.compression, "Codec of batches")
+      ->check(CLI::IsMember({"none", "gzip", "snappy", "lz4", "zstd"}))
+      ->capture_default_str();
+  app.add_option("--linger", options.linger_ms, "Milliseconds the producer gathers records")
+      ->check(CLI::Range(0, 1000))
+      ->capture_default_str();
+  app.add_option("-X,--property", options.properties,
+                 "A property of librdkafka's producer, as name=value; may be repeated")
+      ->allow_extra_args(false);
+  return [command] { return command->run(); };
+}
+
+}  // namespace
+
+const Command kBenchCommand = {
+    "bench", "Measure latency at a steady rate: open loop, from the intended send time.", define,
+    "  millrace bench --rate 10000 --size 100 --seconds 30\n"
+    "  millrace bench --topic mine --acks 1 --format json"};
+
+}  // namespace millrace::cli

@@ -1,10 +1,11 @@
-// What it costs to receive requests: CPU seconds of the serving thread per GB, the kernel's part included.
+// What it costs to receive requests: CPU seconds of the serving thread per GB, the kernel's part
+// included.
 //
 //   net_receive [--size BYTES] [--depth N] [--megabytes N] [--backend io_uring|epoll]
 //
-// `floor` is a bare loop: blocking recv of header and payload straight into one buffer, a checksum, a small answer. `server` is
-// net/transport with a handler that does as much. Both are driven by the same thread over one loopback connection with `depth`
-// requests outstanding.
+// `floor` is a bare loop: blocking recv of header and payload straight into one buffer, a checksum,
+// a small answer. `server` is net/transport with a handler that does as much. Both are driven by
+// the same thread over one loopback connection with `depth` requests outstanding.
 #include <fmt/core.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -160,8 +161,8 @@ io::Task<void> serve_one(net::Server& server) {
 }
 
 Measured serve_server(const Settings& settings, std::promise<net::Address>& ready) {
-  auto proactor = io::make_proactor(settings.backend == "epoll" ? io::Backend::epoll
-                                                                : io::Backend::io_uring);
+  auto proactor =
+      io::make_proactor(settings.backend == "epoll" ? io::Backend::epoll : io::Backend::io_uring);
   CHECK(proactor.has_value(), "{}", proactor.error().message);
   io::Reactor reactor(ShardId{0}, **proactor);
   const io::Reactor::Enter enter(reactor);
@@ -204,15 +205,17 @@ int main(int argc, char** argv) {
   app.add_option("--megabytes", settings.megabytes)->check(CLI::Range(1, 100000));
   app.add_option("--backend", settings.backend)->check(CLI::IsMember({"io_uring", "epoll"}));
   CLI11_PARSE(app, argc, argv);
-  const std::size_t count = std::max<std::size_t>(1, settings.megabytes * 1'000'000 / settings.size);
+  const std::size_t count =
+      std::max<std::size_t>(1, settings.megabytes * 1'000'000 / settings.size);
   const double gigabytes = static_cast<double>(count * settings.size) / 1e9;
   for (const auto& [name, serve] : {std::pair<const char*, Serve>{"floor", serve_floor},
                                     std::pair<const char*, Serve>{"server", serve_server}}) {
     const Measured measured = measure(settings, serve, count);
-    fmt::print("{:6} size={} cpu_s_per_gb={:.3f} receives_per_request={:.2f} moved={:.4f} checksum={:x}\n",
-               name, settings.size, measured.cpu_seconds / gigabytes,
-               static_cast<double>(measured.receive_calls) / static_cast<double>(count),
-               static_cast<double>(measured.bytes_moved) / (gigabytes * 1e9), measured.checksum);
+    fmt::print(
+        "{:6} size={} cpu_s_per_gb={:.3f} receives_per_request={:.2f} moved={:.4f} checksum={:x}\n",
+        name, settings.size, measured.cpu_seconds / gigabytes,
+        static_cast<double>(measured.receive_calls) / static_cast<double>(count),
+        static_cast<double>(measured.bytes_moved) / (gigabytes * 1e9), measured.checksum);
   }
   return 0;
 }

@@ -50,6 +50,7 @@ Connection::~Connection() {
 io::Task<void> Connection::run() {
   co_await read_requests();
   buffer_.reset();
+  begin_ = end_ = 0;
   while (!exchanges_.empty() || writing_) co_await changed_.wait();
   co_await gate_.close();
   info_.closing = true;
@@ -65,15 +66,20 @@ io::Task<void> Connection::read_requests() {
     const wire::FrameScan scan = wire::scan_frame(received, share_.options.request_bytes_max);
     switch (scan.state) {
       case wire::FrameScan::State::refused:
+        write_soon();
         refuse(wire::refusal_text(scan, share_.options.request_bytes_max));
         co_return;
       case wire::FrameScan::State::need_more:
+        write_soon();
         if (!co_await receive_more(scan.bytes_wanted)) co_return;
         break;
       case wire::FrameScan::State::frame:
         if (!may_start(scan.bytes_used)) {
-          co_await changed_.wait();
+          write_soon();
+          // Which may have been all it took.
+          if (!may_start(scan.bytes_used)) co_await changed_.wait();
         } else if (!start_request(scan)) {
+          write_soon();
           co_return;
         }
         break;
@@ -81,9 +87,11 @@ io::Task<void> Connection::read_requests() {
     if (bytes_since_yield_ >= kTurnBytes || requests_since_yield_ >= kTurnRequests) {
       bytes_since_yield_ = 0;
       requests_since_yield_ = 0;
+      write_soon();
       co_await io::yield();
     }
   }
+  write_soon();
 }
 
 // Receives what there is towards a frame of `frame_bytes` (or at least so much of one whose length
@@ -134,6 +142,7 @@ void Connection::hold_little() {
     begin_ = end_ = 0;
   } else if (have <= kBurstBytesMin && buffer_.capacity() > ReceiveBuffers::kSmallBytes) {
     move_to(share_.buffers.try_take(kBurstBytesMin));
+    scarce_ = false;
   }
 }
 
@@ -153,7 +162,7 @@ void Connection::adapt(std::size_t received, std::size_t room) {
 std::size_t Connection::receive_end(std::size_t frame_bytes) const {
   const bool known = frame_bytes > wire::kFrameLengthBytes;
   const std::size_t expected = known ? frame_bytes : last_frame_bytes_;
-  if (expected <= kSharedFrameBytesMax) return buffer_.capacity();
+  if (expected <= kSharedFrameBytesMax && !scarce_) return buffer_.capacity();
   return std::min(buffer_.capacity(), begin_ + expected + kLookAheadBytes);
 }
 
@@ -171,8 +180,9 @@ io::Task<void> Connection::make_room(std::size_t frame_bytes) {
     // What is left of a buffer that many requests share is used as long as it is worth a system
     // call.
     const std::size_t worth = known ? needed - have : std::min(burst_bytes_, wanted) / 2;
-    if (begin_ + needed <= buffer_.capacity() && buffer_.capacity() - end_ >= worth) co_return;
-    if (buffer_.unique() && std::max(needed, wanted) <= buffer_.capacity()) {
+    const bool fits = begin_ + needed <= buffer_.capacity() && buffer_.capacity() - end_ >= worth;
+    if (fits && (known || !scarce_)) co_return;
+    if (!scarce_ && buffer_.unique() && std::max(needed, wanted) <= buffer_.capacity()) {
       std::memmove(buffer_.data(), buffer_.data() + begin_, have);
       share_.counts.bytes_moved += have;
       begin_ = 0;
@@ -181,8 +191,15 @@ io::Task<void> Connection::make_room(std::size_t frame_bytes) {
     }
   }
   ReceiveBuffer larger = share_.buffers.try_take(wanted);
-  if (!larger) {
-    const std::size_t least = known ? frame_bytes : std::max(have + 1, kBurstBytesMin);
+  if (larger) {
+    scarce_ = false;
+  } else {
+    const std::size_t least = std::max(frame_bytes, kBurstBytesMin);
+    // Nobody waits with a buffer that he was given beyond the bound: from one that had to be waited
+    // for no more than one frame is received and a look at the next, which is little enough to be
+    // put aside here.
+    hold_little();
+    scarce_ = true;
     waits_for_memory_ = true;
     larger = co_await share_.buffers.take(least);
     waits_for_memory_ = false;
@@ -227,7 +244,9 @@ bool Connection::start_request(const wire::FrameScan& scan) {
   ++share_.counts.requests;
   // A large frame's buffer holds nothing else worth keeping it for; the look-ahead is moved out of
   // it by make_room.
+  starting_ = true;
   gate_.spawn(serve(std::move(request), scan.bytes_used));
+  starting_ = false;
   return true;
 }
 
@@ -261,15 +280,25 @@ void Connection::answered(Exchange& exchange) {
   answer_bytes_expected_ = exchange.answer_bytes >= expected
                                ? exchange.answer_bytes
                                : expected - (expected - exchange.answer_bytes + 7) / 8;
-  if (&exchanges_.front() == &exchange && !writing_) {
+  if (&exchanges_.front() != &exchange || writing_) return;
+  // Either way, what else becomes ready meanwhile leaves in the same send: the other requests that
+  // were received with this one, or whatever the same event made ready.
+  if (starting_) {
+    wants_to_write_ = true;
+  } else {
     writing_ = true;
-    gate_.spawn(write_answers());
+    gate_.spawn(write_answers(/*at_once=*/false));
   }
 }
 
-io::Task<void> Connection::write_answers() {
-  // What becomes ready in the same turn leaves in the same send.
-  co_await io::yield();
+void Connection::write_soon() {
+  if (!std::exchange(wants_to_write_, false) || writing_) return;
+  writing_ = true;
+  gate_.spawn(write_answers(/*at_once=*/true));
+}
+
+io::Task<void> Connection::write_answers(bool at_once) {
+  if (!at_once) co_await io::yield();
   last_taken_ = io::Reactor::current().now();
   while (!exchanges_.empty() && exchanges_.front().ready) {
     if (info_.closing) {

@@ -112,7 +112,9 @@ class Connection : public boost::intrusive::list_base_hook<> {
 
   io::Task<void> serve(Request request, std::size_t frame_bytes);
   void answered(Exchange& exchange);
-  io::Task<void> write_answers();
+  // Begins to write what the requests that have just been started have answered.
+  void write_soon();
+  io::Task<void> write_answers(bool at_once);
   io::Task<void> send_ready();
   void finish_front();
   void lost(const Error& error);
@@ -129,6 +131,7 @@ class Connection : public boost::intrusive::list_base_hook<> {
   std::size_t last_frame_bytes_ = 0;
   bool drained_ = true;  // the last receive took all there was
   bool waits_for_memory_ = false;
+  bool scarce_ = false;  // buffer_ had to be waited for
   std::size_t bytes_since_yield_ = 0;
   std::uint32_t requests_since_yield_ = 0;
 
@@ -139,6 +142,8 @@ class Connection : public boost::intrusive::list_base_hook<> {
   std::size_t answer_bytes_ = 0;       // of exchanges_ that are ready
   std::size_t answer_bytes_expected_;  // of one request
   bool writing_ = false;
+  bool starting_ = false;  // a request runs from within start_request()
+  bool wants_to_write_ = false;
   bool stopping_ = false;
 
   // For sweep().

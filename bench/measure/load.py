@@ -4,6 +4,7 @@ import glob
 import json
 import os
 import re
+import resource
 import subprocess
 
 from rig import kafka_jars, wire
@@ -51,8 +52,8 @@ class Load:
         return getattr(self, group)()
 
     def perf_produce(self, topic, records, size, properties):
-        """Runs kafka-producer-perf-test; returns (seconds of broker CPU, records/s)."""
-        before = self.broker.cpu_seconds()
+        """Runs kafka-producer-perf-test; returns (CPU seconds of broker and client, records/s)."""
+        before, client_before = self.broker.cpu_seconds(), children_cpu_seconds()
         command = kafka_jars.command_for("kafka-producer-perf-test", [
             "--bootstrap-server", self.broker.bootstrap, "--topic", topic, "--num-records",
             str(records), "--record-size", str(size), "--throughput", "-1", "--command-property",
@@ -63,23 +64,27 @@ class Load:
         found = re.findall(rf"^{records} records sent, ([\d.]+) records/sec", done.stdout, re.M)
         if done.returncode != 0 or not found:
             raise RuntimeError("kafka-producer-perf-test: " + (done.stdout + done.stderr)[-600:])
-        return spent, float(found[-1])
+        return spent, children_cpu_seconds() - client_before, float(found[-1])
 
     def produce(self, name, records, size, properties):
-        """Warms broker and topic up, then measures. Returns (CPU s/GB, records/s)."""
+        """Warms broker and topic up, then measures. Returns (broker's and client's CPU s/GB,
+        records/s)."""
         self.create(name, PARTITIONS)
         self.perf_produce(name, int(records * self.sizes.warm_up_share), size, properties)
-        spent, rate = self.perf_produce(name, records, size, properties)
-        return spent / (records * size / GB), rate
+        spent, client, rate = self.perf_produce(name, records, size, properties)
+        gigabytes = records * size / GB
+        return spent / gigabytes, client / gigabytes, rate
 
     def produce_1k(self):
-        cpu, rate = self.produce("produce-1k", self.sizes.produce_1k_records, 1024, ["acks=1"])
-        return {"produce_1k_cpu": cpu, "produce_1k_mb": rate * 1024 / 1e6}
+        cpu, client, rate = self.produce("produce-1k", self.sizes.produce_1k_records, 1024, ["acks=1"])
+        return {"produce_1k_cpu": cpu, "produce_1k_mb": rate * 1024 / 1e6,
+                "produce_1k_client_cpu": client}
 
     def produce_100(self):
-        cpu, rate = self.produce("produce-100", self.sizes.produce_100_records, 100,
+        cpu, client, rate = self.produce("produce-100", self.sizes.produce_100_records, 100,
                                  ["acks=all", "enable.idempotence=true"])
-        return {"produce_100_cpu": cpu, "produce_100_records": rate}
+        return {"produce_100_cpu": cpu, "produce_100_records": rate,
+                "produce_100_client_cpu": client}
 
     def fetch(self):
         """Reads a topic of 1 KiB records twice: once from the page cache, once from the disk."""
@@ -121,6 +126,12 @@ class Load:
                             "--seconds", str(self.sizes.durable_seconds)], self.sizes.client_timeout)
         return {"durable_batches": answer["batches_per_second"], "durable_p50": answer["p50_us"],
                 "durable_p99": answer["p99_us"]}
+
+
+def children_cpu_seconds():
+    """User and system time of all client processes that have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def json_line(command, timeout):

@@ -38,6 +38,7 @@ struct Measured {
   LatencyHistogram end_to_end;    // from the intended send time to the consumer
   std::int64_t sent = 0;
   std::int64_t failed = 0;
+  std::int64_t confirmed = 0;
   std::int64_t received = 0;
   Instant counted_from{};  // what was intended before is warm-up
 };
@@ -59,6 +60,7 @@ void on_delivery(rd_kafka_t*, const rd_kafka_message_t* message, void* opaque) {
   if (message->err != RD_KAFKA_RESP_ERR_NO_ERROR) {
     ++measured.failed;
   } else {
+    ++measured.confirmed;
     add_since(measured, measured.acknowledged, stamp_of(*message));
   }
 }
@@ -113,14 +115,18 @@ class BenchRun {
       turn(start + interval * measured_.sent - now());
     }
     const Instant give_up = now() + kPatience;
-    while (measured_.received + measured_.failed < measured_.sent && now() < give_up &&
-           !interrupted()) {
+    while (!is_complete() && now() < give_up && !interrupted()) {
       turn(std::chrono::milliseconds(5));
     }
     return measured_;
   }
 
  private:
+  bool is_complete() const {
+    const std::int64_t wanted = measured_.sent - measured_.failed;
+    return measured_.confirmed >= wanted && measured_.received >= wanted;
+  }
+
   // Asking for a topic that is not there makes the broker create it, where it does so by itself.
   Result<std::vector<std::int32_t>> wait_for_topic() {
     const Instant give_up = now() + from_ms(options_.connection.timeout_ms);

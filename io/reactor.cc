@@ -11,6 +11,7 @@ constinit thread_local Reactor* current_reactor = nullptr;
 
 // More timers than this wait for the next turn, so that a timer that keeps re-arming itself cannot starve I/O.
 constexpr std::size_t kTimersPerTurn = 1024;
+constexpr std::size_t kReadyReserved = 256;
 // A spin that found work counts for more than one that did not: the first saves a wake of 65 us and more.
 constexpr int kSpinScoreMax = 64;
 constexpr int kSpinGain = 4;
@@ -32,7 +33,10 @@ void Timer::cancel() {
 }
 
 Reactor::Reactor(ShardId shard, Proactor& proactor, ReactorOptions options)
-    : shard_(shard), proactor_(proactor), options_(options), spin_score_(kSpinScoreMax) {}
+    : shard_(shard), proactor_(proactor), options_(options), spin_score_(kSpinScoreMax) {
+  ready_.reserve(kReadyReserved);
+  resuming_.reserve(kReadyReserved);
+}
 
 Reactor::~Reactor() { timers_.clear(); }
 

@@ -2,14 +2,25 @@
 #include "io/uring_proactor.h"
 
 #include <gtest/gtest.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
+#include <cstddef>
+#include <cstdint>
 #include <memory>
+#include <string>
 #include <vector>
 
+#include "base/check.h"
 #include "io/sanitizer.h"
+#include "io/shard.h"
 #include "io/uring_features.h"
 
 namespace millrace::io {
@@ -31,6 +42,50 @@ TEST(UringFeatures, a_usable_ring_is_explained_and_so_is_an_unusable_one) {
   EXPECT_FALSE(features.reason.empty());
   EXPECT_FALSE(features.kernel.empty());
   if (features.usable) EXPECT_TRUE(features.missing.empty());
+}
+
+// Refuses `system_call` with `error` from here on, in this process.
+void forbid(std::uint32_t system_call, std::uint32_t error) {
+  ::sock_filter program[] = {
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(::seccomp_data, nr)),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, system_call, 0, 1),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | error),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+  };
+  const ::sock_fprog filter{.len = 4, .filter = program};
+  CHECK(::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0);
+  CHECK(::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) == 0);
+}
+
+// Runs `body` in a child and gives its exit code.
+template <class Body>
+int in_child(Body body) {
+  const pid_t child = ::fork();
+  if (child == 0) ::_exit(body());
+  int status = -1;
+  EXPECT_EQ(::waitpid(child, &status, 0), child);
+  return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+TEST(UringFeatures, a_seccomp_filter_is_named_and_leads_to_epoll) {
+  for (const std::uint32_t system_call : {__NR_io_uring_setup, __NR_io_uring_enter}) {
+    EXPECT_EQ(in_child([system_call] {
+                forbid(system_call, EPERM);
+                const UringFeatures features = probe_uring();
+                if (features.usable) return 1;
+                if (features.reason.find("seccomp") == std::string::npos &&
+                    features.reason.find("io_uring_disabled") == std::string::npos) {
+                  return 2;
+                }
+                const auto choice = choose_backend(Backend::automatic);
+                if (!choice || choice->backend != Backend::epoll) return 3;
+                if (choice->reason != features.reason) return 4;
+                if (choose_backend(Backend::io_uring)) return 5;
+                return 0;
+              }),
+              0)
+        << "system call " << system_call;
+  }
 }
 
 TEST(UringProactor, no_completion_is_lost_when_both_queues_overflow) {

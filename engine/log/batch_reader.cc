@@ -1,6 +1,7 @@
 #include "engine/log/batch_reader.h"
 
 #include <algorithm>
+#include <limits>
 
 #include "io/file.h"
 
@@ -57,6 +58,48 @@ io::Task<Result<std::vector<RecordBatch>>> BatchReader::next() {
   }
   position_ += given_;
   co_return batches;
+}
+
+namespace {
+
+// Cheap tests first: the checksum is computed for few wrong places.
+bool plausible(ConstBytes bytes, Offset least) {
+  if (bytes.size() < kBatchHeaderBytes) return false;
+  if (std::to_integer<int>(bytes[batch_field::kMagic]) != kBatchMagic) return false;
+  const Offset base(load_big_endian<std::int64_t>(bytes.data() + batch_field::kBaseOffset));
+  return base >= least && base - least < std::numeric_limits<std::int32_t>::max();
+}
+
+}  // namespace
+
+io::Task<Result<bool>> BatchReader::skip_damage(std::uint64_t damaged_at, Offset least) {
+  std::uint64_t at = damaged_at + 1;
+  while (at + kBatchHeaderBytes <= end_) {
+    position_ = at;
+    buffer_.clear();
+    given_ = 0;
+    CO_TRY_DONE(co_await fill(kChunkBytes));
+    const ConstBytes chunk(buffer_);
+    if (chunk.size() < kBatchHeaderBytes) break;
+    std::size_t i = 0;
+    for (; i + kBatchHeaderBytes <= chunk.size(); ++i) {
+      if (!plausible(chunk.subspan(i), least)) continue;
+      const auto size = RecordBatch::size_at(chunk.subspan(i));
+      if (!size || *size > end_ - at - i || *size > kBatchBytesMax) continue;
+      std::vector<std::byte> whole(*size);
+      CO_TRY(got, co_await io::read_all(proactor_, file_, at + i, whole));
+      const auto batch = RecordBatch::parse(ConstBytes(whole).first(got));
+      if (!batch || !batch->verify()) continue;
+      position_ = at + i;
+      buffer_.clear();
+      stopped_ = false;
+      old_format_ = false;
+      problem_.clear();
+      co_return true;
+    }
+    at += i;
+  }
+  co_return false;
 }
 
 io::Task<Result<bool>> BatchReader::only_zeros(std::uint64_t from) {

@@ -37,6 +37,9 @@ class BatchReader {
   bool old_format() const { return old_format_; }
   // The file position behind the last batch given.
   std::uint64_t position() const { return position_; }
+  // Looks for the next batch behind a damaged one: format v2, checksum right, offsets from `least` on and not far from it.
+  // Afterwards the reader gives that batch next, and the position is its own. False when there is none.
+  io::Task<Result<bool>> skip_damage(std::uint64_t damaged_at, Offset least);
   // Whether everything from `from` to the end is zero: room that was reserved and never written.
   io::Task<Result<bool>> only_zeros(std::uint64_t from);
 

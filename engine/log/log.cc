@@ -57,6 +57,16 @@ std::uint64_t Log::size() const {
   return bytes;
 }
 
+CheckpointRow Log::State::checkpoint_row() const {
+  return {.topic = topic,
+          .partition = partition,
+          .recovery_point = flushed_end,
+          .log_start_offset = log_start,
+          .first_segment_offset = segments.front()->base_offset()};
+}
+
+CheckpointRow Log::checkpoint_row() const { return state_->checkpoint_row(); }
+
 LeaderEpoch Log::latest_epoch() const {
   const auto latest = state_->epochs.latest();
   return latest ? latest->epoch : kNoLeaderEpoch;

@@ -22,6 +22,7 @@
 #include "base/ids.h"
 #include "base/result.h"
 #include "base/time.h"
+#include "engine/log/log_directory.h"
 #include "engine/log/log_options.h"
 #include "io/task.h"
 #include "replication/epoch_history.h"
@@ -191,6 +192,9 @@ class Log {
   void on_high_watermark(Offset high_watermark);
   std::vector<ProducerDescription> active_producers() const;
   void expire_producers(WallTime now);
+
+  // What the checkpoint files say of this log; also after close(). The high watermark is the caller's to add.
+  CheckpointRow checkpoint_row() const;
 
   // ---- End
   // Writes, syncs, trims the indexes, takes a producer snapshot. The log is then as after a clean stop.

@@ -191,6 +191,7 @@ Result<void> Log::State::write_staged() {
   ++shard.counters.segment_writes;
   if (!written) return refuse_staged(std::move(written).error());
   const Offset from = staged_batches.front().base_offset;
+  if (active().empty()) active_since_ms = proactor().wall_now().ms;
   for (const BatchSummary& batch : staged_batches) {
     if (batch.base_offset != written_end) recent.clear();  // it tells neighbours only
     recent.push({.base_offset = batch.base_offset, .position = active().size()});

@@ -142,13 +142,42 @@ Result<BatchEnd> Log::State::cut(std::size_t index, const io::OpenFile& file, st
   return BatchEnd{.position = first.end_position(), .next_offset = first.batch.last_offset + 1};
 }
 
+// The end of the batches from `start` on that are whole, below `limit` and within the limits. Errors: corrupt, if the first
+// one is not.
+Result<BatchEnd> Log::State::walk_to_damage(const Segment& segment, const io::OpenFile& file,
+                                            std::uint64_t start, Offset limit, const ReadLimits& limits) {
+  BatchEnd end{.position = start};
+  HeaderScan headers = segment.scan(file, start);
+  while (!headers.at_end()) {
+    const auto found = headers.next();
+    const bool first = end.position == start;
+    if (!found && first) return fail(found.error());
+    if (!found || found->batch.base_offset >= limit) break;
+    const bool fits = found->end_position() - start <= limits.bytes_max;
+    if (!fits && !(first && limits.at_least_one_batch)) break;
+    end = {.position = found->end_position(), .next_offset = found->batch.last_offset + 1};
+  }
+  return end;
+}
+
 Result<ReadRange> Log::State::read_in_segment(std::size_t index, RecentBatches::Entry start,
                                               Offset limit, const ReadLimits& limits) {
   Segment& segment = *segments[index];
   TRY(file, segment.file());
-  TRY(end, end_in_segment(index, limit));
-  if (end.position <= start.position) return ReadRange{};
-  TRY(range_end, cut(index, *file, start.position, end, limits));
+  if (segment.damaged(start.position)) return fail(Errc::corrupt, "damaged since it was written");
+  auto found_end = end_in_segment(index, limit);
+  if (found_end && found_end->position > start.position) {
+    if (const auto damage = segment.next_damage(start.position); damage < found_end->position) {
+      found_end = BatchEnd{.position = damage};
+    }
+    found_end = cut(index, *file, start.position, *found_end, limits);
+  }
+  // Looking for the end may meet damage that lies behind what can still be given.
+  if (!found_end && found_end.error() == Errc::corrupt) {
+    found_end = walk_to_damage(segment, *file, start.position, limit, limits);
+  }
+  if (!found_end) return fail(std::move(found_end).error());
+  const BatchEnd range_end = *found_end;
   if (range_end.position <= start.position) return ReadRange{};
   if (range_end.next_offset != kNoOffset && range_end.position < segment.size()) {
     marks.remember({.offset = range_end.next_offset,

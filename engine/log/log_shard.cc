@@ -30,7 +30,8 @@ io::Task<Result<void>> LogShard::start() {
     auto ahead = std::make_unique<WriteAhead>(
         shard.proactor, WriteAheadOptions{.path = shard.options.write_ahead_path,
                                           .shard = io::Reactor::current().shard().value(),
-                                          .bytes_max = shard.options.write_ahead_bytes_max});
+                                          .bytes_max = shard.options.write_ahead_bytes_max,
+                                          .bytes_first = shard.options.write_ahead_bytes_first});
     CO_TRY_DONE(co_await ahead->start());
     shard.write_ahead = std::move(ahead);
   }
@@ -66,7 +67,10 @@ io::Task<Result<std::unique_ptr<Log>>> LogShard::open(FoundPartition partition, 
     (void)co_await log->close();
     co_return fail(opened.error().code, fmt::format("{}: {}", partition.directory, opened.error().message));
   }
-  log->active_since_ms = shard.proactor.wall_now().ms;
+  // How long the active segment has been there is not on disk; its first record is the best guess.
+  const std::int64_t now = shard.proactor.wall_now().ms;
+  const std::int64_t guess = log->active().first_timestamp_if_known().value_or(now);
+  log->active_since_ms = std::clamp(guess, now - log->options.segment_ms, now);
   shard.logs.push_back(log.get());
   co_return std::make_unique<Log>(std::move(log));
 }
@@ -91,11 +95,7 @@ std::vector<CheckpointRow> LogShard::checkpoint_rows(const std::string& log_dire
   std::vector<CheckpointRow> rows;
   for (const Log::State* log : state_->logs) {
     if (io::directory_of(log->directory) != log_directory) continue;
-    rows.push_back({.topic = log->topic,
-                    .partition = log->partition,
-                    .recovery_point = log->flushed_end,
-                    .log_start_offset = log->log_start,
-                    .first_segment_offset = log->segments.front()->base_offset()});
+    rows.push_back(log->checkpoint_row());
   }
   return rows;
 }
@@ -144,11 +144,9 @@ void LogShard::State::look_after(Log::State& log) {
   if (log.offline || log.closed) return;
   const WallTime now = proactor.wall_now();
   const LogOptions& rules = log.options;
-  if (!log.active().empty()) {
-    const auto first = log.active().first_timestamp_if_known();
-    const std::int64_t since = first && *first >= 0 ? *first : log.active_since_ms;
-    if (now.ms - since > log.segment_age_max()) (void)log.roll(now);
-  }
+  // By the time since its first append, not by the records' own: old records may well be read in today.
+  const std::int64_t age = now.ms - log.active_since_ms;
+  if (!log.active().empty() && age > log.segment_age_max()) (void)log.roll(now);
   const std::int64_t unsynced = log.written_end - log.flushed_end;
   const bool by_count = unsynced >= rules.flush_messages;
   const bool by_time = unsynced > 0 && rules.flush_ms != LogOptions::kNever &&

@@ -32,8 +32,9 @@ struct LogShardOptions {
   // This shard's write-ahead log, "<log.dir>/.millrace/wal-<shard>". Empty: there is none, and an `fsync` log syncs its own
   // segment for every turn with appends.
   std::string write_ahead_path;
-  // What it may grow to; scaled down to an eighth of the free space, but not below 8 MiB.
+  // What it may grow to, scaled down to an eighth of the free space, but not below 8 MiB; and what it begins with.
   std::uint64_t write_ahead_bytes_max = std::uint64_t{256} << 20;
+  std::uint64_t write_ahead_bytes_first = std::uint64_t{16} << 20;
   // Data files held open at a time. The rest is opened when it is used.
   std::size_t open_files_max = 4096;
   // Dirty bytes after which write-back of a segment is started.
@@ -68,7 +69,7 @@ class WriteAheadTail;
 //   2. clear_clean_stop() of every log.dir
 //   3. on each shard: LogShard::open() for its partitions
 //   4. when all are open: retire_write_ahead(), then LogShard::start() on each shard, and only now appends
-// and of a stop: Log::close() of all, checkpoint_rows() and write_checkpoints(), LogShard::stop(), mark_clean_stop().
+// and of a stop: Log::close() of all, their checkpoint_row() to write_checkpoints(), LogShard::stop(), mark_clean_stop().
 class LogShard {
  public:
   struct State;

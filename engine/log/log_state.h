@@ -169,6 +169,7 @@ struct Log::State final : io::TurnHook, WriteAheadClient {
   Segment& active() { return *segments.back(); }
   const Segment& active() const { return *segments.back(); }
   std::string name() const;
+  CheckpointRow checkpoint_row() const;
   bool is_fsync() const { return options.durability == Durability::fsync; }
   Offset stable_end() const { return is_fsync() ? durable_end : written_end; }
   Offset segment_end(std::size_t index) const {
@@ -208,6 +209,8 @@ struct Log::State final : io::TurnHook, WriteAheadClient {
   Result<BatchEnd> end_in_segment(std::size_t index, Offset limit);
   Result<BatchEnd> cut(std::size_t index, const io::OpenFile& file, std::uint64_t start, BatchEnd end,
                        const ReadLimits& limits);
+  Result<BatchEnd> walk_to_damage(const Segment& segment, const io::OpenFile& file, std::uint64_t start,
+                                  Offset limit, const ReadLimits& limits);
   Result<ReadRange> read_in_segment(std::size_t index, RecentBatches::Entry start, Offset limit,
                                     const ReadLimits& limits);
   Error note_damage(const Error& error, Offset at);

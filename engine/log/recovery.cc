@@ -70,58 +70,84 @@ struct Recovered {
   Offset end;
   // Why the rest was cut off; empty when there was none.
   std::string reason;
-  bool zeros = false;
 };
 
-// Reads every batch of the segment, which begins at or behind `expected`, and takes note of the good ones.
-io::Task<Result<Recovered>> recover_segment(Log::State& log, Segment& segment, Offset expected) {
+// Takes note of a batch that recovery has read. Errors: corrupt.
+Result<void> note_recovered(Log::State& log, Segment& segment, const RecordBatch& batch, Offset& end) {
+  TRY_DONE(batch.verify());
+  if (batch.base_offset() < end) return fail(Errc::corrupt, "offsets go back");
+  TRY_DONE(segment.note({.base_offset = batch.base_offset(),
+                         .last_offset = batch.last_offset(),
+                         .bytes = batch.size(),
+                         .max_timestamp = batch.max_timestamp()},
+                        log.options.index_interval_bytes));
+  if (batch.base_offset() >= log.producers.end_offset()) (void)log.producers.apply(batch);
+  const auto latest = log.epochs.latest();
+  if (batch.leader_epoch() >= LeaderEpoch{0} && (!latest || latest->epoch < batch.leader_epoch())) {
+    log.epochs.assign(batch.leader_epoch(), batch.base_offset());
+  }
+  end = batch.end_offset();
+  return {};
+}
+
+// Reads batches up to the first bad one; gives why it is bad, or nothing at the end of the file.
+io::Task<Result<std::string>> take_batches(Log::State& log, Segment& segment, BatchReader& reader,
+                                           Offset& end) {
+  while (true) {
+    CO_TRY(chunk, co_await reader.next());
+    for (const RecordBatch& batch : chunk) {
+      const auto noted = note_recovered(log, segment, batch, end);
+      if (!noted) co_return noted.error().message;
+    }
+    if (reader.stopped()) co_return reader.problem();
+  }
+}
+
+io::Task<Result<void>> cut_tail(Log::State& log, Segment& segment, const io::OpenFile& file,
+                                BatchReader& reader, std::uint64_t size, const Recovered& recovered) {
+  const std::uint64_t good = segment.size();
+  CO_TRY(zeros, co_await reader.only_zeros(good));
+  if (zeros) {
+    LOG(info, "log.reserved_room_cut", "segment={} bytes={}", segment.path(kLogSuffix), size - good);
+  } else {
+    LOG(warn, "log.tail_cut", "segment={} position={} bytes={} end_offset={} reason=\"{}\"",
+        segment.path(kLogSuffix), good, size - good, recovered.end.value(), recovered.reason);
+  }
+  co_return log.proactor().truncate(file.handle(), good);
+}
+
+// Reads every batch of the segment, which begins at or behind `expected`, and takes note of the good ones. What is bad behind
+// the recovery point is a tail that was never whole, and is cut off. What is bad below it was whole once: it stays, and
+// readers of it are told.
+io::Task<Result<Recovered>> recover_segment(Log::State& log, Segment& segment, Offset expected,
+                                            Offset recovery_point) {
   CO_TRY(file, segment.file());
   CO_TRY(size, log.proactor().size(file->handle()));
   segment.begin_rebuild();
   BatchReader reader(log.proactor(), file->handle(), 0, size);
   Recovered result{.end = std::max(expected, segment.base_offset())};
   while (true) {
-    CO_TRY(chunk, co_await reader.next());
-    for (const RecordBatch& batch : chunk) {
-      auto valid = batch.verify();
-      if (valid && batch.base_offset() < result.end) valid = fail(Errc::corrupt, "offsets go back");
-      if (valid) valid = segment.note({.base_offset = batch.base_offset(),
-                                       .last_offset = batch.last_offset(),
-                                       .bytes = batch.size(),
-                                       .max_timestamp = batch.max_timestamp()},
-                                      log.options.index_interval_bytes);
-      if (!valid) {
-        result.reason = valid.error().message;
-        break;
-      }
-      if (batch.base_offset() >= log.producers.end_offset()) (void)log.producers.apply(batch);
-      const auto latest = log.epochs.latest();
-      if (batch.leader_epoch() >= LeaderEpoch{0} && (!latest || latest->epoch < batch.leader_epoch())) {
-        log.epochs.assign(batch.leader_epoch(), batch.base_offset());
-      }
-      result.end = batch.end_offset();
+    CO_TRY(problem, co_await take_batches(log, segment, reader, result.end));
+    result.reason = std::move(problem);
+    if (reader.old_format() && segment.empty()) {
+      co_return fail(Errc::unsupported, segment.path(kLogSuffix) + " holds records of a format before v2");
     }
-    if (!result.reason.empty()) break;
-    if (reader.stopped()) {
-      if (!reader.problem().empty()) result.reason = reader.problem();
-      break;
+    if (segment.size() == size) co_return result;
+    if (result.end >= recovery_point) break;
+    const std::uint64_t damaged_at = segment.size();
+    CO_TRY(found, co_await reader.skip_damage(damaged_at, result.end));
+    if (!found) {
+      co_return fail(Errc::corrupt,
+                     fmt::format("{} is damaged from position {} (offset {}) on, below the recovery point {}",
+                                 segment.path(kLogSuffix), damaged_at, result.end.value(), recovery_point.value()));
     }
+    LOG(error, "log.damaged", "segment={} position={} bytes={} offset={} reason=\"{}\"",
+        segment.path(kLogSuffix), damaged_at, reader.position() - damaged_at, result.end.value(),
+        result.reason);
+    segment.note_damage(reader.position() - damaged_at);
   }
-  if (reader.old_format() && segment.empty()) {
-    co_return fail(Errc::unsupported, segment.path(kLogSuffix) + " holds records of a format before v2");
-  }
-  const std::uint64_t good = segment.size();
-  if (good == size) co_return result;
-  CO_TRY(zeros, co_await reader.only_zeros(good));
-  result.zeros = zeros;
   if (result.reason.empty()) result.reason = "a batch that does not end";
-  if (zeros) {
-    LOG(info, "log.reserved_room_cut", "segment={} bytes={}", segment.path(kLogSuffix), size - good);
-  } else {
-    LOG(warn, "log.tail_cut", "segment={} position={} bytes={} end_offset={} reason=\"{}\"",
-        segment.path(kLogSuffix), good, size - good, result.end.value(), result.reason);
-  }
-  CO_TRY_DONE(log.proactor().truncate(file->handle(), good));
+  CO_TRY_DONE(co_await cut_tail(log, segment, *file, reader, size, result));
   co_return result;
 }
 
@@ -135,7 +161,8 @@ Result<void> drop_following(Log::State& log, std::size_t first) {
   return {};
 }
 
-io::Task<Result<void>> recover_from(Log::State& log, std::size_t first, const PartitionFiles& files) {
+io::Task<Result<void>> recover_from(Log::State& log, std::size_t first, Offset recovery_point,
+                                    const PartitionFiles& files) {
   const Offset base = log.segments[first]->base_offset();
   log.written_end = base;
   log.producers.clear(log.log_start);
@@ -146,7 +173,7 @@ io::Task<Result<void>> recover_from(Log::State& log, std::size_t first, const Pa
   Offset expected = base;
   for (std::size_t index = first; index < log.segments.size(); ++index) {
     Segment& segment = *log.segments[index];
-    CO_TRY(recovered, co_await recover_segment(log, segment, expected));
+    CO_TRY(recovered, co_await recover_segment(log, segment, expected, recovery_point));
     expected = recovered.end;
     if (!recovered.reason.empty()) CO_TRY_DONE(drop_following(log, index + 1));
     // An index that is not written now is written at the next sync of the segment or its end.
@@ -308,7 +335,7 @@ io::Task<Result<void>> recover_log(Log::State& log, const FoundPartition& found)
     co_return fail(std::move(end).error());
   }
   const bool look = look_from < log.segments.size();
-  if (look) CO_TRY_DONE(co_await recover_from(log, look_from, files));
+  if (look) CO_TRY_DONE(co_await recover_from(log, look_from, found.recovery_point, files));
   if (look && log.end < found.recovery_point) {
     LOG(error, "log.shorter_than_synced", "partition={} end_offset={} recovery_point={}", log.name(),
         log.end.value(), found.recovery_point.value());

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <bit>
 #include <charconv>
+#include <limits>
 
 #include "base/check.h"
 #include "base/logging.h"
@@ -136,6 +137,26 @@ Result<void> Segment::note(const BatchSummary& batch, std::int64_t index_interva
   return {};
 }
 
+void Segment::note_damage(std::uint64_t bytes) {
+  damage_.push_back({.position = size_, .length = bytes});
+  size_ += bytes;
+  // The next batch gets an entry, so that nobody has to walk over the damage.
+  bytes_since_entry_ = std::numeric_limits<std::int32_t>::max();
+}
+
+bool Segment::damaged(std::uint64_t position) const {
+  return std::ranges::any_of(damage_, [&](const Range& range) {
+    return position >= range.position && position < range.position + range.length;
+  });
+}
+
+std::uint64_t Segment::next_damage(std::uint64_t position) const {
+  for (const Range& range : damage_) {
+    if (range.position >= position) return range.position;
+  }
+  return size_;
+}
+
 bool Segment::indexes_full(std::int64_t index_bytes_max) const {
   const auto bytes_max = static_cast<std::uint64_t>(index_bytes_max);
   return offsets_.bytes() + OffsetIndexEntry::kBytes > bytes_max ||
@@ -188,6 +209,7 @@ Result<void> Segment::load_indexes() {
 
 void Segment::begin_rebuild() {
   size_ = 0;
+  damage_.clear();
   offsets_.begin_anew();
   times_.begin_anew();
   indexes_loaded_ = true;

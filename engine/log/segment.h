@@ -116,6 +116,11 @@ class Segment {
   Result<void> write(std::span<const ::iovec> slices, std::uint64_t bytes, std::uint64_t reserve_max);
   // Takes note of the next batch, which stands at size() and has been written.
   Result<void> note(const BatchSummary& batch, std::int64_t index_interval_bytes);
+  // Takes note of bytes at size() that are no batch any more; what follows them can be found again.
+  void note_damage(std::uint64_t bytes);
+  // Whether the position lies in such bytes; and where the next ones begin, at or behind it.
+  bool damaged(std::uint64_t position) const;
+  std::uint64_t next_damage(std::uint64_t position) const;
   bool indexes_full(std::int64_t index_bytes_max) const;
   bool fits(Offset offset) const { return relative_offset(base_offset_, offset).has_value(); }
   // The segment will get no more batches: gives reserved room back and completes the indexes.
@@ -186,6 +191,8 @@ class Segment {
   TimestampedOffset max_timestamp_;
   bool max_timestamp_known_ = false;
   std::optional<std::int64_t> first_timestamp_;
+  // Found by recovery; growing.
+  std::vector<Range> damage_;
 };
 
 }  // namespace millrace::log

@@ -14,8 +14,7 @@
 namespace millrace::log {
 namespace {
 
-// What a write-ahead log begins with; it doubles when traffic fills it faster than the segments are synced.
-constexpr std::uint64_t kInitialBytes = std::uint64_t{16} << 20;
+// Scaled down to the free space, but not below this.
 constexpr std::uint64_t kBytesMin = std::uint64_t{8} << 20;
 // No more of the free space than this share.
 constexpr std::uint64_t kFreeShare = 8;
@@ -86,7 +85,7 @@ io::Task<Result<void>> WriteAhead::open_file() {
   const std::string directory = io::directory_of(options_.path);
   CO_TRY(free, proactor_.free_bytes(directory));
   const std::uint64_t share = std::max(kBytesMin, (free + size) / kFreeShare / kWriteAheadBlock * kWriteAheadBlock);
-  bytes_max_ = std::max(kBytesMin, std::min(options_.bytes_max, share));
+  bytes_max_ = std::min(options_.bytes_max, share);
   AlignedBuffer block;
   block.resize(kWriteAheadBlock);
   if (size >= kWriteAheadBlock) {
@@ -98,7 +97,7 @@ io::Task<Result<void>> WriteAhead::open_file() {
     }
   }
   capacity_ = size / kWriteAheadBlock * kWriteAheadBlock;
-  const std::uint64_t first = std::min(kInitialBytes, bytes_max_);
+  const std::uint64_t first = std::min(options_.bytes_first, bytes_max_);
   if (capacity_ >= first) co_return Result<void>{};
   auto filled = co_await fill(capacity_, first);
   if (!filled && filled.error() == Errc::disk_full) {

@@ -73,6 +73,8 @@ struct WriteAheadOptions {
   std::string path;
   std::uint32_t shard = 0;
   std::uint64_t bytes_max = std::uint64_t{256} << 20;
+  // What it begins with; it doubles when traffic fills it faster than the segments are synced.
+  std::uint64_t bytes_first = std::uint64_t{16} << 20;
 };
 
 class WriteAhead final : public io::TurnHook {

@@ -1,0 +1,135 @@
+#include "tests/sim/log_node.h"
+
+#include <utility>
+
+#include "base/check.h"
+#include "engine/log/format/batch_builder.h"
+#include "engine/log/format/record.h"
+#include "engine/log/log_directory.h"
+#include "engine/log/write_ahead_replay.h"
+#include "io/reactor.h"
+
+namespace millrace::sim {
+
+std::vector<std::byte> make_batch(const BatchSpec& spec) {
+  log::BatchBuilder builder({.producer_id = spec.producer_id,
+                             .producer_epoch = spec.producer_epoch,
+                             .base_sequence = spec.base_sequence});
+  std::int64_t timestamp = spec.timestamp;
+  for (const auto& value : spec.values) builder.append(timestamp++, std::nullopt, as_bytes(value));
+  const Bytes bytes = builder.finish();
+  return {bytes.begin(), bytes.end()};
+}
+
+io::Task<Result<std::vector<ReadRecord>>> read_records(log::Log& log, Offset from, Offset end,
+                                                       std::size_t bytes_max) {
+  std::vector<ReadRecord> records;
+  Offset next = from;
+  while (next < end) {
+    CO_TRY(bytes, co_await log.read_bytes(
+                      next, {.end = end, .bytes_max = bytes_max, .at_least_one_batch = true}));
+    if (bytes.empty()) break;
+    for (log::BatchWalk walk(bytes); !walk.at_end();) {
+      CO_TRY(batch, walk.next());
+      CO_TRY_DONE(batch.verify());
+      for (log::RecordWalk record_walk(batch, batch.payload()); !record_walk.at_end();) {
+        CO_TRY(record, record_walk.next());
+        if (record.offset < next) continue;
+        records.push_back({record.offset, std::string(as_text(record.value.value_or(ConstBytes())))});
+      }
+      next = std::max(next, batch.end_offset());
+    }
+  }
+  co_return records;
+}
+
+LogNode::LogNode(io::Proactor& proactor, std::string directory, log::LogShardOptions options)
+    : proactor_(proactor), directory_(std::move(directory)) {
+  options.write_ahead_path = directory_ + "/" + std::string(log::kOwnDirectory) + "/wal-0";
+  shard_ = std::make_unique<log::LogShard>(proactor_, options);
+}
+
+io::Task<Result<void>> LogNode::boot(log::LogOptions options) {
+  auto made = proactor_.make_directory(directory_);
+  if (!made && made.error() != Errc::already_exists) co_return made;
+  auto opened = co_await open_all(std::move(options));
+  if (opened) opened = co_await shard_->start();
+  if (!opened) {
+    for (auto& [name, log] : logs_) (void)co_await log->close();
+    logs_.clear();
+    co_await shard_->stop();
+  }
+  co_return opened;
+}
+
+io::Task<Result<void>> LogNode::open_all(log::LogOptions options) {
+  const std::string own = directory_ + "/" + std::string(log::kOwnDirectory);
+  CO_TRY(scan, log::scan_log_directory(proactor_, directory_));
+  was_clean_ = scan.clean_stop;
+  for (const auto& deleted : scan.deleted) CO_TRY_DONE(log::remove_tree(proactor_, deleted));
+  log::WriteAheadTail tail;
+  if (!was_clean_) {
+    CO_TRY(read, co_await log::read_write_ahead(proactor_, own));
+    tail = std::move(read);
+  }
+  CO_TRY_DONE(log::clear_clean_stop(proactor_, directory_));
+  for (auto& found : scan.partitions) {
+    // A crash while the partition was made, before anybody was told of it.
+    if (found.topic_id.is_zero()) {
+      CO_TRY_DONE(log::remove_tree(proactor_, found.directory));
+      continue;
+    }
+    const std::string name = log::partition_directory_name(found.topic, found.partition);
+    next_topic_ = std::max(next_topic_, std::uint64_t{found.topic_id.bytes[15]} + 1);
+    CO_TRY(opened, co_await shard_->open(found, options, &tail));
+    logs_.emplace(name, std::move(opened));
+  }
+  if (!was_clean_) CO_TRY_DONE(co_await log::retire_write_ahead(proactor_, own, 1));
+  co_return Result<void>{};
+}
+
+io::Task<Result<log::Log*>> LogNode::create(std::string topic, std::int32_t partition,
+                                            log::LogOptions options) {
+  const log::NewPartition made{.log_directory = directory_,
+                               .topic = topic,
+                               .partition = PartitionIndex(partition),
+                               .topic_id = Uuid::from_halves(7, next_topic_++)};
+  CO_TRY(opened, co_await shard_->create(made, std::move(options)));
+  log::Log* const log = opened.get();
+  logs_.emplace(log::partition_directory_name(topic, PartitionIndex(partition)), std::move(opened));
+  co_return log;
+}
+
+log::Log* LogNode::find(const std::string& topic, std::int32_t partition) {
+  const auto found = logs_.find(log::partition_directory_name(topic, PartitionIndex(partition)));
+  return found == logs_.end() ? nullptr : found->second.get();
+}
+
+Result<void> LogNode::checkpoint() {
+  auto rows = shard_->checkpoint_rows(directory_);
+  return log::write_checkpoints(proactor_, directory_, rows);
+}
+
+io::Task<Result<void>> LogNode::stop() {
+  Result<void> result;
+  for (auto& [name, log] : logs_) {
+    auto closed = co_await log->close();
+    if (!closed) result = std::move(closed);
+  }
+  // A row is of an open log; a closed one stands where it was closed.
+  std::vector<log::CheckpointRow> rows;
+  for (auto& [name, log] : logs_) rows.push_back(log->checkpoint_row());
+  logs_.clear();
+  co_await shard_->stop();
+  CO_TRY_DONE(std::move(result));
+  CO_TRY_DONE(log::write_checkpoints(proactor_, directory_, rows));
+  co_return log::mark_clean_stop(proactor_, directory_, 1);
+}
+
+io::Task<void> LogNode::crash() {
+  for (auto& [name, log] : logs_) (void)co_await log->close();
+  logs_.clear();
+  co_await shard_->stop();
+}
+
+}  // namespace millrace::sim

@@ -1,0 +1,434 @@
+// A Log on the simulated disk: what is appended is read back, whatever was rolled, retained, truncated or opened again between.
+#include <gtest/gtest.h>
+
+#include <functional>
+
+#include "engine/log/log.h"
+#include "engine/log/log_shard.h"
+#include "io/reactor.h"
+#include "tests/sim/log_node.h"
+#include "tests/sim/sim_proactor.h"
+#include "tests/sim/world.h"
+
+namespace millrace::log {
+namespace {
+
+using sim::BatchSpec;
+using sim::make_batch;
+using sim::ReadRecord;
+
+constexpr LeaderEpoch kEpoch{3};
+
+class LogTest : public testing::Test {
+ protected:
+  LogTest()
+      : world_(7), disk_(world_.stream("disk")), proactor_(world_, disk_, "proactor"),
+        reactor_(ShardId{0}, proactor_), enter_(reactor_) {
+    world_.add(reactor_);
+    shard_options_.write_ahead_bytes_max = 1 << 20;
+    shard_options_.write_ahead_bytes_first = 256 << 10;
+  }
+  ~LogTest() override {
+    if (node_) run(node_->crash());
+    world_.remove(reactor_);
+  }
+
+  template <class T>
+  T run(io::Task<T> task) {
+    return world_.run(reactor_, std::move(task));
+  }
+
+  void boot() {
+    node_ = std::make_unique<sim::LogNode>(proactor_, "/data", shard_options_);
+    const auto booted = run(node_->boot(options_));
+    ASSERT_TRUE(booted) << booted.error().message;
+    log_ = node_->find("t", 0);
+    if (log_ != nullptr) return;
+    auto made = run(node_->create("t", 0, options_));
+    ASSERT_TRUE(made) << made.error().message;
+    log_ = *made;
+  }
+  void stop() {
+    const auto stopped = run(node_->stop());
+    ASSERT_TRUE(stopped) << stopped.error().message;
+    node_.reset();
+  }
+  void kill() {
+    run(node_->crash());
+    node_.reset();
+  }
+
+  static io::Task<Result<AppendedBatches>> append_task(Log& log, std::vector<std::byte> batch,
+                                                       WallTime now, LeaderEpoch epoch) {
+    CO_TRY(appended, log.stage_append_as_leader(batch, {.leader_epoch = epoch, .now = now}));
+    CO_TRY_DONE(co_await log.stable(appended));
+    co_return appended;
+  }
+  Result<AppendedBatches> append(const BatchSpec& spec) {
+    return run(append_task(*log_, make_batch(spec), world_.wall_now(), kEpoch));
+  }
+  void append_numbered(int first, int count) {
+    for (int i = first; i < first + count; ++i) {
+      const auto appended = append({.values = {"v" + std::to_string(i)}, .timestamp = 1000 + i});
+      ASSERT_TRUE(appended) << appended.error().message;
+      ASSERT_EQ(appended->first_offset, Offset(i));
+    }
+  }
+  std::vector<ReadRecord> read(Offset from, std::size_t bytes_max = 4096) {
+    auto records = run(sim::read_records(*log_, from, log_->written_end(), bytes_max));
+    EXPECT_TRUE(records) << records.error().message;
+    return records ? *records : std::vector<ReadRecord>();
+  }
+  void expect_numbered(int first, int end) {
+    const auto records = read(Offset(first));
+    ASSERT_EQ(records.size(), static_cast<std::size_t>(end - first));
+    for (int i = first; i < end; ++i) {
+      EXPECT_EQ(records[static_cast<std::size_t>(i - first)],
+                (ReadRecord{Offset(i), "v" + std::to_string(i)}));
+    }
+  }
+
+  sim::World world_;
+  sim::SimDisk disk_;
+  sim::SimProactor proactor_;
+  io::Reactor reactor_;
+  io::Reactor::Enter enter_;
+  LogShardOptions shard_options_;
+  LogOptions options_;
+  std::unique_ptr<sim::LogNode> node_;
+  Log* log_ = nullptr;
+};
+
+TEST_F(LogTest, gives_back_what_was_appended) {
+  boot();
+  append_numbered(0, 10);
+  EXPECT_EQ(log_->end_offset(), Offset(10));
+  EXPECT_EQ(log_->stable_end(), Offset(10));
+  expect_numbered(0, 10);
+  expect_numbered(7, 10);
+}
+
+TEST_F(LogTest, gives_the_first_batch_even_if_it_is_too_large) {
+  boot();
+  append_numbered(0, 3);
+  const auto records = read(Offset(0), 1);
+  EXPECT_EQ(records.size(), 3U);
+  auto none = log_->read(Offset(0), {.end = Offset(3), .bytes_max = 1});
+  ASSERT_TRUE(none);
+  EXPECT_TRUE(none->empty());
+}
+
+TEST_F(LogTest, ends_a_read_with_the_last_whole_batch_that_fits) {
+  boot();
+  append_numbered(0, 20);
+  auto one = log_->read(Offset(0), {.end = Offset(1), .bytes_max = 1 << 20});
+  ASSERT_TRUE(one);
+  ASSERT_EQ(log_->size(), one->length * 10 + (one->length + 1) * 10);
+  auto some = log_->read(Offset(0), {.end = Offset(20), .bytes_max = one->length * 5 + 3});
+  ASSERT_TRUE(some);
+  EXPECT_EQ(some->length, one->length * 5);
+}
+
+TEST_F(LogTest, refuses_to_read_outside_of_the_log) {
+  boot();
+  append_numbered(0, 3);
+  EXPECT_EQ(log_->read(Offset(4), {.end = Offset(3), .bytes_max = 100}).error().code, Errc::out_of_range);
+  EXPECT_TRUE(log_->read(Offset(3), {.end = Offset(3), .bytes_max = 100})->empty());
+  ASSERT_TRUE(log_->delete_records(Offset(2)));
+  EXPECT_EQ(log_->read(Offset(1), {.end = Offset(3), .bytes_max = 100}).error().code, Errc::out_of_range);
+}
+
+TEST_F(LogTest, rolls_by_size_and_reads_across_segments) {
+  options_.segment_bytes = 500;
+  boot();
+  append_numbered(0, 50);
+  EXPECT_GT(log_->segment_count(), 5U);
+  expect_numbered(0, 50);
+  expect_numbered(33, 50);
+  stop();
+  boot();
+  EXPECT_TRUE(node_->was_clean());
+  EXPECT_EQ(log_->end_offset(), Offset(50));
+  expect_numbered(0, 50);
+  append_numbered(50, 5);
+  expect_numbered(20, 55);
+}
+
+TEST_F(LogTest, rolls_by_time_without_an_append) {
+  options_.segment_ms = 60'000;
+  boot();
+  ASSERT_TRUE(append({.values = {"a"}, .timestamp = world_.wall_now().ms}));
+  EXPECT_EQ(log_->segment_count(), 1U);
+  (void)world_.run_until([] { return false; }, std::chrono::seconds(70));
+  EXPECT_EQ(log_->segment_count(), 2U);
+}
+
+TEST_F(LogTest, is_the_same_after_a_kill) {
+  options_.segment_bytes = 2000;
+  boot();
+  append_numbered(0, 60);
+  Prng prng(5);
+  auto image = disk_.process_kill(prng);
+  kill();
+  sim::SimProactor proactor(world_, *image, "second");
+  io::Reactor reactor(ShardId{0}, proactor);
+  world_.add(reactor);
+  sim::LogNode node(proactor, "/data", shard_options_);
+  ASSERT_TRUE(world_.run(reactor, node.boot(options_)));
+  EXPECT_FALSE(node.was_clean());
+  Log* const log = node.find("t", 0);
+  ASSERT_NE(log, nullptr);
+  auto records = world_.run(reactor, sim::read_records(*log, Offset(0), log->written_end()));
+  ASSERT_TRUE(records);
+  EXPECT_EQ(records->size(), 60U);
+  world_.run(reactor, node.crash());
+  world_.remove(reactor);
+}
+
+TEST_F(LogTest, answers_a_repeated_batch_with_its_first_offsets) {
+  boot();
+  const BatchSpec spec{.values = {"a", "b"}, .timestamp = world_.wall_now().ms, .producer_id = ProducerId(9), .producer_epoch = 0, .base_sequence = 0};
+  const auto first = append(spec);
+  ASSERT_TRUE(first);
+  EXPECT_FALSE(first->duplicate);
+  const auto again = append(spec);
+  ASSERT_TRUE(again) << again.error().message;
+  EXPECT_TRUE(again->duplicate);
+  EXPECT_EQ(again->first_offset, Offset(0));
+  EXPECT_EQ(again->last_offset, Offset(1));
+  EXPECT_EQ(log_->end_offset(), Offset(2));
+  auto gap = spec;
+  gap.base_sequence = 7;
+  EXPECT_EQ(append(gap).error().code, Errc::out_of_order_sequence);
+  stop();
+  boot();
+  const auto after_restart = append(spec);
+  ASSERT_TRUE(after_restart) << after_restart.error().message;
+  EXPECT_TRUE(after_restart->duplicate);
+  ASSERT_EQ(log_->active_producers().size(), 1U);
+}
+
+TEST_F(LogTest, truncates_whole_batches) {
+  options_.segment_bytes = 400;
+  boot();
+  append_numbered(0, 30);
+  ASSERT_TRUE(run(log_->truncate_to(Offset(12))));
+  EXPECT_EQ(log_->end_offset(), Offset(12));
+  expect_numbered(0, 12);
+  append_numbered(12, 10);
+  expect_numbered(0, 22);
+  stop();
+  boot();
+  expect_numbered(0, 22);
+}
+
+TEST_F(LogTest, begins_again_where_it_is_told) {
+  boot();
+  append_numbered(0, 5);
+  ASSERT_TRUE(run(log_->truncate_fully_to(Offset(100))));
+  EXPECT_EQ(log_->log_start_offset(), Offset(100));
+  append_numbered(100, 3);
+  stop();
+  boot();
+  EXPECT_EQ(log_->log_start_offset(), Offset(100));
+  expect_numbered(100, 103);
+}
+
+TEST_F(LogTest, keeps_what_retention_by_size_says) {
+  options_.segment_bytes = 400;
+  options_.retention_bytes = 1000;
+  options_.retention_ms = LogOptions::kNoLimit;
+  boot();
+  append_numbered(0, 60);
+  const auto removed = log_->apply_retention(world_.wall_now(), Offset(60));
+  ASSERT_TRUE(removed);
+  EXPECT_GT(*removed, 0U);
+  EXPECT_GE(log_->size(), 1000U);
+  EXPECT_LT(log_->size(), 1500U);
+  const Offset start = log_->log_start_offset();
+  EXPECT_GT(start, Offset(0));
+  expect_numbered(static_cast<int>(start.value()), 60);
+  stop();
+  boot();
+  EXPECT_EQ(log_->log_start_offset(), start);
+}
+
+TEST_F(LogTest, retention_by_time_ends_the_active_segment_too) {
+  options_.retention_ms = 1000;
+  boot();
+  append_numbered(0, 5);  // timestamps long past
+  const auto removed = log_->apply_retention(world_.wall_now(), Offset(5));
+  ASSERT_TRUE(removed);
+  EXPECT_EQ(*removed, 1U);
+  EXPECT_EQ(log_->log_start_offset(), Offset(5));
+  EXPECT_EQ(log_->size(), 0U);
+  append_numbered(5, 1);
+}
+
+TEST_F(LogTest, retention_keeps_what_is_not_below_the_high_watermark) {
+  options_.retention_ms = 1000;
+  boot();
+  append_numbered(0, 5);
+  EXPECT_EQ(*log_->apply_retention(world_.wall_now(), Offset(4)), 0U);
+}
+
+TEST_F(LogTest, finds_offsets_by_time) {
+  options_.segment_bytes = 1500;
+  options_.index_interval_bytes = 200;
+  boot();
+  append_numbered(0, 100);  // record i has timestamp 1000 + i
+  for (const int i : {0, 1, 17, 50, 99}) {
+    auto found = run(log_->find_timestamp(1000 + i, Offset(100)));
+    ASSERT_TRUE(found && *found) << i;
+    EXPECT_EQ((*found)->offset, Offset(i));
+    EXPECT_EQ((*found)->timestamp, 1000 + i);
+    EXPECT_EQ((*found)->leader_epoch, kEpoch);
+  }
+  EXPECT_EQ((*run(log_->find_timestamp(0, Offset(100))))->offset, Offset(0));
+  EXPECT_FALSE(run(log_->find_timestamp(1100, Offset(100)))->has_value());
+  EXPECT_FALSE(run(log_->find_timestamp(1050, Offset(20)))->has_value());
+  const auto youngest = run(log_->find_max_timestamp());
+  ASSERT_TRUE(youngest && *youngest);
+  EXPECT_EQ((*youngest)->offset, Offset(99));
+}
+
+TEST_F(LogTest, a_full_disk_refuses_the_batch_and_nothing_of_it_remains) {
+  boot();
+  append_numbered(0, 5);
+  disk_.set_capacity(disk_.used_bytes());
+  const auto refused = append({.values = {std::string(100'000, 'x')}});
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, Errc::disk_full);
+  EXPECT_FALSE(log_->is_offline());
+  EXPECT_EQ(log_->end_offset(), Offset(5));
+  expect_numbered(0, 5);
+  disk_.set_capacity(std::uint64_t{1} << 40);
+  (void)world_.run_until([] { return false; }, std::chrono::seconds(1));
+  append_numbered(5, 2);
+  expect_numbered(0, 7);
+}
+
+TEST_F(LogTest, a_refused_batch_may_be_sent_again_by_its_producer) {
+  boot();
+  const BatchSpec spec{.values = {std::string(100'000, 'x')}, .producer_id = ProducerId(9), .producer_epoch = 0, .base_sequence = 0};
+  disk_.set_capacity(disk_.used_bytes());
+  EXPECT_EQ(append(spec).error().code, Errc::disk_full);
+  disk_.set_capacity(std::uint64_t{1} << 40);
+  (void)world_.run_until([] { return false; }, std::chrono::seconds(1));
+  const auto appended = append(spec);
+  ASSERT_TRUE(appended) << appended.error().message;
+  EXPECT_FALSE(appended->duplicate);
+  EXPECT_EQ(appended->first_offset, Offset(0));
+}
+
+TEST_F(LogTest, a_failed_write_takes_the_log_offline_and_leaves_it_readable) {
+  boot();
+  append_numbered(0, 5);
+  disk_.faults.only = "t-0";
+  disk_.faults.write_error_one_in = 1;
+  EXPECT_EQ(append({.values = {"x"}}).error().code, Errc::offline);
+  disk_.faults.write_error_one_in = 0;
+  EXPECT_TRUE(log_->is_offline());
+  EXPECT_EQ(append({.values = {"x"}}).error().code, Errc::offline);
+  expect_numbered(0, 5);
+}
+
+TEST_F(LogTest, a_deleted_or_damaged_index_is_built_anew) {
+  options_.segment_bytes = 4000;
+  options_.index_interval_bytes = 100;
+  boot();
+  append_numbered(0, 120);
+  stop();
+  ASSERT_TRUE(disk_.remove("/data/t-0/00000000000000000000.index"));
+  for (const auto& entry : *disk_.list("/data/t-0")) {
+    if (entry.name.ends_with(".index") && entry.name != "00000000000000000000.index") {
+      const auto handle = disk_.open("/data/t-0/" + entry.name, {});
+      if (*disk_.size(*handle) > 16) disk_.flip_bit("/data/t-0/" + entry.name, 11, 3);
+      disk_.close(*handle);
+    }
+  }
+  boot();
+  expect_numbered(0, 120);
+  for (const int i : {3, 40, 77, 119}) expect_numbered(i, 120);
+}
+
+TEST_F(LogTest, a_damaged_batch_below_the_recovery_point_is_neither_given_nor_cut_off) {
+  boot();
+  append_numbered(0, 5);
+  auto range = log_->read(Offset(2), {.end = Offset(3), .bytes_max = 1000});
+  ASSERT_TRUE(range);
+  stop();
+  disk_.flip_bit("/data/t-0/00000000000000000000.log", range->position + 16, 1);  // its magic
+  boot();
+  EXPECT_EQ(log_->end_offset(), Offset(5));
+  EXPECT_EQ(log_->read(Offset(2), {.end = Offset(5), .bytes_max = 1000}).error().code, Errc::corrupt);
+  auto before = run(sim::read_records(*log_, Offset(0), Offset(2)));
+  ASSERT_TRUE(before);
+  EXPECT_EQ(before->size(), 2U);
+  expect_numbered(3, 5);
+  append_numbered(5, 2);
+  expect_numbered(3, 7);
+}
+
+TEST_F(LogTest, damage_found_by_a_read_is_that_reads_error) {
+  boot();
+  append_numbered(0, 300);
+  auto range = log_->read(Offset(20), {.end = Offset(21), .bytes_max = 1000});
+  ASSERT_TRUE(range);
+  disk_.flip_bit("/data/t-0/00000000000000000000.log", range->position + 16, 1);
+  EXPECT_EQ(log_->read(Offset(25), {.end = Offset(300), .bytes_max = 1000}).error().code, Errc::corrupt);
+  EXPECT_FALSE(log_->is_offline());
+  expect_numbered(250, 300);
+  append_numbered(300, 2);
+}
+
+TEST_F(LogTest, epochs_say_where_they_ended) {
+  boot();
+  append_numbered(0, 4);
+  ASSERT_TRUE(log_->begin_epoch(LeaderEpoch(5)));
+  ASSERT_TRUE(run(append_task(*log_, make_batch({.values = {"v4"}}), world_.wall_now(), LeaderEpoch(5))));
+  EXPECT_EQ(log_->latest_epoch(), LeaderEpoch(5));
+  EXPECT_EQ(log_->end_offset_for(kEpoch)->end_offset, Offset(4));
+  EXPECT_EQ(log_->end_offset_for(LeaderEpoch(5))->end_offset, Offset(5));
+  EXPECT_EQ(log_->epoch_of(Offset(3)), kEpoch);
+  stop();
+  boot();
+  EXPECT_EQ(log_->end_offset_for(kEpoch)->end_offset, Offset(4));
+}
+
+TEST_F(LogTest, follows_a_leader_byte_for_byte) {
+  boot();
+  append_numbered(0, 6);
+  auto bytes = run(log_->read_bytes(Offset(0), {.end = Offset(6), .bytes_max = 1 << 20}));
+  ASSERT_TRUE(bytes);
+  auto made = run(node_->create("follower", 0, options_));
+  ASSERT_TRUE(made);
+  Log& follower = **made;
+  auto copied = follower.stage_append_as_follower(*bytes, world_.wall_now());
+  ASSERT_TRUE(copied) << copied.error().message;
+  ASSERT_TRUE(run(follower.stable(*copied)));
+  EXPECT_EQ(follower.end_offset(), Offset(6));
+  EXPECT_EQ(follower.latest_epoch(), kEpoch);
+  EXPECT_EQ(*run(follower.read_bytes(Offset(0), {.end = Offset(6), .bytes_max = 1 << 20})), *bytes);
+  const auto again = follower.stage_append_as_follower(*bytes, world_.wall_now());
+  ASSERT_TRUE(again);
+  EXPECT_EQ(follower.end_offset(), Offset(6));
+}
+
+TEST_F(LogTest, removes_its_directory_at_once_and_its_files_later) {
+  boot();
+  append_numbered(0, 3);
+  const std::string directory = log_->directory();
+  ASSERT_TRUE(run(log_->remove()));
+  EXPECT_FALSE(disk_.list(directory));
+  std::size_t gone = 0;
+  for (const auto& entry : *disk_.list("/data")) gone += entry.name.ends_with("-delete") ? 1 : 0;
+  EXPECT_EQ(gone, 1U);
+  (void)world_.run_until([] { return false; }, std::chrono::seconds(70));
+  gone = 0;
+  for (const auto& entry : *disk_.list("/data")) gone += entry.name.ends_with("-delete") ? 1 : 0;
+  EXPECT_EQ(gone, 0U);
+}
+
+}  // namespace
+}  // namespace millrace::log

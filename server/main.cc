@@ -4,9 +4,11 @@
 #include <vector>
 
 #include "cli/command.h"
+#include "server/format.h"
 
 int main(int argc, char** argv) {
   const auto client = millrace::cli::client_commands();
-  const std::vector<millrace::cli::Command> commands(client.begin(), client.end());
+  std::vector<millrace::cli::Command> commands(client.begin(), client.end());
+  commands.push_back(millrace::server::format_command());
   return static_cast<int>(millrace::cli::run(commands, "Millrace " MILLRACE_VERSION, argc, argv));
 }

@@ -11,6 +11,7 @@
 #include "engine/controller/new_partitions.h"
 #include "engine/metadata/broker_config.h"
 #include "engine/metadata/topic_config.h"
+#include "net/wire/codec.h"
 
 namespace millrace::engine {
 namespace {
@@ -80,6 +81,12 @@ const ConfigDefinition* find_definition(const ControllerOptions& options,
 std::optional<Refusal> check_values(const ControllerOptions& options,
                                     const ConfigResource& resource, const ConfigValues& values,
                                     const std::set<std::string>& written) {
+  for (const std::string& name : written) {
+    // What appending to a list may exceed; a record cannot hold more.
+    if (values.at(name).size() <= wire::Reader::kTextBytesMax) continue;
+    return Refusal{ErrorCode::invalid_config, fmt::format("The value of {} would be longer than {} bytes.", name,
+                                                          wire::Reader::kTextBytesMax)};
+  }
   if (resource.type == ConfigResourceType::topic) {
     const auto valid = validate_topic_configs(values);
     if (!valid) return Refusal{ErrorCode::invalid_config, valid.error().message};

@@ -110,9 +110,11 @@ UringProactor::~UringProactor() {
     ::io_uring_sqe& entry = next_entry();
     io_uring_prep_cancel64(&entry, 0, IORING_ASYNC_CANCEL_ALL | IORING_ASYNC_CANCEL_ANY);
     entry.user_data = kIgnoredTag;
+    enter(std::nullopt);
     for (int i = 0; i < kLastWaits; ++i) {
       set_aside();
-      if (free_.size() + set_aside_.size() + read_aheads_waiting_.size() >= all_.size()) break;
+      const std::size_t ended = free_.size() + set_aside_.size() + read_aheads_waiting_.size();
+      if (ended >= all_.size() && !wake_armed_) break;
       enter(kLastWait);
     }
   }

@@ -7,6 +7,10 @@
 
 namespace millrace::replication {
 
+namespace {
+constexpr Duration kFullDiskPause = from_ms(100);
+}
+
 RaftDriver::RaftDriver(ReplicaLog& log, QuorumStateStore& store, PeerTransport& peers,
                        RaftListener& listener, Options options)
     : log_(log),
@@ -123,9 +127,19 @@ void RaftDriver::apply(const raft::Persist& effect) {
 
 void RaftDriver::apply(const raft::AppendLeaderChange& effect) {
   if (auto appended = log_.append_leader_change(effect); !appended) {
-    return fail_for_good(std::move(appended).error());
+    return survive_or_fail(std::move(appended).error());
   }
   open_epoch_ = effect.epoch;
+  leader_end_ = log_.end_offset();
+}
+
+// A full disk leaves the log as it was, so it may have room later; all else leaves it in doubt. A leader whose records are gone
+// steps down: others may have them, and whoever waits for them must be told.
+void RaftDriver::survive_or_fail(Error error) {
+  if (error != Errc::disk_full) return fail_for_good(std::move(error));
+  LOG(warn, "quorum.disk_full", "error={}", error.message);
+  open_epoch_.reset();
+  push(raft::Resign{});
 }
 
 void RaftDriver::apply(const raft::HighWatermark& effect) {
@@ -168,10 +182,13 @@ void RaftDriver::apply(raft::Input& input, const raft::AppendFetched& effect) {
 
 io::Task<void> RaftDriver::flush_fetched(Offset end_offset) {
   auto flushed = co_await log_.flush();
-  if (!flushed) {
-    fail_for_good(std::move(flushed).error());
-  } else {
+  if (flushed) {
     push(raft::FetchedAppended{true, end_offset});
+  } else if (flushed.error() == Errc::disk_full) {
+    LOG(warn, "quorum.disk_full", "error={}", flushed.error().message);
+    push(raft::FetchedAppended{false, log_.end_offset()});
+  } else {
+    fail_for_good(std::move(flushed).error());
   }
 }
 
@@ -186,11 +203,14 @@ io::Task<void> RaftDriver::flush_until_quiet() {
     flush_wanted_ = false;
     flush_end_ = log_.end_offset();
     auto flushed = co_await log_.flush();
-    if (!flushed) {
-      fail_for_good(std::move(flushed).error());
-    } else {
+    if (flushed) {
       push(raft::Flushed{flush_end_});
+      continue;
     }
+    survive_or_fail(std::move(flushed).error());
+    // Not at once again; and nothing new is on disk.
+    if (!ended()) co_await io::sleep_for(kFullDiskPause);
+    push(raft::Flushed{Offset(0)});
   }
   flushing_ = false;
 }
@@ -252,7 +272,13 @@ Result<AppendedRange> RaftDriver::append(std::vector<std::byte> batches, LeaderE
     return fail(Errc::not_leader,
                 fmt::format("epoch {} is not, or no more, led by this node", epoch.value()));
   }
+  if (log_.end_offset() != leader_end_) {
+    // A full disk has taken back what others were told of; their offsets must not be given to new records in this epoch.
+    survive_or_fail(Error{Errc::disk_full, "records of this epoch are gone"});
+    return fail(Errc::not_leader, "the disk was full; leadership ends");
+  }
   TRY(range, log_.append_as_leader(std::move(batches), epoch));
+  leader_end_ = range.end_offset;
   push(raft::Appended{});
   return range;
 }

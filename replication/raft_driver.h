@@ -117,6 +117,7 @@ class RaftDriver {
   io::Task<void> answer(raft::SendReply& reply);
   io::Task<void> truncate(Offset end_offset);
   void claim_if_committed();
+  void survive_or_fail(Error error);
   void fail_for_good(Error error);
   std::optional<Error> ended() const;
 
@@ -140,6 +141,8 @@ class RaftDriver {
   io::Event progress_;
   // The epoch whose LeaderChange is in our log: only then may others append.
   std::optional<LeaderEpoch> open_epoch_;
+  // Where our log ends as far as we have appended to it in that epoch.
+  Offset leader_end_{0};
   std::optional<LeaderEpoch> claimed_epoch_;
 
   bool flushing_ = false;

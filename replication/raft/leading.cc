@@ -23,7 +23,8 @@ void Raft::become_leader(std::vector<BrokerId> granting, Step& step) {
   }
   failed_elections_ = 0;
   led_ = true;
-  AppendLeaderChange change{.epoch = epoch_, .voters = {}, .granting_voters = {}};
+  AppendLeaderChange change{
+      .epoch = epoch_, .leader = options_.self.id, .voters = {}, .granting_voters = {}};
   for (const auto& voter : options_.voters.voters()) {
     change.voters.push_back(voter);
     if (std::ranges::find(granting, voter.id) != granting.end()) {

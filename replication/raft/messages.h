@@ -176,6 +176,7 @@ struct SendReply {
 // The first record of a leader's epoch.
 struct AppendLeaderChange {
   LeaderEpoch epoch;
+  BrokerId leader;
   std::vector<ReplicaKey> voters;
   std::vector<ReplicaKey> granting_voters;
 };

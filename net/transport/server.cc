@@ -27,6 +27,16 @@ io::Task<void> release_here(ConnectionLimits& limits, std::string listener, std:
   co_return;
 }
 
+io::Task<Result<void>> admit_at_home(io::Shards& shards, ShardId home, ConnectionLimits& limits,
+                                     std::string listener, std::string host) {
+  co_return co_await shards.call(home, [&] { return admit_here(limits, listener, host); });
+}
+
+io::Task<void> release_at_home(io::Shards& shards, ShardId home, ConnectionLimits& limits,
+                               std::string listener, std::string host) {
+  co_await shards.call(home, [&] { return release_here(limits, listener, host); });
+}
+
 }  // namespace
 
 AdmissionPort local_admission(ConnectionLimits& limits) {
@@ -37,6 +47,20 @@ AdmissionPort local_admission(ConnectionLimits& limits) {
       .release = [&limits](
                      const std::string& listener,
                      const std::string& host) { return release_here(limits, listener, host); },
+  };
+}
+
+AdmissionPort shared_admission(io::Shards& shards, ShardId home, ConnectionLimits& limits) {
+  if (limits.unlimited()) return {};
+  return {
+      .admit =
+          [&shards, home, &limits](const std::string& listener, const std::string& host) {
+            return admit_at_home(shards, home, limits, listener, host);
+          },
+      .release =
+          [&shards, home, &limits](const std::string& listener, const std::string& host) {
+            return release_at_home(shards, home, limits, listener, host);
+          },
   };
 }
 

@@ -14,6 +14,7 @@
 
 #include "io/gate.h"
 #include "io/reactor.h"
+#include "io/shard.h"
 #include "io/task.h"
 #include "net/transport/connection.h"
 #include "net/transport/connection_limits.h"
@@ -33,14 +34,15 @@ struct ServerOptions {
   Duration sweep_interval = std::chrono::seconds(1);
 };
 
-// How a Server asks the ConnectionLimits. The default is for one that is on the same shard; with
-// several shards the owner of all gives functions that go through io/shard.h.
+// How a Server asks the ConnectionLimits, wherever they are.
 struct AdmissionPort {
   std::function<io::Task<Result<void>>(const std::string& listener, const std::string& host)> admit;
   std::function<io::Task<void>(const std::string& listener, const std::string& host)> release;
 };
 // The port to limits that live on this shard, or none when nothing is limited.
 AdmissionPort local_admission(ConnectionLimits& limits);
+// The port to limits that live on the shard `home`, from every shard.
+AdmissionPort shared_admission(io::Shards& shards, ShardId home, ConnectionLimits& limits);
 
 struct ServerCounts {
   std::uint64_t accepted = 0;

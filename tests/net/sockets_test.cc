@@ -1,6 +1,7 @@
 // A Server and its clients in one thread, over TCP on loopback. What depends on time or on the size
 // of the kernel's buffers is tested in tests/unit/net/transport over the simulated Stack; here is
 // what only real sockets can show.
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
@@ -15,7 +16,7 @@
 #include "io/gate.h"
 #include "io/reactor.h"
 #include "io/run.h"
-#include "io/uring_proactor.h"
+#include "io/shard.h"
 #include "net/transport/address.h"
 #include "net/transport/client_connection.h"
 #include "net/transport/server.h"
@@ -28,8 +29,8 @@ namespace {
 namespace script = testing_support::script;
 using testing_support::ScriptedHandler;
 
-std::unique_ptr<io::Proactor> make_proactor(const std::string&) {
-  auto made = io::UringProactor::create();
+std::unique_ptr<io::Proactor> make_proactor(const std::string& name) {
+  auto made = io::make_proactor(name == "epoll" ? io::Backend::epoll : io::Backend::io_uring);
   CHECK(made.has_value(), "{}", made.error().message);
   return std::move(*made);
 }
@@ -72,7 +73,7 @@ class Sockets : public testing::TestWithParam<std::string> {
   std::unique_ptr<Server> server_;
 };
 
-INSTANTIATE_TEST_SUITE_P(Backends, Sockets, testing::Values("io_uring"),
+INSTANTIATE_TEST_SUITE_P(Backends, Sockets, testing::Values("io_uring", "epoll"),
                          [](const auto& info) { return info.param; });
 
 io::Task<Result<std::vector<std::byte>>> ask(ClientConnection& client,

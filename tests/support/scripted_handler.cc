@@ -70,7 +70,7 @@ Bytes frame(std::int32_t correlation_id, const Bytes& body) {
                              .client_id = "script"};
   Bytes out;
   const std::size_t at = wire::start_request_frame(out, header, body.size());
-  std::memcpy(out.data() + at, body.data(), body.size());
+  if (!body.empty()) std::memcpy(out.data() + at, body.data(), body.size());
   return out;
 }
 

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "engine/metadata/topic_config.h"
 #include "server/settings_table.h"
 
 namespace millrace::server {
@@ -115,6 +116,9 @@ Result<void> Settings::take(const SettingEntry& entry) {
   }
   auto value = engine::parse_config(setting->definition, entry.value);
   if (!value) return invalid(fmt::format("{}: {}", entry.where, value.error().message));
+  if (const auto served = engine::check_topic_default(entry.name, entry.value); !served) {
+    return fail(Errc::unsupported, fmt::format("{}: {}", entry.where, served.error().message));
+  }
   if (const auto before = where_.find(entry.name);
       before != where_.end() && entry.where != "--override") {
     warnings_.push_back(fmt::format("{}: {} was set before, at {}; this line holds", entry.where,

@@ -39,22 +39,22 @@ constexpr Setting kSettings[] = {
         .accepted(kOneNode),
     class_name("client.quota.callback.class", kNull, "Java class that computes quotas.")
         .refused(kNoPlugins),
-    integer("compression.gzip.level", "-1", "Level at which the broker compresses with gzip.")
+    integer("compression.gzip.level", "-1",
+            "Default of topics: level at which the broker compresses with gzip.")
         .within(between_or(1, 9, -1))
-        .accepted(kNoRecompression)
         .cluster_wide(),
-    integer("compression.lz4.level", "9", "Level at which the broker compresses with lz4.")
+    integer("compression.lz4.level", "9",
+            "Default of topics: level at which the broker compresses with lz4.")
         .within(between(1, 17))
-        .accepted(kNoRecompression)
         .cluster_wide(),
     string("compression.type", "producer",
            "Default of topics: codec in which batches are stored; `producer` keeps them as they "
            "arrive.")
         .within(one_of("uncompressed,zstd,lz4,snappy,gzip,producer"))
         .cluster_wide(),
-    integer("compression.zstd.level", "3", "Level at which the broker compresses with zstd.")
+    integer("compression.zstd.level", "3",
+            "Default of topics: level at which the broker compresses with zstd.")
         .within(between(-131072, 22))
-        .accepted(kNoRecompression)
         .cluster_wide(),
     list("config.providers", "", "Java classes that replace ${...} in values.")
         .refused(kNoPlugins)

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <array>
 
+#include "engine/metadata/topic_config.h"
+
 namespace millrace::engine {
 namespace {
 
@@ -122,7 +124,8 @@ Result<void> validate_broker_config(std::span<const ConfigDefinition> definition
     return fail(Errc::invalid_argument,
                 fmt::format("Cannot update these configs at default cluster level: Set({})", name));
   }
-  return check_config(*definition, value);
+  TRY_DONE(check_config(*definition, value));
+  return check_topic_default(name, value);
 }
 
 }  // namespace millrace::engine

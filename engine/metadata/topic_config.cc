@@ -55,11 +55,6 @@ constexpr std::string_view kNoTiering =
     "Tiered storage is not part of this version of Millrace; leave remote storage off";
 constexpr std::string_view kNoCompaction =
     "Log compaction is not part of this version of Millrace; use cleanup.policy=delete";
-constexpr std::string_view kNoRecompression =
-    "This version of Millrace stores batches as the producer compressed them; use "
-    "compression.type=producer and set "
-    "the codec in the producer";
-
 const TopicConfigRow kRows[] = {
     {.definition = {.name = "cleanup.policy",
                     .type = Type::list,
@@ -77,29 +72,32 @@ const TopicConfigRow kRows[] = {
                     .default_value = "-1",
                     .rule = between_or(1, 9, -1),
                     .documentation = "Level at which the broker compresses with gzip."},
-     .synonyms = from("compression.gzip.level", "-1")},
+     .synonyms = from("compression.gzip.level", "-1"),
+     .store = store_number<&TopicConfig::gzip_level>},
     {.definition = {.name = "compression.lz4.level",
                     .type = Type::integer,
                     .default_value = "9",
                     .rule = between(1, 17),
                     .documentation = "Level at which the broker compresses with lz4."},
-     .synonyms = from("compression.lz4.level", "9")},
-    {.definition = {.name = "compression.type",
-                    .type = Type::string,
-                    .default_value = "producer",
-                    .rule = one_of("uncompressed,zstd,lz4,snappy,gzip,producer"),
-                    .documentation =
-                        "Codec in which batches are stored; `producer` keeps them as they arrive."},
+     .synonyms = from("compression.lz4.level", "9"),
+     .store = store_number<&TopicConfig::lz4_level>},
+    {.definition =
+         {.name = "compression.type",
+          .type = Type::string,
+          .default_value = "producer",
+          .rule = one_of("uncompressed,zstd,lz4,snappy,gzip,producer"),
+          .documentation =
+              "Codec in which batches are stored; `producer` keeps them as they arrive, which "
+              "costs nothing, another codec opens and compresses each batch anew."},
      .synonyms = from("compression.type", "producer"),
-     .refused_values = "uncompressed,zstd,lz4,snappy,gzip",
-     .refused_because = kNoRecompression,
      .store = store_compression},
     {.definition = {.name = "compression.zstd.level",
                     .type = Type::integer,
                     .default_value = "3",
                     .rule = between(-131072, 22),
                     .documentation = "Level at which the broker compresses with zstd."},
-     .synonyms = from("compression.zstd.level", "3")},
+     .synonyms = from("compression.zstd.level", "3"),
+     .store = store_number<&TopicConfig::zstd_level>},
     {.definition = {.name = "delete.retention.ms",
                     .type = Type::long_integer,
                     .default_value = "86400000",
@@ -391,6 +389,17 @@ std::vector<ConfigSynonym> synonyms_of(const TopicConfigRow& row, const ConfigLa
   return synonyms;
 }
 
+Result<void> check_served(const TopicConfigRow& row, std::string_view name,
+                          std::string_view value) {
+  const std::vector<std::string> refused = split_list(row.refused_values);
+  for (const std::string& word : split_list(value)) {
+    if (std::ranges::find(refused, word) == refused.end()) continue;
+    return fail(Errc::unsupported, fmt::format("Invalid value {} for configuration {}: {}", value,
+                                               name, row.refused_because));
+  }
+  return {};
+}
+
 }  // namespace
 
 std::span<const TopicConfigRow> topic_config_rows() {
@@ -408,13 +417,7 @@ Result<void> validate_topic_config(std::string_view name, std::string_view value
   if (row == nullptr)
     return fail(Errc::invalid_argument, fmt::format("Unknown topic config name: {}", name));
   TRY_DONE(check_config(row->definition, value));
-  const std::vector<std::string> refused = split_list(row->refused_values);
-  for (const std::string& word : split_list(value)) {
-    if (std::ranges::find(refused, word) == refused.end()) continue;
-    return fail(Errc::unsupported, fmt::format("Invalid value {} for configuration {}: {}", value,
-                                               name, row->refused_because));
-  }
-  return {};
+  return check_served(*row, name, value);
 }
 
 Result<void> validate_topic_configs(const ConfigMap& overrides) {
@@ -426,6 +429,16 @@ Result<void> validate_topic_configs(const ConfigMap& overrides) {
         fmt::format(
             "conflict topic config setting min.compaction.lag.ms ({}) > max.compaction.lag.ms ({})",
             config.compaction_lag_ms_min, config.compaction_lag_ms_max));
+  }
+  return {};
+}
+
+Result<void> check_topic_default(std::string_view name, std::string_view value) {
+  for (const TopicConfigRow& row : kRows) {
+    if (row.refused_values.empty()) continue;
+    const bool is_default =
+        std::ranges::find(row.synonyms, name, &BrokerSynonym::name) != row.synonyms.end();
+    if (is_default) TRY_DONE(check_served(row, name, value));
   }
   return {};
 }

@@ -29,6 +29,9 @@ struct TopicConfig {
   bool cleanup_delete = true;
   bool cleanup_compact = false;
   TopicCompression compression = TopicCompression::producer;
+  std::int64_t gzip_level = -1;  // the codec's own default
+  std::int64_t lz4_level = 9;
+  std::int64_t zstd_level = 3;
   TimestampType timestamp_type = TimestampType::create_time;
   std::int64_t timestamp_before_ms_max = 0;
   std::int64_t timestamp_after_ms_max = 0;
@@ -81,6 +84,10 @@ const TopicConfigRow* find_topic_config(std::string_view name);
 Result<void> validate_topic_config(std::string_view name, std::string_view value);
 // The same for all overrides of a topic, and for what they say together.
 Result<void> validate_topic_configs(const ConfigMap& overrides);
+
+// Whether Millrace serves topics whose default for a configuration the broker's setting `name`
+// makes `value`. True for settings that are no default of topics. Errors: unsupported.
+Result<void> check_topic_default(std::string_view name, std::string_view value);
 
 // What holds for a topic. Errors: invalid_argument, naming the configuration whose text does not
 // parse.

@@ -67,6 +67,12 @@ TEST(Settings, what_this_version_does_not_have_is_refused_unless_default) {
   EXPECT_EQ(refusal({{"security.inter.broker.protocol", "PLAINTEXT"}}), "accepted");
 }
 
+TEST(Settings, a_default_of_topics_that_is_not_served_is_refused) {
+  EXPECT_THAT(refusal({{"log.cleanup.policy", "compact"}}),
+              HasSubstr("f:1: Invalid value compact for configuration "));
+  EXPECT_EQ(refusal({{"log.cleanup.policy", "delete"}}), "accepted");
+}
+
 TEST(Settings, a_secret_is_not_repeated_in_an_error) {
   EXPECT_THAT(refusal({{"delegation.token.secret.key", "hunter2"}}),
               testing::Not(HasSubstr("hunter2")));

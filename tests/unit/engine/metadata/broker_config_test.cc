@@ -9,6 +9,7 @@ namespace millrace::engine {
 namespace {
 
 constexpr ConfigDefinition kDefinitions[] = {
+    {.name = "log.cleanup.policy", .type = ConfigType::list, .update = ConfigUpdate::cluster_wide},
     {.name = "log.retention.hours", .type = ConfigType::integer, .default_value = "168"},
     {.name = "log.retention.minutes", .type = ConfigType::integer},
     {.name = "log.retention.ms",
@@ -59,6 +60,7 @@ TEST(BrokerConfig, refuses_to_change_what_is_read_at_start_only) {
   EXPECT_TRUE(validate_broker_config(kDefinitions, "log.retention.ms", "1", true));
   EXPECT_FALSE(validate_broker_config(kDefinitions, "log.retention.ms", "x", true));
   EXPECT_FALSE(validate_broker_config(kDefinitions, "no.such.name", "1", true));
+  EXPECT_FALSE(validate_broker_config(kDefinitions, "log.cleanup.policy", "compact", true));
 }
 
 }  // namespace

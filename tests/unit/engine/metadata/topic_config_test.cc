@@ -60,7 +60,7 @@ TEST(TopicConfig, accepts_what_kafka_accepts) {
 TEST(TopicConfig, refuses_what_millrace_does_not_serve_and_says_what_to_use) {
   EXPECT_THAT(refusal("cleanup.policy", "delete,compact"), HasSubstr("use cleanup.policy=delete"));
   EXPECT_THAT(refusal("remote.storage.enable", "true"), HasSubstr("not part of this version"));
-  EXPECT_EQ(validate_topic_config("compression.type", "lz4").error().code, Errc::unsupported);
+  EXPECT_EQ(validate_topic_config("cleanup.policy", "compact").error().code, Errc::unsupported);
 }
 
 TEST(TopicConfig, refuses_compaction_lags_that_contradict_each_other) {
@@ -125,6 +125,14 @@ TEST(TopicConfig, defaults_are_those_of_kafka_and_durability_is_fsync) {
   EXPECT_EQ(config.min_insync_replicas, 1);
   EXPECT_TRUE(config.cleanup_delete);
   EXPECT_FALSE(config.cleanup_compact);
+}
+
+TEST(TopicConfig, a_codec_comes_with_its_level) {
+  const ConfigMap topic{{"compression.type", "zstd"}, {"compression.zstd.level", "7"}};
+  const TopicConfig config = *resolve_topic_config({.topic = &topic});
+  EXPECT_EQ(config.compression, TopicCompression::zstd);
+  EXPECT_EQ(config.zstd_level, 7);
+  EXPECT_EQ(config.gzip_level, -1);
 }
 
 TEST(TopicConfig, internal_segment_bytes_outweighs_segment_bytes) {

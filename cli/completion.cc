@@ -13,6 +13,7 @@ struct Node {
   std::string path;  // "topic create"; empty for the root
   std::vector<const CLI::App*> children;
   std::vector<const CLI::Option*> options;
+  bool takes_topic = false;  // the names of the topics there are may follow
 };
 
 void collect(const CLI::App& app, const std::string& path, std::vector<Node>& nodes) {
@@ -20,6 +21,9 @@ void collect(const CLI::App& app, const std::string& path, std::vector<Node>& no
   node.children = app.get_subcommands([](const CLI::App*) { return true; });
   for (const CLI::Option* option : app.get_options()) {
     if (option->nonpositional()) node.options.push_back(option);
+    if (option->get_positional() && option->get_name(true) == "TOPIC" && path != "topic create") {
+      node.takes_topic = true;
+    }
   }
   nodes.push_back(node);
   for (const CLI::App* child : node.children) {
@@ -37,6 +41,9 @@ std::string words_of(const Node& node) {
   return words;
 }
 
+// Prints the topics there are, or nothing when no broker answers at once.
+constexpr std::string_view kLiveTopics = "millrace topic list --names --timeout 500 2>/dev/null";
+
 // Follows the words before the cursor down the tree, then offers what may come next. Zsh runs the
 // same script.
 std::string bash_script(const std::vector<Node>& nodes) {
@@ -44,7 +51,8 @@ std::string bash_script(const std::vector<Node>& nodes) {
   std::string cases;
   for (const Node& node : nodes) {
     if (!node.path.empty()) paths += fmt::format("      '{}') command=$next ;;\n", node.path);
-    cases += fmt::format("    '{}') words='{}' ;;\n", node.path, words_of(node));
+    const std::string live = node.takes_topic ? fmt::format("\" $({})\"", kLiveTopics) : "";
+    cases += fmt::format("    '{}') words='{}'{} ;;\n", node.path, words_of(node), live);
   }
   return fmt::format(
       "_millrace() {{\n"
@@ -87,6 +95,11 @@ std::string fish_script(const std::vector<Node>& nodes) {
                             shell_quoted(child->get_description()));
     }
     if (!node.children.empty()) continue;
+    if (node.takes_topic) {
+      script += fmt::format("complete -c millrace -n {} -a {}\n",
+                            shell_quoted("__millrace_in " + node.path),
+                            shell_quoted(fmt::format("({})", kLiveTopics)));
+    }
     for (const CLI::Option* option : node.options) {
       for (const std::string& name : option->get_lnames()) {
         script += fmt::format("complete -c millrace -n {} -l {} -d {}\n",

@@ -128,6 +128,7 @@ Action define_create(CLI::App& app) {
 
 struct ListCommand : TopicCommand {
   bool internal = false;
+  bool names_only = false;
 
   Exit run() {
     auto client = AdminClient::connect(connection);
@@ -156,6 +157,7 @@ Action define_list(CLI::App& app) {
   auto command = std::make_shared<ListCommand>();
   command->declare(app, false);
   app.add_flag("--internal", command->internal, "Also topics of the broker itself");
+  app.add_flag("--names", command->names_only, "Only the names, one a line");
   return [command] { return command->run(); };
 }
 

@@ -1,8 +1,12 @@
 #include "cli/bench.h"
 
 #include <fmt/core.h>
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cstring>
 #include <memory>
 #include <vector>
@@ -17,6 +21,8 @@ namespace millrace::cli {
 namespace {
 
 constexpr std::size_t kStampBytes = sizeof(std::int64_t);
+constexpr int kRecordsPerTurn = 1000;
+constexpr Duration kTurnMax = std::chrono::milliseconds(50);
 // A record that does not come back for so long after the last was sent is counted as missing.
 constexpr Duration kPatience = std::chrono::seconds(10);
 
@@ -65,6 +71,33 @@ void on_delivery(rd_kafka_t*, const rd_kafka_message_t* message, void* opaque) {
   }
 }
 
+// Both of librdkafka's queues ring this when something is put into them, so that the one loop
+// neither spins nor is late.
+class WakeUp {
+ public:
+  WakeUp() : descriptor_(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {}
+  WakeUp(const WakeUp&) = delete;
+  WakeUp& operator=(const WakeUp&) = delete;
+  ~WakeUp() { ::close(descriptor_); }
+
+  void ring_for(rd_kafka_queue_t* queue) const {
+    static constexpr std::uint64_t kOne = 1;
+    rd_kafka_queue_io_event_enable(queue, descriptor_, &kOne, sizeof kOne);
+  }
+
+  void wait(Duration at_most) const {
+    pollfd waiting{.fd = descriptor_, .events = POLLIN, .revents = 0};
+    const timespec timeout{.tv_sec = at_most.count() / 1'000'000'000,
+                           .tv_nsec = at_most.count() % 1'000'000'000};
+    std::uint64_t rung = 0;
+    if (::ppoll(&waiting, 1, &timeout, nullptr) > 0)
+      static_cast<void>(::read(descriptor_, &rung, sizeof rung) == 0);
+  }
+
+ private:
+  int descriptor_;
+};
+
 // Sends at the intended times whatever the broker does, and reads everything back, in one loop.
 //
 // Lifetime:  of one run. Threads are librdkafka's.
@@ -97,6 +130,9 @@ class BenchRun {
     write_topic_.reset(rd_kafka_topic_new(producer_.get(), options_.topic.c_str(), nullptr));
     read_topic_.reset(rd_kafka_topic_new(consumer_.get(), options_.topic.c_str(), nullptr));
     queue_.reset(rd_kafka_queue_new(consumer_.get()));
+    QueueHandle reports(rd_kafka_queue_get_main(producer_.get()));
+    wake_.ring_for(queue_.get());
+    wake_.ring_for(reports.get());
     TRY(partitions, wait_for_topic());
     for (const std::int32_t partition : partitions) TRY_DONE(read_from_end(partition));
     return {};
@@ -116,7 +152,7 @@ class BenchRun {
     }
     const Instant give_up = now() + kPatience;
     while (!is_complete() && now() < give_up && !interrupted()) {
-      turn(std::chrono::milliseconds(5));
+      turn(kTurnMax);
     }
     return measured_;
   }
@@ -163,22 +199,23 @@ class BenchRun {
     if (refused != 0) ++measured_.failed;
   }
 
-  // Takes what has come. With more than a millisecond to spare it waits for records, else it does
-  // not give up the core.
+  // Takes what has come, then waits until more comes or `spare` is over.
   void turn(Duration spare) {
-    rd_kafka_poll(producer_.get(), 0);
-    const int wait_ms = spare > std::chrono::milliseconds(2) ? 1 : 0;
-    for (int taken = 0; taken < 1000; ++taken) {
-      MessageHandle message(rd_kafka_consume_queue(queue_.get(), taken == 0 ? wait_ms : 0));
-      if (!message) return;
+    int taken = rd_kafka_poll(producer_.get(), 0);
+    for (int i = 0; i < kRecordsPerTurn; ++i) {
+      MessageHandle message(rd_kafka_consume_queue(queue_.get(), 0));
+      if (!message) break;
+      ++taken;
       if (message->err != RD_KAFKA_RESP_ERR_NO_ERROR) continue;
       ++measured_.received;
       add_since(measured_, measured_.end_to_end, stamp_of(*message));
     }
+    if (taken == 0 && spare > Duration(0)) wake_.wait(std::min<Duration>(spare, kTurnMax));
   }
 
   const BenchOptions& options_;
   std::string payload_;
+  WakeUp wake_;
   Measured measured_;
   ClientHandle producer_;
   ClientHandle consumer_;
@@ -207,7 +244,7 @@ struct BenchCommand {
     BenchRun bench(options);
     if (const auto prepared = bench.prepare(); !prepared) return finish(prepared);
     const Measured& measured = bench.run();
-    Table table({"latency_us", "records", "p50", "p90", "p99", "p99_9", "max"});
+    Table table({"latency_us", "records", "p50", "p90", "p99", "p99.9", "max"});
     add_row(table, "acknowledged", measured.acknowledged);
     add_row(table, "end to end", measured.end_to_end);
     if (format == OutputFormat::table) {

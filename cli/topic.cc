@@ -145,10 +145,11 @@ struct ListCommand : TopicCommand {
         continue;
       const std::size_t replicas =
           topic.partitions.empty() ? 0 : topic.partitions.front().replica_nodes.size();
+      if (names_only) fmt::print("{}\n", name);
       table.add(
           {name, topic.partitions.size(), replicas, topic.is_internal, topic.topic_id.to_string()});
     }
-    table.print(format);
+    if (!names_only) table.print(format);
     return outcome.exit();
   }
 };

@@ -74,7 +74,10 @@ bool BrokerRegistry::alive(const Session& session, Instant now) const {
 }
 
 void BrokerRegistry::start_sessions(const MetadataImage& image, Instant now) {
-  image.brokers.for_each([&](BrokerId id, const BrokerImage&) { sessions_[id].heard_of = now; });
+  image.brokers.for_each([&](BrokerId id, const BrokerImage& broker) {
+    // An epoch is the offset of the registration that began it.
+    sessions_[id] = {.heard_of = now, .registered_at = Offset(broker.epoch.value())};
+  });
 }
 
 RegisterBrokerResult BrokerRegistry::register_broker(const MetadataImage& image,

@@ -69,9 +69,9 @@ struct ControllerMachine::Decide {
   }
 };
 
-ControllerMachine::ControllerMachine(ControllerOptions options, SharedImage base,
+ControllerMachine::ControllerMachine(ControllerOptions options, ImageBuilder state,
                                      std::uint64_t seed)
-    : options_(std::move(options)), builder_(std::move(base)), registry_(options_), prng_(seed) {
+    : options_(std::move(options)), builder_(std::move(state)), registry_(options_), prng_(seed) {
   rebuild_collisions();
 }
 

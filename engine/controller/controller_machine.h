@@ -24,8 +24,9 @@ namespace millrace::engine {
 
 class ControllerMachine {
  public:
-  // `seed` for topic ids and placement. `base`: the image to start from, with the cluster's id.
-  ControllerMachine(ControllerOptions options, SharedImage base, std::uint64_t seed);
+  // `state`: what the log says up to where this machine takes over, with the cluster's id. `seed`
+  // for topic ids and placement.
+  ControllerMachine(ControllerOptions options, ImageBuilder state, std::uint64_t seed);
   ControllerMachine(const ControllerMachine&) = delete;
 
   // Decides. Records to append and the reply, if the input has one, go to `out`.

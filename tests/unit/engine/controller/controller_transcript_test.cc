@@ -70,10 +70,10 @@ class World {
   }
 
  private:
-  SharedImage identity() {
-    auto image = std::make_shared<MetadataImage>();
-    image->cluster_id = "cluster";
-    return image;
+  ImageBuilder identity() {
+    ImageBuilder builder;
+    builder.set_identity("cluster", BrokerId(1));
+    return builder;
   }
   void reset() { machine_ = std::make_unique<ControllerMachine>(options_, identity(), 1); }
   void start_over() {

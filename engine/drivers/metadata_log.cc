@@ -1,0 +1,244 @@
+#include "engine/drivers/metadata_log.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+
+#include "base/logging.h"
+#include "engine/log/format/batch_builder.h"
+#include "engine/log/format/control_record.h"
+#include "engine/metadata/topic_name.h"
+#include "engine/storage_format.h"
+#include "io/file.h"
+#include "io/reactor.h"
+
+namespace millrace::engine {
+namespace {
+
+constexpr std::string_view kPartFile = ".part";
+constexpr std::string_view kDeletedFile = ".deleted";
+
+bool is_leftover(std::string_view name) {
+  return name.find(".checkpoint") != std::string_view::npos &&
+         (name.ends_with(kPartFile) || name.ends_with(kDeletedFile) || name.ends_with(".tmp"));
+}
+
+std::vector<log::LeaderChange::Voter> to_voters(const std::vector<raft::ReplicaKey>& keys) {
+  std::vector<log::LeaderChange::Voter> voters;
+  for (const raft::ReplicaKey& key : keys) voters.push_back({.id = key.id, .directory_id = {}});
+  return voters;
+}
+
+log::LogOptions log_options(std::int64_t segment_bytes) {
+  log::LogOptions options;
+  options.segment_bytes = segment_bytes;
+  options.segment_ms = log::LogOptions::kNever;
+  // Only a snapshot lets records go.
+  options.deletes = false;
+  options.accept.max_message_bytes = std::size_t{16} << 20;
+  options.durability = log::Durability::replicated;  // flush() says when it is on disk
+  return options;
+}
+
+}  // namespace
+
+MetadataLog::MetadataLog(io::Proactor& proactor, Options options, std::string directory)
+    : proactor_(proactor), options_(std::move(options)), directory_(std::move(directory)) {}
+
+io::Task<Result<std::unique_ptr<MetadataLog>>> MetadataLog::open(io::Proactor& proactor,
+                                                                 Options options) {
+  std::string directory = fmt::format("{}/{}", options.parent_directory, kMetadataLogDirectory);
+  auto opened = std::unique_ptr<MetadataLog>(
+      new MetadataLog(proactor, std::move(options), std::move(directory)));
+  CO_TRY_DONE(opened->prepare_directory());
+  CO_TRY_DONE(opened->find_snapshots());
+  auto done = co_await opened->open_log();
+  if (!done) {
+    (void)co_await opened->close();
+    co_return fail(std::move(done).error());
+  }
+  co_return std::move(opened);
+}
+
+Result<void> MetadataLog::prepare_directory() {
+  const auto made = proactor_.make_directory(directory_);
+  if (!made && made.error() != Errc::already_exists) return made;
+  TRY_DONE(proactor_.sync_directory(options_.parent_directory));
+  const std::string metadata = directory_ + "/partition.metadata";
+  const auto present = io::read_small_file(proactor_, metadata);
+  if (present) return {};
+  if (present.error() != Errc::not_found) return fail(present.error());
+  return io::replace_small_file(
+      proactor_, metadata,
+      as_bytes(fmt::format("version: 0\ntopic_id: {}", kMetadataTopicId.to_string())));
+}
+
+Result<void> MetadataLog::find_snapshots() {
+  TRY(entries, proactor_.list(directory_));
+  for (const io::DirectoryEntry& entry : entries) {
+    if (is_leftover(entry.name))
+      TRY_DONE(proactor_.remove(fmt::format("{}/{}", directory_, entry.name)));
+    if (const auto name = parse_snapshot_file_name(entry.name)) {
+      snapshots_.push_back({.epoch = name->epoch, .end_offset = name->end_offset});
+    }
+  }
+  std::ranges::sort(snapshots_, {}, &raft::SnapshotId::end_offset);
+  return {};
+}
+
+io::Task<Result<void>> MetadataLog::open_log() {
+  shard_ = std::make_unique<log::LogShard>(proactor_, log::LogShardOptions{});
+  CO_TRY(opened, co_await shard_->open({.directory = directory_,
+                                        .topic = std::string(kMetadataTopicName),
+                                        .partition = PartitionIndex(0),
+                                        .topic_id = kMetadataTopicId},
+                                       log_options(options_.segment_bytes), nullptr));
+  log_ = std::move(opened);
+  CO_TRY_DONE(co_await shard_->start());
+  const auto latest = latest_snapshot();
+  if (latest && log_->end_offset() < latest->end_offset) {
+    // The snapshot was fetched or handed over; what the log still has is older than it.
+    LOG(warn, "metadata.log_behind_snapshot", "end_offset={} snapshot={}",
+        log_->end_offset().value(), latest->end_offset.value());
+    CO_TRY_DONE(co_await log_->truncate_fully_to(latest->end_offset));
+  }
+  const auto earliest = earliest_snapshot();
+  if (earliest && log_->log_start_offset() < earliest->end_offset) {
+    CO_TRY_DONE(log_->delete_records(earliest->end_offset));
+  }
+  recovered_end_ = log_->end_offset();
+  co_return Result<void>();
+}
+
+io::Task<Result<void>> MetadataLog::close() {
+  Result<void> closed;
+  if (log_ != nullptr) closed = co_await log_->close();
+  if (shard_ != nullptr) co_await shard_->stop();
+  log_.reset();
+  shard_.reset();
+  co_return closed;
+}
+
+// ---- LogView
+
+LeaderEpoch MetadataLog::last_epoch() const {
+  if (const LeaderEpoch epoch = log_->latest_epoch(); epoch >= LeaderEpoch(0)) return epoch;
+  const auto snapshot = latest_snapshot();
+  return snapshot ? snapshot->epoch : LeaderEpoch(0);
+}
+
+raft::EpochEnd MetadataLog::end_offset_for(LeaderEpoch epoch) const {
+  if (epoch >= last_epoch()) return {last_epoch(), log_->end_offset()};
+  const auto found = log_->end_offset_for(epoch);
+  if (!found || found->end_offset < start_offset()) return {epoch, start_offset()};
+  return {found->epoch, found->end_offset};
+}
+
+std::optional<raft::SnapshotId> MetadataLog::earliest_snapshot() const {
+  if (snapshots_.empty()) return std::nullopt;
+  return snapshots_.front();
+}
+
+std::optional<raft::SnapshotId> MetadataLog::latest_snapshot() const {
+  if (snapshots_.empty()) return std::nullopt;
+  return snapshots_.back();
+}
+
+// ---- Appends
+
+Result<void> MetadataLog::append_internal(Bytes batches, LeaderEpoch epoch) {
+  const WallTime now = proactor_.wall_now();
+  TRY_DONE(log_->stage_append_as_leader(
+      batches, {.leader_epoch = epoch, .now = now, .origin = log::AppendOrigin::internal}));
+  // At once: what was appended can be read, and the bytes are ours no longer.
+  return log_->write_staged();
+}
+
+Result<replication::AppendedRange> MetadataLog::append_as_leader(std::vector<std::byte> batches,
+                                                                 LeaderEpoch epoch) {
+  const Offset first = log_->end_offset();
+  TRY_DONE(append_internal(batches, epoch));
+  return replication::AppendedRange{
+      .first_offset = first, .end_offset = log_->end_offset(), .epoch = epoch};
+}
+
+Result<void> MetadataLog::append_leader_change(const raft::AppendLeaderChange& change) {
+  TRY_DONE(log_->begin_epoch(change.epoch));
+  const log::LeaderChange record{.version = 0,
+                                 .leader = options_.node_id,
+                                 .voters = to_voters(change.voters),
+                                 .granting_voters = to_voters(change.granting_voters)};
+  log::BatchBuilder builder({.leader_epoch = change.epoch, .control = true});
+  log::append_control(builder, proactor_.wall_now().ms, log::ControlType::leader_change,
+                      log::encode(record));
+  return append_internal(builder.finish(), change.epoch);
+}
+
+Result<void> MetadataLog::append_as_follower(std::vector<std::byte> batches) {
+  TRY_DONE(log_->stage_append_as_follower(batches, proactor_.wall_now()));
+  return log_->write_staged();
+}
+
+io::Task<Result<void>> MetadataLog::flush() {
+  co_return co_await log_->flush();
+}
+
+io::Task<Result<void>> MetadataLog::truncate(Offset end_offset) {
+  co_return co_await log_->truncate_to(end_offset);
+}
+
+io::Task<Result<std::vector<std::byte>>> MetadataLog::read(Offset from, std::size_t bytes_max) {
+  co_return co_await log_->read_bytes(
+      from, {.end = log_->written_end(), .bytes_max = bytes_max, .at_least_one_batch = true});
+}
+
+// ---- Snapshots
+
+std::string MetadataLog::snapshot_path(const raft::SnapshotId& id) const {
+  return fmt::format("{}/{}", directory_,
+                     snapshot_file_name({.end_offset = id.end_offset, .epoch = id.epoch}));
+}
+
+Result<SnapshotContents> MetadataLog::read_snapshot(const raft::SnapshotId& id) {
+  const std::string path = snapshot_path(id);
+  const auto bytes = io::read_small_file(proactor_, path, std::size_t{1} << 30);
+  if (!bytes) return fail(bytes.error().code, fmt::format("{}: {}", path, bytes.error().message));
+  auto contents = decode_snapshot(as_bytes(*bytes));
+  if (!contents)
+    return fail(contents.error().code, fmt::format("{}: {}", path, contents.error().message));
+  return contents;
+}
+
+io::Task<Result<void>> MetadataLog::write_snapshot(raft::SnapshotId id,
+                                                   std::vector<std::byte> bytes) {
+  const auto latest = latest_snapshot();
+  if (latest && latest->end_offset >= id.end_offset) co_return Result<void>();
+  const std::string path = snapshot_path(id);
+  const std::string part = path + std::string(kPartFile);
+  {
+    CO_TRY(file,
+           io::OpenFile::open(proactor_, part, {.write = true, .create = true, .truncate = true}));
+    CO_TRY_DONE(co_await io::write_all(proactor_, file->handle(), 0, bytes));
+    CO_TRY_DONE(co_await io::sync(proactor_, file->handle()));
+  }
+  CO_TRY_DONE(proactor_.rename(part, path));
+  CO_TRY_DONE(proactor_.sync_directory(directory_));
+  snapshots_.push_back(id);
+  co_return drop_before(id);
+}
+
+// Only after the snapshot is durable. The log's start moves before the older snapshots go, so that
+// at every moment a snapshot stands at or before the start.
+Result<void> MetadataLog::drop_before(const raft::SnapshotId& id) {
+  const WallTime now = proactor_.wall_now();
+  TRY_DONE(log_->roll(now));
+  TRY_DONE(log_->delete_records(id.end_offset));
+  TRY_DONE(log_->apply_retention(now, id.end_offset));
+  while (snapshots_.front() != id) {
+    TRY_DONE(proactor_.remove(snapshot_path(snapshots_.front())));
+    snapshots_.erase(snapshots_.begin());
+  }
+  return {};
+}
+
+}  // namespace millrace::engine

@@ -46,8 +46,11 @@ void Raft::step(const Input& input, const Environment& environment, Effects& out
 
 void Raft::act_until_quiet(Step& step) {
   // A lone voter goes from unattached to leader in three.
-  for (int changes = 0; !step.hold && act(step); ++changes)
+  for (int changes = 0; !step.hold && act(step); ++changes) {
     CHECK(changes < 8, "{}", to_string(role()));
+  }
+  // Once per step, so that what is passed through on the way disturbs nobody.
+  announce_if_changed(step);
 }
 
 bool Raft::act(Step& step) {
@@ -195,7 +198,6 @@ void Raft::transition(LeaderEpoch epoch, Role role, std::optional<ReplicaKey> vo
   epoch_ = epoch;
   role_ = std::move(role);
   persist_if_changed(step);
-  announce_if_changed(step);
   for (const auto& fetch : parked) {
     step.out.add(
         SendReply{fetch.request_number,

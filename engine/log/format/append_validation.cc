@@ -23,8 +23,13 @@ class RecordRules final : public RecordVisitor {
         earliest_(saturating(now.ms, -static_cast<__int128>(rules.timestamp_before_max_ms))),
         latest_(saturating(now.ms, rules.timestamp_after_max_ms)) {}
 
-  // Whether visiting could find anything that the bounds of the whole batch do not show.
-  bool wanted() const { return rules_.compacted || create_time_ || foreign_append_time_; }
+  // Whether some record is to be blamed, from what a scan of all of them has found.
+  bool broken_by(const RecordScan& scan) const {
+    if (rules_.compacted && scan.any_without_key) return true;
+    if (create_time_ && scan.max_timestamp > latest_) return true;
+    if (create_time_ && scan.min_timestamp < earliest_) return true;
+    return foreign_append_time_ && (!create_time_ || scan.any_without_timestamp);
+  }
   void visit(std::int32_t index, std::int64_t timestamp, bool has_key) override {
     if (rules_.compacted && !has_key) [[unlikely]] {
       return blame(index, "a compacted topic needs a key in every record");
@@ -121,8 +126,7 @@ Result<void> check_header(const RecordBatch& batch, const AppendRules& rules) {
 }
 
 Result<RecordScan> scan_batch(const RecordBatch& batch, const AppendRules& rules, Codecs& codecs,
-                              RecordRules& record_rules) {
-  RecordVisitor* const visitor = record_rules.wanted() ? &record_rules : nullptr;
+                              RecordVisitor* visitor) {
   if (*batch.codec() == Codec::none) return scan_records(batch, batch.payload(), visitor);
   TRY(reader, codecs.open(*batch.codec(), batch.payload(), rules.decompressed_bytes_max()));
   auto scan = scan_records(batch, *reader, visitor);
@@ -131,6 +135,18 @@ Result<RecordScan> scan_batch(const RecordBatch& batch, const AppendRules& rules
     return fail(Errc::malformed,
                 "the compressed records cannot be opened: " + scan.error().message);
   }
+  return scan;
+}
+
+// One walk over all records tells whether there is anything to blame; only then a second one finds
+// out whom.
+Result<RecordScan> scan_and_judge(const RecordBatch& batch, const AppendRules& rules, WallTime now,
+                                  AppendWorkspace& workspace) {
+  TRY(scan, scan_batch(batch, rules, workspace.codecs, nullptr));
+  RecordRules record_rules(batch, rules, now, workspace.record_errors);
+  if (!record_rules.broken_by(scan)) return scan;
+  TRY_DONE(scan_batch(batch, rules, workspace.codecs, &record_rules));
+  TRY_DONE(record_rules.verdict());
   return scan;
 }
 
@@ -184,9 +200,7 @@ Result<ValidatedBatch> validate_for_append(Bytes bytes, const AppendRules& rules
   workspace.record_errors.clear();
   TRY(batch, parse_only_batch(bytes, rules));
   TRY_DONE(check_header(batch, rules));
-  RecordRules record_rules(batch, rules, now, workspace.record_errors);
-  TRY(scan, scan_batch(batch, rules, workspace.codecs, record_rules));
-  TRY_DONE(record_rules.verdict());
+  TRY(scan, scan_and_judge(batch, rules, now, workspace));
 
   const Codec source = *batch.codec();
   Codec target = rules.compression.value_or(source);

@@ -83,8 +83,15 @@ class PieceCursor {
 
 template <class Cursor>
 bool read_varint(Cursor& cursor, std::int32_t& value) {
-  std::uint32_t raw = 0;
-  for (int shift = 0; shift < 35; shift += 7) {
+  // Most are one byte.
+  std::uint8_t first = 0;
+  if (!cursor.byte(first)) return false;
+  if (first < 0x80) [[likely]] {
+    value = unzigzag(std::uint32_t{first});
+    return true;
+  }
+  std::uint32_t raw = first & 0x7f;
+  for (int shift = 7; shift < 35; shift += 7) {
     std::uint8_t byte = 0;
     if (!cursor.byte(byte)) return false;
     raw |= static_cast<std::uint32_t>(byte & 0x7f) << shift;
@@ -98,8 +105,14 @@ bool read_varint(Cursor& cursor, std::int32_t& value) {
 
 template <class Cursor>
 bool read_varint(Cursor& cursor, std::int64_t& value) {
-  std::uint64_t raw = 0;
-  for (int shift = 0; shift < 70; shift += 7) {
+  std::uint8_t first = 0;
+  if (!cursor.byte(first)) return false;
+  if (first < 0x80) [[likely]] {
+    value = unzigzag(std::uint64_t{first});
+    return true;
+  }
+  std::uint64_t raw = first & 0x7f;
+  for (int shift = 7; shift < 70; shift += 7) {
     std::uint8_t byte = 0;
     if (!cursor.byte(byte)) return false;
     raw |= static_cast<std::uint64_t>(byte & 0x7f) << shift;
@@ -197,6 +210,12 @@ Result<RecordScan> scan(const RecordBatch& batch, Cursor& cursor, RecordVisitor*
       scan.max_timestamp = timestamp;
       scan.offset_delta_of_max_timestamp = index;
     }
+    if (timestamp == kNoTimestamp) {
+      scan.any_without_timestamp = true;
+    } else if (timestamp < scan.min_timestamp) {
+      scan.min_timestamp = timestamp;
+    }
+    scan.any_without_key |= !shape.has_key;
     if (shape.offset_delta != index) scan.deltas_consecutive = false;
     if (visitor != nullptr) visitor->visit(index, timestamp, shape.has_key);
   }

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <optional>
 #include <string_view>
 #include <vector>
@@ -83,11 +84,15 @@ struct RecordScan {
   // kNoTimestamp unless a record has a later one. Not the batch's: the records' own.
   std::int64_t max_timestamp = kNoTimestamp;
   std::int32_t offset_delta_of_max_timestamp = -1;
+  // Of the records that have a timestamp; above max_timestamp when none has.
+  std::int64_t min_timestamp = std::numeric_limits<std::int64_t>::max();
+  bool any_without_timestamp = false;
+  bool any_without_key = false;
   // Whether the records number themselves 0, 1, 2, ...
   bool deltas_consecutive = true;
 };
 
-// Told of each record by scan_records; says whether to go on.
+// Told of each record by scan_records, to find those to blame.
 class RecordVisitor {
  public:
   virtual void visit(std::int32_t index, std::int64_t timestamp, bool has_key) = 0;

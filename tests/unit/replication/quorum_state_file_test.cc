@@ -8,7 +8,9 @@
 namespace millrace::replication {
 namespace {
 
-raft::VoterSet voters() { return *raft::VoterSet::make({{BrokerId(1), {}}, {BrokerId(2), {}}}); }
+raft::VoterSet voters() {
+  return *raft::VoterSet::make({{BrokerId(1), {}}, {BrokerId(2), {}}});
+}
 
 TEST(QuorumStateFile, version_0_is_kafkas_text) {
   const raft::QuorumState state{LeaderEpoch(3), BrokerId(2), raft::ReplicaKey{BrokerId(1), {}}};
@@ -21,7 +23,8 @@ TEST(QuorumStateFile, version_0_is_kafkas_text) {
 
 TEST(QuorumStateFile, version_1_keeps_the_directory_of_the_vote) {
   const Uuid directory = *Uuid::parse("ERITFBUWFxgZGhscHR4fIA");
-  const raft::QuorumState state{LeaderEpoch(3), kNoBroker, raft::ReplicaKey{BrokerId(1), directory}};
+  const raft::QuorumState state{LeaderEpoch(3), kNoBroker,
+                                raft::ReplicaKey{BrokerId(1), directory}};
   const std::string text =
       R"({"leaderId":-1,"leaderEpoch":3,"votedId":1,"votedDirectoryId":"ERITFBUWFxgZGhscHR4fIA","data_version":1})";
   EXPECT_EQ(encode_quorum_state(state, 1, voters()), text);
@@ -29,12 +32,12 @@ TEST(QuorumStateFile, version_1_keeps_the_directory_of_the_vote) {
 }
 
 TEST(QuorumStateFile, damage_is_named_and_never_read_as_nothing_voted) {
-  for (const char* text : {"", "{", "[]", "{}", R"({"data_version":0})",
-                           R"({"leaderId":1,"data_version":0})",
-                           R"({"leaderId":"1","leaderEpoch":0,"data_version":0})",
-                           R"({"leaderId":1,"leaderEpoch":-1,"data_version":0})",
-                           R"({"leaderId":1,"leaderEpoch":99999999999,"data_version":0})",
-                           R"({"leaderId":1,"leaderEpoch":1,"votedId":1,"votedDirectoryId":"x","data_version":1})"}) {
+  for (const char* text :
+       {"", "{", "[]", "{}", R"({"data_version":0})", R"({"leaderId":1,"data_version":0})",
+        R"({"leaderId":"1","leaderEpoch":0,"data_version":0})",
+        R"({"leaderId":1,"leaderEpoch":-1,"data_version":0})",
+        R"({"leaderId":1,"leaderEpoch":99999999999,"data_version":0})",
+        R"({"leaderId":1,"leaderEpoch":1,"votedId":1,"votedDirectoryId":"x","data_version":1})"}) {
     EXPECT_EQ(decode_quorum_state(text).error(), Errc::malformed) << text;
   }
   EXPECT_EQ(decode_quorum_state(R"({"leaderId":1,"leaderEpoch":1,"data_version":2})").error(),

@@ -9,7 +9,7 @@ import subprocess
 from rig import kafka_jars, wire
 
 RECORDS = 60
-FIND_COORDINATOR = 10
+JOIN_GROUP = 11
 
 
 class Tools:
@@ -148,7 +148,7 @@ class Tools:
         """The tool reads as a group's member, so it needs a broker with group coordinators."""
         host, port = self.bootstrap.rsplit(":", 1)
         with wire.Connection(host, int(port)) as connection:
-            groups = FIND_COORDINATOR in connection.api_versions(0)[1]
+            groups = JOIN_GROUP in connection.api_versions(0)[1]
         if groups:
             self.report.run("tools/consumer_perf_test", self.consumer_perf_test)
         else:

@@ -6,6 +6,7 @@
 
 #include "base/check.h"
 #include "base/logging.h"
+#include "engine/controller/refusal.h"
 #include "engine/log/format/batch_builder.h"
 #include "engine/storage_format.h"
 
@@ -14,6 +15,24 @@ namespace {
 
 // Kafka's bound on a batch of the metadata log.
 constexpr std::size_t kBatchBytesMax = std::size_t{8} << 20;
+
+// Here not_leader is about the controller, not about a partition, so engine/api's table does not
+// fit.
+wire::ErrorCode refusal_code(Errc code) {
+  switch (code) {
+    case Errc::not_leader:
+    case Errc::closed:
+      return wire::ErrorCode::not_controller;
+    case Errc::too_large:
+      return wire::ErrorCode::policy_violation;
+    case Errc::disk_full:
+    case Errc::io_error:
+    case Errc::offline:
+      return wire::ErrorCode::kafka_storage_error;
+    default:
+      return wire::ErrorCode::unknown_server_error;
+  }
+}
 
 }  // namespace
 
@@ -35,7 +54,6 @@ io::Task<Result<void>> ControllerDriver::start() {
   options_.controller.bootstrap_records = std::move(bootstrap);
   CO_TRY(log,
          co_await MetadataLog::open(proactor_, {.parent_directory = options_.metadata_directory,
-                                                .node_id = options_.controller.node_id,
                                                 .segment_bytes = options_.segment_bytes}));
   log_ = std::move(log);
   follower_ = std::make_unique<MetadataFollower>(*log_, options_.cluster_id);
@@ -44,7 +62,7 @@ io::Task<Result<void>> ControllerDriver::start() {
   quorum_state_ = std::make_unique<replication::QuorumStateFile>(
       proactor_, log_->directory() + "/quorum-state", 0, voters);
   raft_ = std::make_unique<replication::RaftDriver>(
-      *log_, *quorum_state_, peers_, static_cast<replication::RaftListener&>(*this),
+      log_->replica(), *quorum_state_, peers_, static_cast<replication::RaftListener&>(*this),
       replication::RaftDriver::Options{
           .raft = {.self = {.id = options_.controller.node_id, .directory_id = {}},
                    .voters = voters,
@@ -148,13 +166,14 @@ io::Task<void> ControllerDriver::run() {
         fail_for_good(std::move(applied).error());
         co_return;
       }
-      CHECK(follower_->next_offset() > before, "committed up to {}, applied up to {} only", committed_.value(),
-            before.value());
+      CHECK(follower_->next_offset() > before, "committed up to {}, applied up to {} only",
+            committed_.value(), before.value());
       co_await publish();
       applied = co_await write_snapshot_if_due();
       // A snapshot can wait; the records are all in the log.
       if (!applied) LOG(warn, "metadata.snapshot_failed", "error={}", applied.error().message);
-    } else if (claimed_) {
+    } else if (claimed_ && raft_->raft().is_leader() && raft_->raft().epoch() == *claimed_ &&
+               follower_->next_offset() >= log_->end_offset()) {
       activate();
       co_await publish();
     } else {
@@ -242,8 +261,14 @@ Result<ControllerDriver::Decided> ControllerDriver::decide(ControllerEvent event
   if (machine_ == nullptr) return fail(Errc::not_leader, "this node's controller is not active");
   machine_->step({std::move(event), log_->end_offset()}, io::Reactor::current().now(), effects_);
   if (auto appended = append(std::exchange(effects_.records, {}), effects_.atomic); !appended) {
-    // Refused as a whole: the machine has not changed. Anything else leaves it ahead of the log.
-    if (appended.error() != Errc::too_large) resign();
+    // Refused as a whole: the machine has not changed. Anything else may leave it ahead of the log:
+    // the next one is made from that.
+    if (appended.error() != Errc::too_large) {
+      const LeaderEpoch epoch = epoch_;
+      resign();
+      claimed_ = epoch;
+      wake_.notify_all();
+    }
     return fail(std::move(appended).error());
   }
   set_timer(effects_.wake_at);
@@ -269,10 +294,11 @@ io::Task<Result<ControllerDriver::Decided>> ControllerDriver::decide_and_wait(
   co_return std::move(decided);
 }
 
-template <class Kind>
-io::Task<Result<Kind>> ControllerDriver::ask(ControllerEvent event) {
-  CO_TRY(decided, co_await decide_and_wait(std::move(event)));
-  co_return std::move(std::get<Kind>(*decided.reply));
+io::Task<ControllerReply> ControllerDriver::ask(ControllerEvent event) {
+  // Copied: what is asked goes to the machine, and is looked at again only when it did not answer.
+  auto decided = co_await decide_and_wait(event);
+  if (decided) co_return std::move(*decided->reply);
+  co_return refuse(event, refusal_code(decided.error().code), decided.error().message);
 }
 
 void ControllerDriver::set_timer(std::optional<Instant> when) {
@@ -293,79 +319,39 @@ void ControllerDriver::on_timer() {
   if (!decided) LOG(warn, "controller.tick_failed", "error={}", decided.error().message);
 }
 
-// ---- Questions
-
-ControllerDriver::Answer<wire::CreateTopicsResponse> ControllerDriver::create_topics(
-    const wire::CreateTopicsRequest& request) {
-  co_return co_await ask<Reply<wire::CreateTopicsResponse>>(&request);
-}
-
-ControllerDriver::Answer<wire::DeleteTopicsResponse> ControllerDriver::delete_topics(
-    const wire::DeleteTopicsRequest& request) {
-  co_return co_await ask<Reply<wire::DeleteTopicsResponse>>(&request);
-}
-
-ControllerDriver::Answer<wire::CreatePartitionsResponse> ControllerDriver::create_partitions(
-    const wire::CreatePartitionsRequest& request) {
-  co_return co_await ask<Reply<wire::CreatePartitionsResponse>>(&request);
-}
-
-ControllerDriver::Answer<wire::IncrementalAlterConfigsResponse>
-ControllerDriver::incremental_alter_configs(const wire::IncrementalAlterConfigsRequest& request) {
-  co_return co_await ask<Reply<wire::IncrementalAlterConfigsResponse>>(&request);
-}
-
-ControllerDriver::Answer<wire::AlterConfigsResponse> ControllerDriver::alter_configs(
-    const wire::AlterConfigsRequest& request) {
-  co_return co_await ask<Reply<wire::AlterConfigsResponse>>(&request);
-}
-
-ControllerDriver::Answer<wire::UpdateFeaturesResponse> ControllerDriver::update_features(
-    const wire::UpdateFeaturesRequest& request) {
-  co_return co_await ask<Reply<wire::UpdateFeaturesResponse>>(&request);
-}
-
-io::Task<Result<ProducerIdBlock>> ControllerDriver::allocate_producer_ids(
-    AllocateProducerIds question) {
-  co_return co_await ask<ProducerIdBlock>(question);
-}
-
-io::Task<Result<RegisterBrokerResult>> ControllerDriver::register_broker(RegisterBroker question) {
-  co_return co_await ask<RegisterBrokerResult>(std::move(question));
-}
-
-io::Task<Result<BrokerHeartbeatResult>> ControllerDriver::heartbeat(BrokerHeartbeat question) {
-  co_return co_await ask<BrokerHeartbeatResult>(std::move(question));
-}
+// ---- The broker of this node
 
 io::Task<Result<BrokerEpoch>> ControllerDriver::join(RegisterBroker question) {
-  CO_TRY(registered, co_await register_broker(std::move(question)));
-  if (registered.error != wire::ErrorCode::none)
+  const auto reply = co_await ask(std::move(question));
+  const auto& registered = std::get<RegisterBrokerResult>(reply);
+  if (registered.error != wire::ErrorCode::none) {
     co_return fail(Errc::invalid_argument, registered.message);
+  }
   co_return registered.epoch;
 }
 
+io::Task<BrokerHeartbeatResult> ControllerDriver::beat(BrokerEpoch epoch, bool want_shutdown) {
+  const auto reply = co_await ask(BrokerHeartbeat{.id = options_.controller.node_id,
+                                                  .epoch = epoch,
+                                                  .metadata_offset = image_->position.offset,
+                                                  .want_shutdown = want_shutdown});
+  co_return std::get<BrokerHeartbeatResult>(reply);
+}
+
 io::Task<Result<void>> ControllerDriver::unfence(BrokerEpoch epoch) {
-  CO_TRY(beat, co_await heartbeat({.id = options_.controller.node_id,
-                                   .epoch = epoch,
-                                   .metadata_offset = image_->position.offset}));
-  if (beat.error != wire::ErrorCode::none || beat.is_fenced) {
-    co_return fail(Errc::invalid_argument,
-                   fmt::format("the controller does not unfence this broker: {}",
-                               wire::error_name(beat.error)));
-  }
-  co_return Result<void>();
+  const auto answer = co_await beat(epoch, false);
+  if (answer.error == wire::ErrorCode::none && !answer.is_fenced) co_return Result<void>();
+  co_return fail(Errc::invalid_argument,
+                 fmt::format("the controller does not unfence this broker: {}",
+                             wire::error_name(answer.error)));
 }
 
 io::Task<Result<void>> ControllerDriver::leave(BrokerEpoch epoch) {
   // The first takes its partitions away, the second finds that nothing is left to wait for.
   for (int attempt = 0; attempt < 3; ++attempt) {
-    CO_TRY(beat, co_await heartbeat({.id = options_.controller.node_id,
-                                     .epoch = epoch,
-                                     .metadata_offset = image_->position.offset,
-                                     .want_shutdown = true}));
-    if (beat.error != wire::ErrorCode::none) break;
-    if (beat.should_shut_down) co_return Result<void>();
+    const auto answer = co_await beat(epoch, true);
+    if (answer.error != wire::ErrorCode::none) break;
+    if (answer.should_shut_down) co_return Result<void>();
   }
   co_return fail(Errc::invalid_argument, "the controller does not let this broker go");
 }

@@ -85,22 +85,12 @@ class ControllerDriver final : private replication::RaftListener {
   const std::optional<Error>& failure() const { return failure_; }
   QuorumDescription describe_quorum() const;
 
-  // ---- Questions. A refusal by the controller is in the reply. Errors: not_leader (this node's
-  // controller is not active, or ceased to be while the question waited: it may or may not have
-  // been done), closed, too_large, what the log failed with.
-  template <class Response>
-  using Answer = io::Task<Result<Reply<Response>>>;
-  Answer<wire::CreateTopicsResponse> create_topics(const wire::CreateTopicsRequest& request);
-  Answer<wire::DeleteTopicsResponse> delete_topics(const wire::DeleteTopicsRequest& request);
-  Answer<wire::CreatePartitionsResponse> create_partitions(
-      const wire::CreatePartitionsRequest& request);
-  Answer<wire::IncrementalAlterConfigsResponse> incremental_alter_configs(
-      const wire::IncrementalAlterConfigsRequest& request);
-  Answer<wire::AlterConfigsResponse> alter_configs(const wire::AlterConfigsRequest& request);
-  Answer<wire::UpdateFeaturesResponse> update_features(const wire::UpdateFeaturesRequest& request);
-  io::Task<Result<ProducerIdBlock>> allocate_producer_ids(AllocateProducerIds question);
-  io::Task<Result<RegisterBrokerResult>> register_broker(RegisterBroker question);
-  io::Task<Result<BrokerHeartbeatResult>> heartbeat(BrokerHeartbeat question);
+  // The controller's answer to a question (controller_input.h), given once what it wrote is
+  // committed and published. What the event points to must live until then. Where nothing was
+  // decided the answer says so for all that was asked: NOT_CONTROLLER (this node's controller is
+  // not active, or ceased to be while the question waited: it may or may not have been done),
+  // KAFKA_STORAGE_ERROR, POLICY_VIOLATION (too much at once).
+  io::Task<ControllerReply> ask(ControllerEvent event);
 
   // ---- The broker of this node. Its process is this one, so its session never ends while this
   // runs. Registers; it is fenced: its partitions have no leader yet. Errors: also invalid_argument
@@ -126,8 +116,7 @@ class ControllerDriver final : private replication::RaftListener {
   Result<Decided> decide(ControllerEvent event);
   Result<void> append(std::vector<VersionedRecord> records, bool atomic);
   io::Task<Result<Decided>> decide_and_wait(ControllerEvent event);
-  template <class Kind>
-  io::Task<Result<Kind>> ask(ControllerEvent event);
+  io::Task<BrokerHeartbeatResult> beat(BrokerEpoch epoch, bool want_shutdown);
 
   io::Task<void> run();
   io::Task<Result<void>> apply_committed();

@@ -5,8 +5,6 @@
 #include <algorithm>
 
 #include "base/logging.h"
-#include "engine/log/format/batch_builder.h"
-#include "engine/log/format/control_record.h"
 #include "engine/metadata/topic_name.h"
 #include "engine/storage_format.h"
 #include "io/file.h"
@@ -23,12 +21,6 @@ bool is_leftover(std::string_view name) {
          (name.ends_with(kPartFile) || name.ends_with(kDeletedFile) || name.ends_with(".tmp"));
 }
 
-std::vector<log::LeaderChange::Voter> to_voters(const std::vector<raft::ReplicaKey>& keys) {
-  std::vector<log::LeaderChange::Voter> voters;
-  for (const raft::ReplicaKey& key : keys) voters.push_back({.id = key.id, .directory_id = {}});
-  return voters;
-}
-
 log::LogOptions log_options(std::int64_t segment_bytes) {
   log::LogOptions options;
   options.segment_bytes = segment_bytes;
@@ -36,7 +28,7 @@ log::LogOptions log_options(std::int64_t segment_bytes) {
   // Only a snapshot lets records go.
   options.deletes = false;
   options.accept.max_message_bytes = std::size_t{16} << 20;
-  options.durability = log::Durability::replicated;  // flush() says when it is on disk
+  options.durability = log::Durability::fsync;
   return options;
 }
 
@@ -102,41 +94,23 @@ io::Task<Result<void>> MetadataLog::open_log() {
         log_->end_offset().value(), latest->end_offset.value());
     CO_TRY_DONE(co_await log_->truncate_fully_to(latest->end_offset));
   }
-  const auto earliest = earliest_snapshot();
-  if (earliest && log_->log_start_offset() < earliest->end_offset) {
-    CO_TRY_DONE(log_->delete_records(earliest->end_offset));
+  if (!snapshots_.empty() && log_->log_start_offset() < snapshots_.front().end_offset) {
+    CO_TRY_DONE(log_->delete_records(snapshots_.front().end_offset));
   }
-  recovered_end_ = log_->end_offset();
+  replica_ = std::make_unique<PartitionReplicaLog>(*log_, proactor_);
+  note_snapshots();
   co_return Result<void>();
 }
 
 io::Task<Result<void>> MetadataLog::close() {
   Result<void> closed;
+  if (replica_ != nullptr) co_await replica_->stop();
   if (log_ != nullptr) closed = co_await log_->close();
   if (shard_ != nullptr) co_await shard_->stop();
+  replica_.reset();
   log_.reset();
   shard_.reset();
   co_return closed;
-}
-
-// ---- LogView
-
-LeaderEpoch MetadataLog::last_epoch() const {
-  if (const LeaderEpoch epoch = log_->latest_epoch(); epoch >= LeaderEpoch(0)) return epoch;
-  const auto snapshot = latest_snapshot();
-  return snapshot ? snapshot->epoch : LeaderEpoch(0);
-}
-
-raft::EpochEnd MetadataLog::end_offset_for(LeaderEpoch epoch) const {
-  if (epoch >= last_epoch()) return {last_epoch(), log_->end_offset()};
-  const auto found = log_->end_offset_for(epoch);
-  if (!found || found->end_offset < start_offset()) return {epoch, start_offset()};
-  return {found->epoch, found->end_offset};
-}
-
-std::optional<raft::SnapshotId> MetadataLog::earliest_snapshot() const {
-  if (snapshots_.empty()) return std::nullopt;
-  return snapshots_.front();
 }
 
 std::optional<raft::SnapshotId> MetadataLog::latest_snapshot() const {
@@ -144,52 +118,8 @@ std::optional<raft::SnapshotId> MetadataLog::latest_snapshot() const {
   return snapshots_.back();
 }
 
-// ---- Appends
-
-Result<void> MetadataLog::append_internal(Bytes batches, LeaderEpoch epoch) {
-  const WallTime now = proactor_.wall_now();
-  TRY_DONE(log_->stage_append_as_leader(
-      batches, {.leader_epoch = epoch, .now = now, .origin = log::AppendOrigin::internal}));
-  // At once: what was appended can be read, and the bytes are ours no longer.
-  return log_->write_staged();
-}
-
-Result<replication::AppendedRange> MetadataLog::append_as_leader(std::vector<std::byte> batches,
-                                                                 LeaderEpoch epoch) {
-  const Offset first = log_->end_offset();
-  TRY_DONE(append_internal(batches, epoch));
-  return replication::AppendedRange{
-      .first_offset = first, .end_offset = log_->end_offset(), .epoch = epoch};
-}
-
-Result<void> MetadataLog::append_leader_change(const raft::AppendLeaderChange& change) {
-  TRY_DONE(log_->begin_epoch(change.epoch));
-  const log::LeaderChange record{.version = 0,
-                                 .leader = options_.node_id,
-                                 .voters = to_voters(change.voters),
-                                 .granting_voters = to_voters(change.granting_voters)};
-  log::BatchBuilder builder({.leader_epoch = change.epoch, .control = true});
-  log::append_control(builder, proactor_.wall_now().ms, log::ControlType::leader_change,
-                      log::encode(record));
-  return append_internal(builder.finish(), change.epoch);
-}
-
-Result<void> MetadataLog::append_as_follower(std::vector<std::byte> batches) {
-  TRY_DONE(log_->stage_append_as_follower(batches, proactor_.wall_now()));
-  return log_->write_staged();
-}
-
-io::Task<Result<void>> MetadataLog::flush() {
-  co_return co_await log_->flush();
-}
-
-io::Task<Result<void>> MetadataLog::truncate(Offset end_offset) {
-  co_return co_await log_->truncate_to(end_offset);
-}
-
-io::Task<Result<std::vector<std::byte>>> MetadataLog::read(Offset from, std::size_t bytes_max) {
-  co_return co_await log_->read_bytes(
-      from, {.end = log_->written_end(), .bytes_max = bytes_max, .at_least_one_batch = true});
+void MetadataLog::note_snapshots() {
+  if (!snapshots_.empty()) replica_->set_snapshots(snapshots_.front(), snapshots_.back());
 }
 
 // ---- Snapshots
@@ -224,6 +154,7 @@ io::Task<Result<void>> MetadataLog::write_snapshot(raft::SnapshotId id,
   CO_TRY_DONE(proactor_.rename(part, path));
   CO_TRY_DONE(proactor_.sync_directory(directory_));
   snapshots_.push_back(id);
+  note_snapshots();
   co_return drop_before(id);
 }
 
@@ -238,6 +169,7 @@ Result<void> MetadataLog::drop_before(const raft::SnapshotId& id) {
     TRY_DONE(proactor_.remove(snapshot_path(snapshots_.front())));
     snapshots_.erase(snapshots_.begin());
   }
+  note_snapshots();
   return {};
 }
 

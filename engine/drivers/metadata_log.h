@@ -1,5 +1,5 @@
 // MetadataLog: `__cluster_metadata-0`, the log that the quorum agrees on, and its snapshots beside
-// it. It is replication's ReplicaLog port over an engine/log Log.
+// it.
 //
 // Shard:     the controller's.
 // Lifetime:  open(), then close() must have completed before destruction.
@@ -17,18 +17,18 @@
 #include "engine/drivers/snapshot_file.h"
 #include "engine/log/log.h"
 #include "engine/log/log_shard.h"
+#include "engine/partition/replica_log.h"
 #include "io/proactor.h"
 #include "io/task.h"
 #include "replication/ports.h"
 
 namespace millrace::engine {
 
-class MetadataLog final : public replication::ReplicaLog {
+class MetadataLog {
  public:
   struct Options {
     // metadata.log.dir, or the first of log.dirs; the log's own directory is made in it.
     std::string parent_directory;
-    BrokerId node_id;
     std::int64_t segment_bytes = std::int64_t{1} << 30;  // metadata.log.segment.bytes
   };
   // Opens what is there, cut off behind the last whole batch. Errors: those of the log.
@@ -37,26 +37,16 @@ class MetadataLog final : public replication::ReplicaLog {
   io::Task<Result<void>> close();
 
   const std::string& directory() const { return directory_; }
-  Offset recovered_end_offset() const { return recovered_end_; }
 
-  // ---- LogView
-  Offset start_offset() const override { return log_->log_start_offset(); }
-  Offset end_offset() const override { return log_->end_offset(); }
-  LeaderEpoch last_epoch() const override;
-  raft::EpochEnd end_offset_for(LeaderEpoch epoch) const override;
-  std::optional<raft::SnapshotId> earliest_snapshot() const override;
-  std::optional<raft::SnapshotId> latest_snapshot() const override;
-
-  // ---- ReplicaLog
-  Result<replication::AppendedRange> append_as_leader(std::vector<std::byte> batches,
-                                                      LeaderEpoch epoch) override;
-  Result<void> append_leader_change(const raft::AppendLeaderChange& change) override;
-  Result<void> append_as_follower(std::vector<std::byte> batches) override;
-  io::Task<Result<void>> flush() override;
-  io::Task<Result<void>> truncate(Offset end_offset) override;
-  io::Task<Result<std::vector<std::byte>>> read(Offset from, std::size_t bytes_max) override;
+  // What the quorum replicates.
+  replication::ReplicaLog& replica() { return *replica_; }
+  Offset end_offset() const { return log_->end_offset(); }
+  io::Task<Result<std::vector<std::byte>>> read(Offset from, std::size_t bytes_max) {
+    return replica_->read(from, bytes_max);
+  }
 
   // ---- Snapshots
+  std::optional<raft::SnapshotId> latest_snapshot() const;
   // Errors: not_found, those of decode_snapshot.
   Result<SnapshotContents> read_snapshot(const raft::SnapshotId& id);
   // Makes the snapshot durable, then drops those before it, and the records it contains as far as
@@ -68,7 +58,7 @@ class MetadataLog final : public replication::ReplicaLog {
   Result<void> prepare_directory();
   io::Task<Result<void>> open_log();
   Result<void> find_snapshots();
-  Result<void> append_internal(Bytes batches, LeaderEpoch epoch);
+  void note_snapshots();
   std::string snapshot_path(const raft::SnapshotId& id) const;
   Result<void> drop_before(const raft::SnapshotId& id);
 
@@ -77,8 +67,8 @@ class MetadataLog final : public replication::ReplicaLog {
   std::string directory_;
   std::unique_ptr<log::LogShard> shard_;
   std::unique_ptr<log::Log> log_;
+  std::unique_ptr<PartitionReplicaLog> replica_;
   std::vector<raft::SnapshotId> snapshots_;  // oldest first
-  Offset recovered_end_{0};
 };
 
 }  // namespace millrace::engine

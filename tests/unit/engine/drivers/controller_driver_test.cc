@@ -62,6 +62,10 @@ class Node {
     const auto unfenced = world_.run(reactor_, driver->unfence(*epoch));
     ASSERT_TRUE(unfenced) << unfenced.error().message;
   }
+  void wait(Duration duration) {
+    const Instant until = world_.now() + duration;
+    world_.run_until([&] { return world_.now() >= until; }, duration * 2);
+  }
   void stop() {
     (void)world_.run(reactor_, driver->stop());
     driver.reset();
@@ -69,8 +73,8 @@ class Node {
   wire::ErrorCode create(const std::string& name, std::int32_t partitions = 1) {
     wire::CreateTopicsRequest request;
     request.topics.push_back({.name = name, .num_partitions = partitions, .replication_factor = 1});
-    const auto reply = world_.run(reactor_, driver->create_topics(request));
-    return reply ? reply->response.topics.at(0).error_code : wire::ErrorCode::unknown_server_error;
+    const auto reply = world_.run(reactor_, driver->ask(&request));
+    return std::get<Reply<wire::CreateTopicsResponse>>(reply).response.topics.at(0).error_code;
   }
   RegisterBroker registration() {
     return {.id = BrokerId(1),
@@ -265,16 +269,37 @@ TEST_F(ControllerDriverTest, many_partitions_are_several_batches_and_survive) {
   node.stop();
 }
 
-TEST_F(ControllerDriverTest, a_failed_sync_answers_nobody_and_stops_the_controller) {
+TEST_F(ControllerDriverTest, a_failed_sync_grants_nothing_and_stops_the_controller) {
   Node node(world_, disk_, "a");
   node.format();
   ASSERT_TRUE(node.start());
   node.join();
   disk_.faults.sync_error_one_in = 1;
-  EXPECT_EQ(node.create("foo"), wire::ErrorCode::unknown_server_error);
+  EXPECT_EQ(node.create("foo"), wire::ErrorCode::kafka_storage_error);
   EXPECT_EQ(node.failures, 1);
-  EXPECT_EQ(node.create("bar"), wire::ErrorCode::unknown_server_error);
+  EXPECT_EQ(node.create("bar"), wire::ErrorCode::kafka_storage_error);
   disk_.faults.sync_error_one_in = 0;
+  node.stop();
+}
+
+TEST_F(ControllerDriverTest, a_full_disk_refuses_and_once_there_is_room_topics_are_made_again) {
+  Node node(world_, disk_, "a");
+  node.format();
+  ASSERT_TRUE(node.start());
+  node.join();
+  ASSERT_EQ(node.create("before"), wire::ErrorCode::none);
+  disk_.set_capacity(disk_.used_bytes());
+  EXPECT_NE(node.create("full", 2000), wire::ErrorCode::none);
+  disk_.set_capacity(std::uint64_t{1} << 40);
+  wire::ErrorCode after{};
+  for (int attempt = 0; attempt < 50; ++attempt) {
+    after = node.create("after");
+    if (after == wire::ErrorCode::none) break;
+    node.wait(from_ms(100));
+  }
+  EXPECT_EQ(after, wire::ErrorCode::none);
+  EXPECT_EQ(node.failures, 0);
+  EXPECT_EQ(node.image().topics.find("full"), nullptr);
   node.stop();
 }
 

@@ -184,7 +184,7 @@ void Log::State::stage(Bytes bytes, const BatchSummary& summary, bool rebuilt) {
 void Log::State::at_turn_end() { (void)write_staged(); }
 
 Result<void> Log::State::write_staged() {
-  if (staged_batches.empty()) return {};
+  if (staged_batches.empty() || handing_over) return {};
   const auto room = static_cast<std::uint64_t>(options.segment_bytes);
   const std::uint64_t left = room > active().size() ? room - active().size() : 0;
   auto written = active().write(staged, staged_bytes, left);
@@ -204,7 +204,10 @@ Result<void> Log::State::write_staged() {
   refuse_until = {};
   shard.counters.bytes_appended += staged_bytes;
   shard.counters.batches_appended += staged_batches.size();
+  // A sync that starts from here writes what is staged, and this is written.
+  handing_over = true;
   after_write(from);
+  handing_over = false;
   clear_staged();
   return {};
 }

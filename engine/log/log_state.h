@@ -137,6 +137,8 @@ struct Log::State final : io::TurnHook, WriteAheadClient {
   std::vector<::iovec> staged;
   std::vector<BatchSummary> staged_batches;
   std::uint64_t staged_bytes = 0;
+  // What is staged was written and is about to be forgotten.
+  bool handing_over = false;
   // Batches that validation had to build anew.
   std::vector<std::vector<std::byte>> staged_owned;
   // What producers were like before this turn's appends, newest last.

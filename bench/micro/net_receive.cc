@@ -7,15 +7,8 @@
 // a small answer. `server` is net/transport with a handler that does as much. Both are driven by
 // the same thread over one loopback connection with `depth` requests outstanding.
 #include <fmt/core.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
-#include <sys/resource.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include <CLI/CLI.hpp>
-#include <cstdlib>
-#include <cstring>
 #include <functional>
 #include <future>
 #include <thread>
@@ -23,13 +16,13 @@
 
 #include "base/check.h"
 #include "base/crc32c.h"
+#include "bench/micro/loopback.h"
 #include "io/run.h"
 #include "io/shard.h"
-#include "net/transport/address.h"
 #include "net/transport/server.h"
 #include "net/transport/tcp_stack.h"
 
-namespace millrace {
+namespace millrace::bench {
 namespace {
 
 struct Settings {
@@ -40,53 +33,6 @@ struct Settings {
 };
 
 constexpr std::size_t kAnswerBytes = 32;
-
-double thread_cpu_seconds() {
-  ::rusage usage{};
-  ::getrusage(RUSAGE_THREAD, &usage);
-  const auto seconds = [](const ::timeval& time) {
-    return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) * 1e-6;
-  };
-  return seconds(usage.ru_utime) + seconds(usage.ru_stime);
-}
-
-// Page-aligned, and touched before it is used: both matter more than anything measured here.
-std::byte* make_buffer(std::size_t bytes) {
-  auto* memory = static_cast<std::byte*>(std::aligned_alloc(4096, (bytes + 4095) / 4096 * 4096));
-  CHECK(memory != nullptr);
-  std::memset(memory, 7, bytes);
-  return memory;
-}
-
-int connect_to(const net::Address& address) {
-  const auto target = net::to_socket_address(address);
-  const int socket = ::socket(target->family(), SOCK_STREAM | SOCK_CLOEXEC, 0);
-  CHECK(::connect(socket, target->get(), target->length) == 0);
-  const int on = 1;
-  ::setsockopt(socket, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-  ::setsockopt(socket, IPPROTO_TCP, TCP_CONGESTION, "cubic", 5);
-  return socket;
-}
-
-bool send_whole(int socket, const std::byte* bytes, std::size_t size) {
-  while (size > 0) {
-    const ssize_t sent = ::send(socket, bytes, size, MSG_NOSIGNAL);
-    if (sent <= 0) return false;
-    bytes += sent;
-    size -= static_cast<std::size_t>(sent);
-  }
-  return true;
-}
-
-bool receive_whole(int socket, std::byte* bytes, std::size_t size) {
-  while (size > 0) {
-    const ssize_t received = ::recv(socket, bytes, size, 0);
-    if (received <= 0) return false;
-    bytes += received;
-    size -= static_cast<std::size_t>(received);
-  }
-  return true;
-}
 
 // Keeps `depth` requests outstanding until `count` are answered.
 void drive(const Settings& settings, const net::Address& address, std::size_t count) {
@@ -118,15 +64,10 @@ struct Measured {
 };
 
 Measured serve_floor(const Settings& settings, std::promise<net::Address>& ready) {
-  const int listener = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  auto any = net::to_socket_address({.host = "127.0.0.1"});
-  CHECK(::bind(listener, any->get(), any->length) == 0);
-  CHECK(::listen(listener, 1) == 0);
-  CHECK(::getsockname(listener, any->get(), &any->length) == 0);
-  ready.set_value(net::from_socket_address(*any));
-  const int socket = ::accept(listener, nullptr, nullptr);
-  const int on = 1;
-  ::setsockopt(socket, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+  net::Address address;
+  const int listener = listen_somewhere(address);
+  ready.set_value(address);
+  const int socket = accept_one(listener);
   std::byte* buffer = make_buffer(settings.size);
   Measured measured;
   const double before = thread_cpu_seconds();
@@ -194,10 +135,10 @@ Measured measure(const Settings& settings, const Serve& serve, std::size_t count
 }
 
 }  // namespace
-}  // namespace millrace
+}  // namespace millrace::bench
 
 int main(int argc, char** argv) {
-  using namespace millrace;
+  using namespace millrace::bench;
   Settings settings;
   CLI::App app("CPU per GB received");
   app.add_option("--size", settings.size)->check(CLI::Range(1024, 16 << 20));

@@ -32,6 +32,18 @@ static_assert(kBurstBytesMin <= ReceiveBuffers::kSmallBytes);
 static_assert(kSharedFrameBytesMax <= kBurstBytesMax);
 static_assert(kSlicesPerSend <= kSlicesMax);
 
+// What the start of a frame that is none reminds of, for whoever reads the log.
+std::string_view other_protocol(ConstBytes received) {
+  const std::string_view start = as_text(received.first(std::min<std::size_t>(received.size(), 4)));
+  for (const std::string_view method : {"GET ", "POST", "PUT ", "HEAD", "OPTI", "DELE", "CONN"}) {
+    if (start == method) return ": HTTP on a port that speaks Kafka's protocol";
+  }
+  if (start.starts_with("\x16\x03")) {
+    return ": TLS on a plaintext port; set security.protocol=PLAINTEXT at the client";
+  }
+  return "";
+}
+
 }  // namespace
 
 Connection::Connection(ConnectionShare& share, std::unique_ptr<Stream> stream, ConnectionInfo info)
@@ -67,7 +79,8 @@ io::Task<void> Connection::read_requests() {
     switch (scan.state) {
       case wire::FrameScan::State::refused:
         write_soon();
-        refuse(wire::refusal_text(scan, share_.options.request_bytes_max));
+        refuse(wire::refusal_text(scan, share_.options.request_bytes_max) +
+               std::string(other_protocol(received)));
         co_return;
       case wire::FrameScan::State::need_more:
         write_soon();

@@ -203,18 +203,24 @@ io::Task<Result<std::unique_ptr<Stream>>> TcpStack::connect(const Address& addre
   CO_TRY(socket, make_socket(target.family()));
   set_flag(socket.get(), IPPROTO_TCP, TCP_NODELAY, 1);
   set_flag(socket.get(), SOL_SOCKET, SO_KEEPALIVE, 1);
-  Address peer = address;
-  if (::connect(socket.get(), target.get(), target.length) != 0) {
-    if (errno != EINPROGRESS) co_return fail(error_from_errno(errno, to_text(peer)));
-    co_await io::Operation([&](io::Completion& done) {
-      proactor_.poll(io::SocketHandle{socket.get()}, POLLOUT, done);
-    });
+  const bool connected = ::connect(socket.get(), target.get(), target.length) == 0;
+  const int refusal = connected ? 0 : errno;
+  if (!connected && refusal != EINPROGRESS) {
+    co_return fail(error_from_errno(refusal, to_text(address)));
+  }
+  // From here on the Proactor may know the socket, so it has to be the one that closes it.
+  const io::SocketHandle handle = socket.release();
+  auto stream = std::make_unique<TcpStream>(proactor_, handle, address);
+  if (!connected) {
+    co_await io::Operation([&](io::Completion& done) { proactor_.poll(handle, POLLOUT, done); });
     int error_number = 0;
     ::socklen_t length = sizeof error_number;
-    ::getsockopt(socket.get(), SOL_SOCKET, SO_ERROR, &error_number, &length);
-    if (error_number != 0) co_return fail(error_from_errno(error_number, to_text(peer)));
+    ::getsockopt(handle.value(), SOL_SOCKET, SO_ERROR, &error_number, &length);
+    if (error_number != 0) {
+      co_return fail(error_from_errno(error_number, to_text(stream->peer())));
+    }
   }
-  co_return std::make_unique<TcpStream>(proactor_, socket.release(), std::move(peer));
+  co_return std::move(stream);
 }
 
 }  // namespace millrace::net

@@ -161,6 +161,13 @@ TEST_P(Sockets, connecting_to_nobody_is_an_error) {
     listener->reset();
     const auto stream = co_await t.stack_.connect(address);
     EXPECT_FALSE(stream);
+    // What was refused leaves nothing behind that the next socket of that number could stumble
+    // over.
+    auto open = t.stack_.listen({.address = {.host = "127.0.0.1"}});
+    auto next = co_await t.stack_.connect((*open)->local());
+    EXPECT_TRUE(next);
+    auto accepted = co_await (*open)->accept();
+    EXPECT_TRUE(accepted);
   }(*this));
 }
 

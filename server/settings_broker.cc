@@ -84,7 +84,8 @@ constexpr Setting kSettings[] = {
             "Let a controller join the quorum by itself.")
         .accepted(kOneNode),
     list("controller.quorum.bootstrap.servers", "",
-         "Addresses at which the metadata quorum is found."),
+         "Addresses at which the metadata quorum is found.")
+        .accepted(kOneNode),
     integer("controller.quorum.election.backoff.max.ms", "1000",
             "Longest pause before a new election.")
         .within(at_least(0))
@@ -182,7 +183,8 @@ constexpr Setting kSettings[] = {
         .within(at_least(0)),
     integer("max.request.partition.size.limit", "2000",
             "Most partitions in one answer to DescribeTopicPartitions.")
-        .within(at_least(1)),
+        .within(at_least(1))
+        .accepted(kFixedPage),
     string("metadata.log.dir", kNull,
            "Directory of the metadata log; the first of log.dirs when it is not set."),
     long_integer("metadata.log.max.record.bytes.between.snapshots", "20971520",
@@ -190,7 +192,8 @@ constexpr Setting kSettings[] = {
         .within(at_least(1)),
     long_integer("metadata.log.max.snapshot.interval.ms", "3600000",
                  "Longest time between two snapshots of metadata; 0 for no limit.")
-        .within(at_least(0)),
+        .within(at_least(0))
+        .accepted(kSnapshotsBySize),
     integer("metadata.log.segment.bytes", "1073741824", "Segment size of the metadata log.")
         .within(at_least(8388608)),
     long_integer("metadata.log.segment.ms", "604800000",
@@ -198,11 +201,14 @@ constexpr Setting kSettings[] = {
         .accepted(kNoEffect),
     integer("metadata.max.idle.interval.ms", "500",
             "How often an idle controller writes a no-op record; 0 for never.")
-        .within(at_least(0)),
+        .within(at_least(0))
+        .accepted(kNothingToSay),
     long_integer("metadata.max.retention.bytes", "104857600",
-                 "Size of metadata log and snapshots above which old ones are removed."),
+                 "Size of metadata log and snapshots above which old ones are removed.")
+        .accepted(kNewestSnapshot),
     long_integer("metadata.max.retention.ms", "604800000",
-                 "Age at which old metadata logs and snapshots are removed."),
+                 "Age at which old metadata logs and snapshots are removed.")
+        .accepted(kNewestSnapshot),
     list("metric.reporters", "org.apache.kafka.common.metrics.JmxReporter",
          "Java classes that report metrics.")
         .accepted(kNoJvmMetrics)
@@ -260,7 +266,8 @@ constexpr Setting kSettings[] = {
             "How long a follower's fetch may wait at the leader.")
         .accepted(kOneNode),
     long_integer("replica.high.watermark.checkpoint.interval.ms", "5000",
-                 "Time between two writes of the high watermarks to disk."),
+                 "Time between two writes of the high watermarks to disk.")
+        .accepted(kCheckpointsTogether),
     long_integer("replica.lag.time.max.ms", "30000",
                  "How far a follower may fall behind before it leaves the in-sync replicas.")
         .accepted(kOneNode),

@@ -77,7 +77,8 @@ constexpr Setting kSettings[] = {
                  "Default of topics where log.flush.interval.ms is not set."),
     integer("log.flush.start.offset.checkpoint.interval.ms", "60000",
             "Time between two writes of the log start offsets.")
-        .within(at_least(0)),
+        .within(at_least(0))
+        .accepted(kCheckpointsTogether),
     integer("log.index.interval.bytes", "4096",
             "Default of topics: bytes of log between two entries of the offset index.")
         .within(at_least(0))
@@ -89,6 +90,7 @@ constexpr Setting kSettings[] = {
     long_integer("log.initial.task.delay.ms", "30000",
                  "Delay after the start before retention and flushing begin.")
         .within(at_least(0))
+        .accepted(kNoDelay)
         .internal(),
     long_integer("log.local.retention.bytes", "-2",
                  "Default of topics: bytes of a tiered partition kept here.")
@@ -170,6 +172,7 @@ constexpr Setting kSettings[] = {
     integer("producer.id.expiration.check.interval.ms", "600000",
             "Time between two looks for producers to forget.")
         .within(at_least(1))
+        .accepted(kProducersWithRetention)
         .internal(),
     integer("producer.id.expiration.ms", "86400000",
             "Forget the sequence numbers of a producer that was silent for so long.")

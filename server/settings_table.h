@@ -101,6 +101,17 @@ inline constexpr std::string_view kNoPurgatory =
 inline constexpr std::string_view kBounded =
     "requests do not queue for threads; millrace.memory.bytes bounds what waits";
 inline constexpr std::string_view kOneNode = "this version runs as a single node";
+inline constexpr std::string_view kFixedPage = "an answer holds at most 2000 partitions";
+inline constexpr std::string_view kSnapshotsBySize =
+    "snapshots are written by size alone (metadata.log.max.record.bytes.between.snapshots)";
+inline constexpr std::string_view kNewestSnapshot =
+    "the newest snapshot of metadata is kept, and what it contains is dropped";
+inline constexpr std::string_view kNothingToSay = "an idle controller writes nothing";
+inline constexpr std::string_view kCheckpointsTogether =
+    "all checkpoints are written together (log.flush.offset.checkpoint.interval.ms)";
+inline constexpr std::string_view kNoDelay = "the first look is one interval after the start";
+inline constexpr std::string_view kProducersWithRetention =
+    "old producers are forgotten when segments are looked at (log.retention.check.interval.ms)";
 inline constexpr std::string_view kNoJvmMetrics = "there are no Java metrics";
 inline constexpr std::string_view kNoTelemetry = "this version takes no metrics from clients";
 inline constexpr std::string_view kNoPlugins = "Millrace cannot load Java classes";

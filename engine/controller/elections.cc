@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "engine/controller/partition_change.h"
 #include "engine/metadata/topic_config.h"
 
 namespace millrace::engine {
@@ -24,17 +23,17 @@ Uuid directory_for_new_replica(const BrokerImage* broker) {
   return broker->directories.size() == 1 ? broker->directories.front() : kDirectoryUnassigned;
 }
 
-bool Elections::unclean_allowed(const TopicImage& topic) const {
+Election Elections::election_of(const TopicImage& topic) const {
   const auto resolved =
       resolve_topic_config({.topic = &image_.config(ConfigResource::topic(topic.name)),
                             .dynamic_default = &image_.config(ConfigResource::cluster_default()),
                             .static_broker = &static_broker_config_});
-  return resolved && resolved->unclean_leader_election;
+  return resolved && resolved->unclean_leader_election ? Election::unclean : Election::online;
 }
 
-void Elections::change(const TopicImage& topic, PartitionIndex index,
-                       const PartitionImage& partition, const Circumstances& circumstances,
-                       std::vector<VersionedRecord>& records) const {
+std::optional<VersionedRecord> Elections::change(const TopicImage& topic, PartitionIndex index,
+                                                 const PartitionImage& partition, Election election,
+                                                 const Circumstances& circumstances) const {
   const auto gone = [&](BrokerId id, const Uuid& directory) {
     if (id != circumstances.leaving) return false;
     return circumstances.offline == nullptr ||
@@ -48,46 +47,53 @@ void Elections::change(const TopicImage& topic, PartitionIndex index,
     if (id != circumstances.joining && !broker->active()) return false;
     return directory_online(*broker, partition.directory_of(id));
   };
-  auto record = change_partition(
+  return change_partition(
       {.topic_id = topic.id,
        .index = index,
        .current = partition,
-       .election = unclean_allowed(topic) ? Election::unclean : Election::online,
+       .election = election,
        .live = live,
        .isr = std::move(isr),
        .directory_for =
            [&](BrokerId id) { return directory_for_new_replica(image_.brokers.find(id)); },
        .metadata_version = image_.metadata_version()});
-  if (record) records.push_back(std::move(*record));
+}
+
+template <class Affected>
+void Elections::change_all(const Circumstances& circumstances, const Affected& affected,
+                           std::vector<VersionedRecord>& records) const {
+  image_.topics.for_each([&](const TopicImage& topic) {
+    std::optional<Election> election;  // what the topic's configuration says, asked once
+    topic.partitions.for_each([&](PartitionIndex index, const PartitionImage& partition) {
+      if (!affected(partition)) return;
+      if (!election) election = election_of(topic);
+      auto record = change(topic, index, partition, *election, circumstances);
+      if (record) records.push_back(std::move(*record));
+    });
+  });
 }
 
 void Elections::broker_leaves(BrokerId leaving, std::vector<VersionedRecord>& records) const {
-  image_.topics.for_each([&](const TopicImage& topic) {
-    topic.partitions.for_each([&](PartitionIndex index, const PartitionImage& partition) {
-      if (partition.leader != leaving && !partition.in_isr(leaving)) return;
-      change(topic, index, partition, {.leaving = leaving}, records);
-    });
-  });
+  const auto affected = [&](const PartitionImage& partition) {
+    return partition.leader == leaving || partition.in_isr(leaving);
+  };
+  change_all({.leaving = leaving}, affected, records);
 }
 
 void Elections::broker_joins(BrokerId joining, std::vector<VersionedRecord>& records) const {
-  image_.topics.for_each([&](const TopicImage& topic) {
-    topic.partitions.for_each([&](PartitionIndex index, const PartitionImage& partition) {
-      if (partition.leader != kNoBroker || !partition.has_replica(joining)) return;
-      change(topic, index, partition, {.joining = joining}, records);
-    });
-  });
+  const auto affected = [&](const PartitionImage& partition) {
+    return partition.leader == kNoBroker && partition.has_replica(joining);
+  };
+  change_all({.joining = joining}, affected, records);
 }
 
 void Elections::directories_fail(BrokerId broker, const std::vector<Uuid>& offline,
                                  std::vector<VersionedRecord>& records) const {
-  image_.topics.for_each([&](const TopicImage& topic) {
-    topic.partitions.for_each([&](PartitionIndex index, const PartitionImage& partition) {
-      if (partition.leader != broker && !partition.in_isr(broker)) return;
-      if (std::ranges::find(offline, partition.directory_of(broker)) == offline.end()) return;
-      change(topic, index, partition, {.leaving = broker, .offline = &offline}, records);
-    });
-  });
+  const auto affected = [&](const PartitionImage& partition) {
+    if (partition.leader != broker && !partition.in_isr(broker)) return false;
+    return std::ranges::find(offline, partition.directory_of(broker)) != offline.end();
+  };
+  change_all({.leaving = broker, .offline = &offline}, affected, records);
 }
 
 bool Elections::leads_any(BrokerId broker) const {

@@ -1,9 +1,11 @@
 // What a change of brokers means for partitions: who leads, and who is in the ISR.
 #pragma once
 
+#include <optional>
 #include <vector>
 
 #include "base/ids.h"
+#include "engine/controller/partition_change.h"
 #include "engine/metadata/configs.h"
 #include "engine/metadata/image.h"
 
@@ -27,9 +29,14 @@ class Elections {
 
  private:
   struct Circumstances;
-  void change(const TopicImage& topic, PartitionIndex index, const PartitionImage& partition,
-              const Circumstances& circumstances, std::vector<VersionedRecord>& records) const;
-  bool unclean_allowed(const TopicImage& topic) const;
+  // Changes every partition that `affected` picks.
+  template <class Affected>
+  void change_all(const Circumstances& circumstances, const Affected& affected,
+                  std::vector<VersionedRecord>& records) const;
+  std::optional<VersionedRecord> change(const TopicImage& topic, PartitionIndex index,
+                                        const PartitionImage& partition, Election election,
+                                        const Circumstances& circumstances) const;
+  Election election_of(const TopicImage& topic) const;
 
   const MetadataImage& image_;
   const ConfigValues& static_broker_config_;

@@ -2,6 +2,7 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "base/check.h"
@@ -15,6 +16,8 @@ namespace {
 
 // Kafka's bound on a batch of the metadata log.
 constexpr std::size_t kBatchBytesMax = std::size_t{8} << 20;
+
+constexpr std::size_t kSnapshotBytesMin = std::size_t{1} << 20;
 
 // Here not_leader is about the controller, not about a partition, so engine/api's table does not
 // fit.
@@ -169,13 +172,14 @@ io::Task<void> ControllerDriver::run() {
       CHECK(follower_->next_offset() > before, "committed up to {}, applied up to {} only",
             committed_.value(), before.value());
       co_await publish();
-      applied = co_await write_snapshot_if_due();
-      // A snapshot can wait; the records are all in the log.
-      if (!applied) LOG(warn, "metadata.snapshot_failed", "error={}", applied.error().message);
     } else if (claimed_ && raft_->raft().is_leader() && raft_->raft().epoch() == *claimed_ &&
                follower_->next_offset() >= log_->end_offset()) {
       activate();
       co_await publish();
+    } else if (snapshot_due()) {
+      const auto written = co_await write_snapshot();
+      // A snapshot can wait; the records are all in the log.
+      if (!written) LOG(warn, "metadata.snapshot_failed", "error={}", written.error().message);
     } else {
       co_await wake_.wait();
     }
@@ -206,16 +210,23 @@ io::Task<void> ControllerDriver::publish() {
   progress_.notify_all();
 }
 
-io::Task<Result<void>> ControllerDriver::write_snapshot_if_due() {
-  if (follower_->bytes_since_snapshot() < options_.snapshot_bytes ||
-      follower_->builder().in_transaction()) {
-    co_return Result<void>();
-  }
+// So that a start has little to replay: when the records since the last snapshot are twice its
+// size. Not before the start is over, which it would delay.
+bool ControllerDriver::snapshot_due() const {
+  if (machine_ == nullptr || follower_->builder().in_transaction()) return false;
+  const std::size_t enough =
+      std::min(options_.snapshot_bytes, std::max(kSnapshotBytesMin, 2 * last_snapshot_bytes_));
+  if (follower_->bytes_since_snapshot() < enough) return false;
+  const BrokerImage* own = image_->brokers.find(options_.controller.node_id);
+  return own != nullptr && own->active();
+}
+
+io::Task<Result<void>> ControllerDriver::write_snapshot() {
   auto snapshot = follower_->make_snapshot(proactor_.wall_now());
-  const std::size_t bytes = snapshot.bytes.size();
+  last_snapshot_bytes_ = snapshot.bytes.size();
   CO_TRY_DONE(co_await log_->write_snapshot(snapshot.id, std::move(snapshot.bytes)));
   LOG(info, "metadata.snapshot_written", "end_offset={} bytes={}", snapshot.id.end_offset.value(),
-      bytes);
+      last_snapshot_bytes_);
   co_return Result<void>();
 }
 

@@ -122,7 +122,8 @@ class ControllerDriver final : private replication::RaftListener {
   io::Task<Result<void>> apply_committed();
   Result<void> apply_written();
   io::Task<void> publish();
-  io::Task<Result<void>> write_snapshot_if_due();
+  bool snapshot_due() const;
+  io::Task<Result<void>> write_snapshot();
   void activate();
   void resign();
   void on_timer();
@@ -151,6 +152,7 @@ class ControllerDriver final : private replication::RaftListener {
   BrokerId known_leader_ = kNoBroker;
 
   SharedImage image_;
+  std::size_t last_snapshot_bytes_ = 0;
   io::Event wake_;      // for run()
   io::Event progress_;  // for those who wait for an image
   io::Timer timer_;

@@ -1,11 +1,29 @@
 #include "engine/log/batch_reader.h"
 
+#include <zlib.h>
+
 #include <algorithm>
 #include <limits>
 
 #include "io/file.h"
 
 namespace millrace::log {
+
+namespace {
+
+// Whether a whole message of format v0 or v1 stands there: offset, size, CRC-32 of what follows it, magic 0 or 1.
+bool is_old_message(ConstBytes bytes) {
+  constexpr std::size_t kPrefix = 12;
+  constexpr std::size_t kCovered = 16;
+  if (bytes.size() <= kCovered) return false;
+  const auto size = load_big_endian<std::int32_t>(bytes.data() + 8);
+  if (size <= 4 || static_cast<std::size_t>(size) > bytes.size() - kPrefix) return false;
+  const ConstBytes covered = bytes.subspan(kCovered, static_cast<std::size_t>(size) - 4);
+  const auto crc = ::crc32_z(0, reinterpret_cast<const unsigned char*>(covered.data()), covered.size());
+  return crc == load_big_endian<std::uint32_t>(bytes.data() + kPrefix);
+}
+
+}  // namespace
 
 void BatchReader::stop(std::string problem) {
   stopped_ = true;
@@ -45,7 +63,7 @@ io::Task<Result<std::vector<RecordBatch>>> BatchReader::next() {
         } else if (batch.error() == Errc::truncated && !size && rest.size() < left) {
           wanted = kChunkBytes;
         } else {
-          old_format_ = batch.error() == Errc::unsupported;
+          old_format_ = batch.error() == Errc::unsupported && is_old_message(rest);
           stop(batch.error().message);
         }
         break;

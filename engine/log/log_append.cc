@@ -184,7 +184,7 @@ void Log::State::stage(Bytes bytes, const BatchSummary& summary, bool rebuilt) {
 void Log::State::at_turn_end() { (void)write_staged(); }
 
 Result<void> Log::State::write_staged() {
-  if (staged_batches.empty() || handing_over) return {};
+  if (staged_batches.empty()) return {};
   const auto room = static_cast<std::uint64_t>(options.segment_bytes);
   const std::uint64_t left = room > active().size() ? room - active().size() : 0;
   auto written = active().write(staged, staged_bytes, left);
@@ -204,22 +204,18 @@ Result<void> Log::State::write_staged() {
   refuse_until = {};
   shard.counters.bytes_appended += staged_bytes;
   shard.counters.batches_appended += staged_batches.size();
-  // A sync that starts from here writes what is staged, and this is written.
-  handing_over = true;
-  after_write(from);
-  handing_over = false;
+  const bool gathered = !is_fsync() || to_write_ahead(from);
+  // Whatever comes next may come back here.
   clear_staged();
-  return {};
-}
-
-void Log::State::after_write(Offset from) {
-  if (is_fsync()) {
-    to_write_ahead(from);
-  } else {
-    stable_moved.notify_all();
+  if (!gathered) {
+    // Durable when the segments are. What follows must wait for that as well.
+    write_ahead_from = written_end;
+    start_sync();
   }
+  if (!is_fsync()) stable_moved.notify_all();
   written_moved.notify_all();
   start_write_back();
+  return {};
 }
 
 void Log::State::clear_staged() {
@@ -279,18 +275,15 @@ io::Task<void> Log::State::write_back(std::shared_ptr<const io::OpenFile> file, 
 
 // ---- Durability
 
-void Log::State::to_write_ahead(Offset from) {
+// False when there is none, or what is staged is too large for it.
+bool Log::State::to_write_ahead(Offset from) {
   WriteAhead* const ahead = shard.usable_write_ahead();
-  if (ahead == nullptr || staged_bytes > ahead->append_bytes_max()) {
-    // Too large, or none: durable when the segments are. What follows must wait for that as well.
-    write_ahead_from = written_end;
-    start_sync();
-    return;
-  }
+  if (ahead == nullptr || staged_bytes > ahead->append_bytes_max()) return false;
   const auto epoch = epochs.latest();
   write_ahead_sequence = ahead->append(
       *this, {.topic_id = topic_id, .partition = partition}, epoch ? epoch->epoch : kNoLeaderEpoch,
       from, written_end, staged, staged_bytes);
+  return true;
 }
 
 void Log::State::on_write_ahead_durable(Offset durable) {

@@ -150,8 +150,8 @@ Result<void> mark_clean_stop(io::Proactor& proactor, const std::string& path,
 
 Result<void> clear_clean_stop(io::Proactor& proactor, const std::string& path) {
   auto removed = proactor.remove(fmt::format("{}/{}", path, kCleanStopFile));
-  if (!removed && removed.error() == Errc::not_found) return {};
-  TRY_DONE(std::move(removed));
+  if (!removed && removed.error() != Errc::not_found) return removed;
+  // Also when it is gone: a start that was interrupted may have removed it, and a power cut bring it back.
   return proactor.sync_directory(path);
 }
 

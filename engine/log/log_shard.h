@@ -65,10 +65,11 @@ struct LogShardCounters {
 class WriteAheadTail;
 
 // The order of a start, with S shards:
-//   1. scan_log_directory() of every log.dir; read_write_ahead() of the first (engine/log/write_ahead_replay.h)
+//   1. scan_log_directory() of every log.dir; read_write_ahead() of the first, unless all stops were clean
+//      (engine/log/write_ahead_replay.h)
 //   2. clear_clean_stop() of every log.dir
 //   3. on each shard: LogShard::open() for its partitions
-//   4. when all are open: retire_write_ahead(), then LogShard::start() on each shard, and only now appends
+//   4. when all are open: retire_write_ahead() in any case, then LogShard::start() on each shard, and only now appends
 // and of a stop: Log::close() of all, their checkpoint_row() to write_checkpoints(), LogShard::stop(), mark_clean_stop().
 class LogShard {
  public:

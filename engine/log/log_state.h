@@ -137,8 +137,6 @@ struct Log::State final : io::TurnHook, WriteAheadClient {
   std::vector<::iovec> staged;
   std::vector<BatchSummary> staged_batches;
   std::uint64_t staged_bytes = 0;
-  // What is staged was written and is about to be forgotten.
-  bool handing_over = false;
   // Batches that validation had to build anew.
   std::vector<std::vector<std::byte>> staged_owned;
   // What producers were like before this turn's appends, newest last.
@@ -190,11 +188,10 @@ struct Log::State final : io::TurnHook, WriteAheadClient {
   Result<void> note_epoch(LeaderEpoch epoch, Offset start);
   void stage(Bytes batch, const BatchSummary& summary, bool owned);
   Result<void> write_staged();
-  void after_write(Offset from);
   Result<void> refuse_staged(Error error);
   void clear_staged();
   void go_offline(const Error& error);
-  void to_write_ahead(Offset from);
+  bool to_write_ahead(Offset from);
   void start_sync();
   io::Task<void> sync_until_durable();
   void update_durable();

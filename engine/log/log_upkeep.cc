@@ -137,7 +137,6 @@ io::Task<Result<void>> Log::State::flush_locked() {
     if (synced) synced = co_await io::sync(proactor(), file->handle());
     ++shard.counters.segment_syncs;
   }
-  for (const auto& path : indexes) co_await sync_path(path);
   if (synced && was_dirty) synced = proactor().sync_directory(directory);
   last_flush = io::Reactor::current().now();
   if (!synced) {
@@ -145,6 +144,7 @@ io::Task<Result<void>> Log::State::flush_locked() {
     go_offline(synced.error());
     co_return synced;
   }
+  for (const auto& path : indexes) co_await sync_path(path);
   // A truncation may have come in between; it waits for us, but an error path of an append may have not.
   flushed_end = std::max(flushed_end, std::min(target, written_end));
   update_durable();
@@ -259,7 +259,7 @@ io::Task<Result<void>> Log::State::truncate_to(Offset offset) {
 
 io::Task<Result<void>> Log::State::truncate_locked(Offset offset) {
   if (offset >= end) co_return Result<void>{};
-  if (offset < log_start) co_return fail(Errc::out_of_range, "below the log start offset");
+  if (offset < segments.front()->base_offset()) co_return fail(Errc::out_of_range, "below the first segment");
   CO_TRY_DONE(write_staged());
   LOG(info, "log.truncate", "partition={} from={} to={}", name(), end.value(), offset.value());
   while (segments.size() > 1 && active().base_offset() >= offset) {
@@ -287,7 +287,10 @@ io::Task<Result<void>> Log::State::truncate_locked(Offset offset) {
   co_return co_await reload_producers(*this);
 }
 
-io::Task<Result<void>> Log::truncate_to(Offset offset) { return state_->truncate_to(offset); }
+io::Task<Result<void>> Log::truncate_to(Offset offset) {
+  if (offset < state_->log_start) co_return fail(Errc::out_of_range, "below the log start offset");
+  co_return co_await state_->truncate_to(offset);
+}
 
 io::Task<Result<void>> Log::State::truncate_fully_to(Offset offset) {
   CO_TRY_DONE(check_usable());

@@ -151,7 +151,7 @@ io::Task<Result<Recovered>> recover_segment(Log::State& log, Segment& segment, O
   co_return result;
 }
 
-// Whatever follows a damaged batch is not joined to what comes before it any more.
+// Whatever follows a cut or a gap is not joined to what comes before it any more.
 Result<void> drop_following(Log::State& log, std::size_t first) {
   while (log.segments.size() > first) {
     Segment& segment = *log.segments.back();
@@ -164,7 +164,7 @@ Result<void> drop_following(Log::State& log, std::size_t first) {
 io::Task<Result<void>> recover_from(Log::State& log, std::size_t first, Offset recovery_point,
                                     const PartitionFiles& files) {
   const Offset base = log.segments[first]->base_offset();
-  log.written_end = base;
+  log.end = log.written_end = base;
   log.producers.clear(log.log_start);
   CO_TRY(had_snapshot, load_snapshot(log, files.snapshots, base));
   (void)had_snapshot;
@@ -173,6 +173,13 @@ io::Task<Result<void>> recover_from(Log::State& log, std::size_t first, Offset r
   Offset expected = base;
   for (std::size_t index = first; index < log.segments.size(); ++index) {
     Segment& segment = *log.segments[index];
+    // A gap below the recovery point may be compaction's work; behind it, the end of the segment before was lost.
+    if (segment.base_offset() > expected && index > first && expected >= recovery_point) {
+      LOG(warn, "log.gap", "partition={} end_offset={} next_segment={}", log.name(), expected.value(),
+          segment.base_offset().value());
+      CO_TRY_DONE(drop_following(log, index));
+      break;
+    }
     CO_TRY(recovered, co_await recover_segment(log, segment, expected, recovery_point));
     expected = recovered.end;
     if (!recovered.reason.empty()) CO_TRY_DONE(drop_following(log, index + 1));
@@ -231,8 +238,15 @@ Result<void> load_epochs(Log::State& log, PartitionFiles& files) {
   return {};
 }
 
+// What is known to be on disk once the segments were looked at.
+void note_synced(Log::State& log, Offset synced) {
+  log.flushed_end = std::min(synced, log.end);
+  log.durable_end = log.write_ahead_end = log.flushed_end;
+  log.write_ahead_from = log.end;
+}
+
 // What the checkpoints say must fit to what the segments hold.
-io::Task<Result<void>> settle_bounds(Log::State& log, Offset recovery_point, bool looked) {
+io::Task<Result<void>> settle_bounds(Log::State& log, bool replayed) {
   log.log_start = std::max(log.log_start, log.segments.front()->base_offset());
   if (log.log_start > log.end) {
     LOG(warn, "log.start_behind_end", "partition={} log_start_offset={} end_offset={}", log.name(),
@@ -243,11 +257,9 @@ io::Task<Result<void>> settle_bounds(Log::State& log, Offset recovery_point, boo
   epochs_changed |= log.epochs.truncate_from_start(log.log_start);
   if (epochs_changed) CO_TRY_DONE(log.save_epochs());
   log.producers.on_log_start(log.log_start);
-  log.flushed_end = looked ? std::min(recovery_point, log.end) : log.end;
   log.flushed_end = std::max(log.flushed_end, log.log_start);
-  log.durable_end = log.write_ahead_end = log.flushed_end;
-  log.write_ahead_from = log.end;
-  if (log.is_fsync() && log.flushed_end < log.end) co_return co_await log.flush();
+  log.update_durable();
+  if (replayed || (log.is_fsync() && log.flushed_end < log.end)) co_return co_await log.flush();
   co_return Result<void>{};
 }
 
@@ -306,51 +318,14 @@ Result<void> append_held(Log::State& log, const HeldBatch& held, WallTime now) {
   return {};
 }
 
-}  // namespace
-
-io::Task<Result<void>> recover_log(Log::State& log, const FoundPartition& found) {
-  CO_TRY(files, list_partition(log.proactor(), log.directory));
-  CO_TRY_DONE(load_epochs(log, files));
-  log.log_start = found.log_start_offset;
-  if (files.segments.empty()) {
-    CO_TRY_DONE(log.add_segment(log.log_start));
-    log.end = log.written_end = log.log_start;
-    log.producers.clear(log.end);
-    log.modified = true;
-    co_return co_await settle_bounds(log, log.end, false);
-  }
-  for (const Offset base : files.segments) CO_TRY_DONE(add_sealed(log, base));
-  log.log_start = std::max(log.log_start, log.segments.front()->base_offset());
-  const bool has_data = log.segments.size() > 1 || !log.active().empty();
-  if (files.epochs_damaged && has_data && found.clean_stop) CO_TRY_DONE(co_await rebuild_epochs(log));
-  std::size_t look_from = log.segments.size();
-  if (!found.clean_stop) {
-    look_from = files.epochs_damaged ? 0 : log.segment_index(found.recovery_point);
-  } else if (auto end = log.active().load(); end) {
-    CO_TRY_DONE(co_await open_clean(log, files, *end));
-  } else if (end.error() == Errc::corrupt) {
-    LOG(warn, "log.not_clean", "partition={} reason=\"{}\"", log.name(), end.error().message);
-    look_from = log.segments.size() - 1;
-  } else {
-    co_return fail(std::move(end).error());
-  }
-  const bool look = look_from < log.segments.size();
-  if (look) CO_TRY_DONE(co_await recover_from(log, look_from, found.recovery_point, files));
-  if (look && log.end < found.recovery_point) {
-    LOG(error, "log.shorter_than_synced", "partition={} end_offset={} recovery_point={}", log.name(),
-        log.end.value(), found.recovery_point.value());
-  }
-  CO_TRY_DONE(co_await settle_bounds(log, found.recovery_point, look));
-  log.active().release_files();
-  co_return Result<void>{};
-}
-
-io::Task<Result<void>> replay_into(Log::State& log, const std::vector<WriteAheadStep>& steps) {
+// Appends what the write-ahead logs hold of this partition and its segments do not. The log start is not asked: what is below
+// it may be what joins the rest to the log's end.
+io::Task<Result<void>> replay(Log::State& log, const std::vector<WriteAheadStep>& steps) {
   const std::vector<HeldBatch> held = fold(steps);
   const WallTime now = log.proactor().wall_now();
   std::size_t appended = 0;
   for (const HeldBatch& batch : held) {
-    if (batch.last < log.log_start) continue;
+    if (batch.last < log.segments.front()->base_offset()) continue;
     if (batch.base > log.end) {
       // Only what was never acknowledged can be missing before it: a batch too large for the write-ahead log.
       LOG(warn, "log.replay_gap", "partition={} end_offset={} next_held={}", log.name(), log.end.value(),
@@ -375,7 +350,56 @@ io::Task<Result<void>> replay_into(Log::State& log, const std::vector<WriteAhead
   if (appended > 0) {
     LOG(info, "log.replayed", "partition={} batches={} end_offset={}", log.name(), appended, log.end.value());
   }
-  co_return co_await log.flush();
+  co_return Result<void>{};
+}
+
+// Opens what is there; gives up to where it is known to be on disk.
+io::Task<Result<Offset>> open_segments(Log::State& log, const FoundPartition& found, PartitionFiles& files) {
+  for (const Offset base : files.segments) CO_TRY_DONE(add_sealed(log, base));
+  log.log_start = std::max(log.log_start, log.segments.front()->base_offset());
+  const bool has_data = log.segments.size() > 1 || !log.active().empty();
+  if (files.epochs_damaged && has_data && found.clean_stop) CO_TRY_DONE(co_await rebuild_epochs(log));
+  std::size_t look_from = files.epochs_damaged ? 0 : log.segment_index(found.recovery_point);
+  if (found.clean_stop) {
+    const auto end = log.active().load();
+    if (end) {
+      CO_TRY_DONE(co_await open_clean(log, files, *end));
+      co_return *end;
+    }
+    if (end.error() != Errc::corrupt) co_return fail(end.error());
+    LOG(warn, "log.not_clean", "partition={} reason=\"{}\"", log.name(), end.error().message);
+    look_from = log.segments.size() - 1;
+  }
+  CO_TRY_DONE(co_await recover_from(log, look_from, found.recovery_point, files));
+  if (log.end < found.recovery_point) {
+    LOG(error, "log.shorter_than_synced", "partition={} end_offset={} recovery_point={}", log.name(),
+        log.end.value(), found.recovery_point.value());
+  }
+  co_return found.recovery_point;
+}
+
+}  // namespace
+
+io::Task<Result<void>> recover_log(Log::State& log, const FoundPartition& found,
+                                   const std::vector<WriteAheadStep>* steps) {
+  CO_TRY(files, list_partition(log.proactor(), log.directory));
+  CO_TRY_DONE(load_epochs(log, files));
+  log.log_start = found.log_start_offset;
+  Offset synced = log.log_start;
+  if (files.segments.empty()) {
+    CO_TRY_DONE(log.add_segment(log.log_start));
+    log.end = log.written_end = log.log_start;
+    log.producers.clear(log.end);
+    log.modified = true;
+  } else {
+    CO_TRY(opened, co_await open_segments(log, found, files));
+    synced = opened;
+  }
+  note_synced(log, synced);
+  if (steps != nullptr) CO_TRY_DONE(co_await replay(log, *steps));
+  CO_TRY_DONE(co_await settle_bounds(log, steps != nullptr));
+  log.active().release_files();
+  co_return Result<void>{};
 }
 
 io::Task<Result<void>> reload_producers(Log::State& log) {
@@ -383,8 +407,7 @@ io::Task<Result<void>> reload_producers(Log::State& log) {
   log.producers.clear(log.log_start);
   CO_TRY(had_snapshot, load_snapshot(log, files.snapshots, log.end));
   (void)had_snapshot;
-  CO_TRY_DONE(co_await apply_batches(log, log.end));
-  co_return Result<void>{};
+  co_return co_await apply_batches(log, log.end);
 }
 
 }  // namespace millrace::log

@@ -14,11 +14,10 @@
 
 namespace millrace::log {
 
-// Fills `log`, which is fresh. Errors: io_error, corrupt, unsupported (message formats before v2).
-io::Task<Result<void>> recover_log(Log::State& log, const FoundPartition& found);
-
-// Appends what the write-ahead logs hold of this partition and its segments do not, and syncs.
-io::Task<Result<void>> replay_into(Log::State& log, const std::vector<WriteAheadStep>& steps);
+// Fills `log`, which is fresh, and appends what `steps`, the write-ahead logs' share of this partition (null: none), hold
+// beyond its segments. Errors: io_error, corrupt, unsupported (message formats before v2).
+io::Task<Result<void>> recover_log(Log::State& log, const FoundPartition& found,
+                                   const std::vector<WriteAheadStep>* steps);
 
 // Producers as of the log's end: the newest snapshot that is not behind it, and the batches from there on.
 io::Task<Result<void>> reload_producers(Log::State& log);

@@ -86,12 +86,13 @@ io::Task<Result<void>> WriteAhead::open_file() {
   CO_TRY(free, proactor_.free_bytes(directory));
   const std::uint64_t share = std::max(kBytesMin, (free + size) / kFreeShare / kWriteAheadBlock * kWriteAheadBlock);
   bytes_max_ = std::min(options_.bytes_max, share);
-  AlignedBuffer block;
-  block.resize(kWriteAheadBlock);
-  if (size >= kWriteAheadBlock) {
-    CO_TRY(got, co_await io::read_all(proactor_, file_, 0, Bytes(block.data(), kWriteAheadBlock)));
-    CO_TRY(header, WriteAheadFileHeader::load(ConstBytes(block.data(), got)));
+  AlignedBuffer blocks;
+  blocks.resize(kWriteAheadFramesFrom);
+  if (size >= kWriteAheadFramesFrom) {
+    CO_TRY(got, co_await io::read_all(proactor_, file_, 0, Bytes(blocks.data(), blocks.size())));
+    CO_TRY(header, WriteAheadFileHeader::load(ConstBytes(blocks.data(), got)));
     if (header) generation_ = header->generation;
+    if (header) header_serial_ = header->serial;
     if (header && header->state == FileState::in_use) {
       co_return fail(Errc::invalid_argument, options_.path + " holds records that were not replayed");
     }
@@ -131,9 +132,13 @@ io::Task<Result<void>> WriteAhead::write_file_header(FileState state,
                                                        std::uint64_t live_from) {
   AlignedBuffer block;
   block.resize(kWriteAheadBlock);
-  WriteAheadFileHeader{.generation = generation_, .state = state, .shard = options_.shard, .live_from = live_from}
-      .store(block.data());
-  co_return co_await write_durably(0, ConstBytes(block.data(), kWriteAheadBlock));
+  const WriteAheadFileHeader header{.generation = generation_,
+                                    .state = state,
+                                    .shard = options_.shard,
+                                    .live_from = live_from,
+                                    .serial = ++header_serial_};
+  header.store(block.data());
+  co_return co_await write_durably(header.position(), ConstBytes(block.data(), kWriteAheadBlock));
 }
 
 io::Task<void> WriteAhead::stop() {
@@ -295,7 +300,7 @@ io::Task<std::optional<std::uint64_t>> WriteAhead::wait_for_room(std::uint64_t b
 }
 
 std::optional<std::uint64_t> WriteAhead::place(std::uint64_t bytes) const {
-  constexpr std::uint64_t kFirst = kWriteAheadBlock;
+  constexpr std::uint64_t kFirst = kWriteAheadFramesFrom;
   if (placed_.empty()) return kFirst + bytes <= capacity_ ? std::optional(kFirst) : std::nullopt;
   const std::uint64_t tail = placed_.front().position;
   if (head_ <= tail) return head_ + bytes <= tail ? std::optional(head_) : std::nullopt;

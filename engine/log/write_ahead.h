@@ -162,11 +162,12 @@ class WriteAhead final : public io::TurnHook {
   bool recycling_ = false;
   bool growth_ended_ = false;
   std::uint64_t generation_ = 0;
+  std::uint64_t header_serial_ = 0;
   std::uint64_t capacity_ = 0;
   std::uint64_t bytes_max_ = 0;
   std::uint64_t next_sequence_ = 1;
   std::uint64_t completed_ = 0;
-  std::uint64_t head_ = kWriteAheadBlock;
+  std::uint64_t head_ = kWriteAheadFramesFrom;
   std::deque<Placed> placed_;
   std::uint64_t live_bytes_ = 0;
   // The first one is in flight while writing_; the last one is being gathered.

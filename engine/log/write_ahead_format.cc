@@ -25,11 +25,26 @@ void WriteAheadFileHeader::store(std::byte* to) const {
   store_big_endian(to + 24, static_cast<std::uint32_t>(state));
   store_big_endian(to + 28, shard);
   store_big_endian(to + 32, live_from);
+  store_big_endian(to + 40, serial);
   store_big_endian(to + 12, crc32c(ConstBytes(to + kCoveredFrom, kBytes - kCoveredFrom)));
 }
 
-Result<std::optional<WriteAheadFileHeader>> WriteAheadFileHeader::load(ConstBytes from) {
-  if (from.size() < kBytes) return fail(Errc::corrupt, "write-ahead log without a header");
+Result<std::optional<WriteAheadFileHeader>> WriteAheadFileHeader::load(ConstBytes blocks) {
+  if (blocks.size() < kWriteAheadFramesFrom) return std::optional<WriteAheadFileHeader>();
+  auto first = load_one(blocks);
+  auto second = load_one(blocks.subspan(kWriteAheadBlock));
+  // One torn write leaves the other header as it was.
+  if (!first && !second) return first;
+  if (!first && second->has_value()) return second;
+  if (!second && first->has_value()) return first;
+  if (!first) return first;
+  if (!second) return second;
+  if (!first->has_value()) return second;
+  if (!second->has_value()) return first;
+  return (*first)->serial > (*second)->serial ? first : second;
+}
+
+Result<std::optional<WriteAheadFileHeader>> WriteAheadFileHeader::load_one(ConstBytes from) {
   const auto header = from.first(kBytes);
   if (std::ranges::all_of(header, [](std::byte byte) { return byte == std::byte{0}; })) {
     return std::optional<WriteAheadFileHeader>();
@@ -52,6 +67,7 @@ Result<std::optional<WriteAheadFileHeader>> WriteAheadFileHeader::load(ConstByte
   result.state = static_cast<FileState>(state);
   result.shard = load_big_endian<std::uint32_t>(header.data() + 28);
   result.live_from = load_big_endian<std::uint64_t>(header.data() + 32);
+  result.serial = load_big_endian<std::uint64_t>(header.data() + 40);
   return std::optional<WriteAheadFileHeader>(result);
 }
 

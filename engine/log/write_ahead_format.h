@@ -1,7 +1,8 @@
 // The bytes of a write-ahead log file (engine/log/write_ahead.h). All numbers are big-endian; blocks are 4 KiB.
 //
-//   block 0       file header: which generation of frames is in use, or that none is
-//   from block 1  frames, each beginning on a block, one write each; a ring in which new ones are written over old ones
+//   blocks 0, 1   file header, written in turns, so that a torn write leaves the other one: which generation of frames is in
+//                 use, or that none is
+//   from block 2  frames, each beginning on a block, one write each; a ring in which new ones are written over old ones
 //
 // A frame is taken for real when its generation is the file's, its checksum holds and every batch in it has its own checksum
 // right. The frame's checksum covers its entries' headers, the headers of the batches, which hold the checksums of the rest,
@@ -20,6 +21,8 @@ namespace millrace::log {
 
 inline constexpr std::size_t kWriteAheadBlock = 4096;
 
+inline constexpr std::uint64_t kWriteAheadFramesFrom = 2 * kWriteAheadBlock;
+
 constexpr std::uint64_t round_up_to_block(std::uint64_t bytes) {
   return (bytes + kWriteAheadBlock - 1) / kWriteAheadBlock * kWriteAheadBlock;
 }
@@ -27,7 +30,7 @@ constexpr std::uint64_t round_up_to_block(std::uint64_t bytes) {
 enum class FileState : std::uint32_t { empty = 0, in_use = 1 };
 
 //   0 magic u64 · 8 version u32 · 12 crc32c u32 of 16..48 · 16 generation u64 · 24 state u32 · 28 shard u32 ·
-//   32 live from u64 · 40 unused
+//   32 live from u64 · 40 serial u64
 struct WriteAheadFileHeader {
   static constexpr std::size_t kBytes = 48;
   std::uint64_t generation = 0;
@@ -35,10 +38,17 @@ struct WriteAheadFileHeader {
   std::uint32_t shard = 0;
   // Frames before this one are in synced segments.
   std::uint64_t live_from = 0;
+  // Grows with each header written; the block is its last bit's.
+  std::uint64_t serial = 0;
 
+  std::uint64_t position() const { return (serial & 1) * kWriteAheadBlock; }
   void store(std::byte* to) const;
-  // Empty when nothing was ever written there (all zero). Errors: corrupt, unsupported (another version).
-  static Result<std::optional<WriteAheadFileHeader>> load(ConstBytes from);
+  // The newer one of the two in the file's first blocks. Empty when nothing was ever written there (all zero).
+  // Errors: corrupt, unsupported (another version).
+  static Result<std::optional<WriteAheadFileHeader>> load(ConstBytes blocks);
+
+ private:
+  static Result<std::optional<WriteAheadFileHeader>> load_one(ConstBytes from);
 };
 
 //   0 magic u32 · 4 crc32c u32 · 8 generation u64 · 16 sequence u64 · 24 bytes u32 · 28 entries u32

@@ -52,7 +52,7 @@ class FrameReader {
       : proactor_(proactor), file_(file), size_(size) {}
 
   io::Task<Result<std::optional<WriteAheadFileHeader>>> file_header() {
-    CO_TRY_DONE(co_await load(0, kWriteAheadBlock));
+    CO_TRY_DONE(co_await load(0, kWriteAheadFramesFrom));
     if (buffer_.empty()) co_return std::optional<WriteAheadFileHeader>();
     co_return WriteAheadFileHeader::load(buffer_);
   }
@@ -112,7 +112,7 @@ bool frame_holds(ConstBytes bytes, const WriteAheadFrameHeader& header) {
 io::Task<Result<std::map<std::uint64_t, FoundFrame>>> FrameReader::frames(
     const WriteAheadFileHeader& header) {
   std::map<std::uint64_t, FoundFrame> found;
-  std::uint64_t position = kWriteAheadBlock;
+  std::uint64_t position = kWriteAheadFramesFrom;
   while (position + kWriteAheadBlock <= size_) {
     if (!holds(position, kWriteAheadBlock)) CO_TRY_DONE(co_await load(position, kReadBytes));
     if (!holds(position, kWriteAheadBlock)) break;
@@ -208,14 +208,15 @@ io::Task<Result<void>> retire_write_ahead(io::Proactor& proactor, std::string di
       continue;
     }
     CO_TRY(file, io::OpenFile::open(proactor, path, {.write = true}));
-    std::vector<std::byte> block(WriteAheadFileHeader::kBytes);
-    CO_TRY(got, co_await io::read_all(proactor, file->handle(), 0, block));
-    if (got < block.size()) continue;  // never finished, never used
-    CO_TRY(header, WriteAheadFileHeader::load(block));
-    if (!header || header->state == FileState::empty) continue;
+    std::vector<std::byte> blocks(kWriteAheadFramesFrom);
+    CO_TRY(got, co_await io::read_all(proactor, file->handle(), 0, blocks));
+    CO_TRY(header, WriteAheadFileHeader::load(ConstBytes(blocks).first(got)));
+    if (!header || header->state == FileState::empty) continue;  // also one that was never finished
     header->state = FileState::empty;
-    header->store(block.data());
-    CO_TRY_DONE(co_await io::write_all(proactor, file->handle(), 0, block));
+    ++header->serial;
+    header->store(blocks.data());
+    CO_TRY_DONE(co_await io::write_all(proactor, file->handle(), header->position(),
+                                       ConstBytes(blocks).first(WriteAheadFileHeader::kBytes)));
     CO_TRY_DONE(co_await io::sync(proactor, file->handle()));
   }
   if (removed) CO_TRY_DONE(proactor.sync_directory(directory));

@@ -7,6 +7,7 @@
 #include "engine/log/format/record.h"
 #include "engine/log/log_directory.h"
 #include "engine/log/write_ahead_replay.h"
+#include "io/file.h"
 #include "io/reactor.h"
 
 namespace millrace::sim {
@@ -52,6 +53,7 @@ LogNode::LogNode(io::Proactor& proactor, std::string directory, log::LogShardOpt
 io::Task<Result<void>> LogNode::boot(log::LogOptions options) {
   auto made = proactor_.make_directory(directory_);
   if (!made && made.error() != Errc::already_exists) co_return made;
+  if (made) CO_TRY_DONE(proactor_.sync_directory(io::directory_of(directory_)));
   auto opened = co_await open_all(std::move(options));
   if (opened) opened = co_await shard_->start();
   if (!opened) {
@@ -84,8 +86,8 @@ io::Task<Result<void>> LogNode::open_all(log::LogOptions options) {
     CO_TRY(opened, co_await shard_->open(found, options, &tail));
     logs_.emplace(name, std::move(opened));
   }
-  if (!was_clean_) CO_TRY_DONE(co_await log::retire_write_ahead(proactor_, own, 1));
-  co_return Result<void>{};
+  // Also after a clean stop: a write-ahead log that had failed could not be marked then.
+  co_return co_await log::retire_write_ahead(proactor_, own, 1);
 }
 
 io::Task<Result<log::Log*>> LogNode::create(std::string topic, std::int32_t partition,

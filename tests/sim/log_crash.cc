@@ -1,0 +1,427 @@
+#include "tests/sim/log_crash.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+#include <memory>
+#include <set>
+#include <utility>
+#include <vector>
+
+#include "base/check.h"
+#include "engine/log/log.h"
+#include "io/gate.h"
+#include "io/reactor.h"
+#include "tests/sim/log_node.h"
+#include "tests/sim/sim_proactor.h"
+#include "tests/sim/world.h"
+
+namespace millrace::sim {
+namespace {
+
+constexpr int kOperationsPerClient = 40;
+
+// What clients of one log were told, and what they ever sent.
+struct Promise {
+  bool fsync = false;
+  // It went offline after an error of the disk. What a failed sync has lost may still be in the page cache, be found by the next
+  // start, and go later: nothing is promised any more, except that no record is made up.
+  bool in_doubt = false;
+  Offset start{0};        // deletion below was asked for
+  std::map<std::int64_t, std::string> acknowledged;
+  std::map<std::int64_t, std::set<std::string>> sent;
+};
+using Promises = std::map<std::string, Promise>;
+
+enum class Trouble { none, full_disk, bad_segments, bad_write_ahead, short_transfers, bad_reads_at_start };
+
+class Life {
+ public:
+  explicit Life(const CrashRun& run)
+      : run_(run), world_(run.seed), random_(world_.stream("life")), disk_(std::make_unique<SimDisk>(world_.stream("disk"))) {
+    shard_options_.write_ahead_bytes_first = 64 << 10;
+    shard_options_.write_ahead_bytes_max = 256 << 10;
+    shard_options_.write_back_bytes = 8 << 10;
+    shard_options_.open_files_max = 3;
+    shard_options_.housekeeping_interval = std::chrono::milliseconds(20);
+    trouble_ = static_cast<Trouble>(random_.below(12) % 6);
+    if (random_.chance(2)) trouble_ = Trouble::none;
+  }
+
+  CrashReport live();
+
+ private:
+  struct Image {
+    std::unique_ptr<SimDisk> disk;
+    Promises promises;
+    bool power = false;
+  };
+
+  log::LogOptions options(bool fsync) const;
+  void fail(std::string what) {
+    if (report_.failure.empty()) report_.failure = fmt::format("seed {}: {}", run_.seed, what);
+  }
+  bool boot(LogNode& node, io::Reactor& reactor);
+  struct Run;
+  bool live_generation(int depth);
+  void make_logs(Run& run);
+  void disturb();
+  void end_generation(std::unique_ptr<Run> run);
+  void take_over_image();
+  io::Task<void> verify(LogNode& node, bool lose_unsynced);
+  io::Task<void> verify_log(log::Log& log, Promise& promise, bool lose_unsynced);
+  io::Task<void> client(LogNode& node, io::Gate& gate, std::uint64_t id);
+  io::Task<void> client_append(log::Log& log, Promise& promise, Prng& random, std::uint64_t id);
+  io::Task<void> client_read(log::Log& log, Promise& promise, Prng& random);
+  io::Task<void> upkeep(LogNode& node);
+  io::Task<void> work(LogNode& node);
+  void arm(SimDisk& disk, std::uint64_t after_changes);
+  void trace(std::uint64_t value) { report_.trace = (report_.trace ^ value) * 0x9e3779b97f4a7c15ULL; }
+
+  CrashRun run_;
+  World world_;
+  Prng random_;
+  std::unique_ptr<SimDisk> disk_;
+  log::LogShardOptions shard_options_;
+  Trouble trouble_ = Trouble::none;
+  Promises promises_;
+  std::optional<Image> image_;
+  bool after_power_cut_ = false;
+  bool over_ = false;
+  std::uint64_t changes_left_ = 0;
+  std::uint64_t next_value_ = 1;
+  std::uint64_t incarnation_ = 0;
+  CrashReport report_;
+};
+
+log::LogOptions Life::options(bool fsync) const {
+  log::LogOptions options;
+  options.segment_bytes = 20'000;
+  options.index_interval_bytes = 500;
+  options.durability = fsync ? log::Durability::fsync : log::Durability::replicated;
+  options.file_delete_delay_ms = 30;
+  options.retention_ms = log::LogOptions::kNoLimit;
+  return options;
+}
+
+// Takes an image of the disk just before the change that follows `after_changes` others.
+void Life::arm(SimDisk& disk, std::uint64_t after_changes) {
+  changes_left_ = after_changes;
+  disk.set_observer([this, &disk] {
+    if (image_ || changes_left_-- > 0) return;
+    const bool power = random_.chance(2);
+    ++(power ? report_.power_cuts : report_.kills);
+    image_ = Image{power ? disk.power_cut(random_) : disk.process_kill(random_), promises_, power};
+  });
+}
+
+bool Life::boot(LogNode& node, io::Reactor& reactor) {
+  auto booted = world_.run(reactor, node.boot(options(true)));
+  if (booted) return true;
+  if (trouble_ == Trouble::bad_reads_at_start && disk_->faults.read_error_one_in > 0) return false;
+  // A log that a failed sync has left damaged may refuse to open; that is the end of this life.
+  over_ = std::ranges::any_of(promises_, [](const auto& entry) { return entry.second.in_doubt; });
+  if (!over_) fail("does not start: " + booted.error().message);
+  return false;
+}
+
+// ---- Checking
+
+io::Task<void> Life::verify_log(log::Log& log, Promise& promise, bool lose_unsynced) {
+  const std::string name = log.topic();
+  auto options_now = options(promise.fsync);
+  log.set_options(options_now);
+  const Offset begin = log.log_start_offset();
+  if (begin > promise.start) {
+    fail(fmt::format("{} begins at {}, asked for was {}", name, begin.value(), promise.start.value()));
+  }
+  auto records = co_await read_records(log, begin, log.written_end(), 3000);
+  if (!records && promise.in_doubt) co_return;
+  if (!records) {
+    fail(fmt::format("{} cannot be read: {}", name, records.error().message));
+    co_return;
+  }
+  std::map<std::int64_t, std::string> there;
+  Offset next = begin;
+  for (auto& record : *records) {
+    if (record.offset != next) fail(fmt::format("{} has a gap before {}", name, record.offset.value()));
+    next = record.offset + 1;
+    if (!promise.sent[record.offset.value()].contains(record.value)) {
+      fail(fmt::format("{} has at {} what nobody sent", name, record.offset.value()));
+    }
+    there[record.offset.value()] = std::move(record.value);
+  }
+  if (next != log.end_offset()) fail(fmt::format("{} ends at {}, its records at {}", name, log.end_offset().value(), next.value()));
+  for (const auto& [offset, value] : promise.acknowledged) {
+    if (Offset(offset) < promise.start) continue;
+    const auto found = there.find(offset);
+    if (found != there.end() && found->second == value) continue;
+    if (promise.in_doubt || (lose_unsynced && !promise.fsync)) {
+      ++report_.lost_unsynced;
+      continue;
+    }
+    fail(fmt::format("{} ({}) has lost the acknowledged record {}; it ends at {}", name,
+                     promise.fsync ? "fsync" : "replicated", offset, log.end_offset().value()));
+    break;
+  }
+  // Who reads now must find the same again.
+  promise.acknowledged = std::move(there);
+  trace(static_cast<std::uint64_t>(log.end_offset().value()));
+}
+
+io::Task<void> Life::verify(LogNode& node, bool lose_unsynced) {
+  for (auto& [name, promise] : promises_) {
+    log::Log* const log = node.find(name, 0);
+    if (log == nullptr) fail(fmt::format("the log {} is gone", name));
+    else co_await verify_log(*log, promise, lose_unsynced);
+  }
+}
+
+// ---- Clients
+
+io::Task<void> Life::client_append(log::Log& log, Promise& promise, Prng& random, std::uint64_t id) {
+  BatchSpec spec{.timestamp = world_.wall_now().ms};
+  const std::uint64_t count = 1 + random.below(3);
+  for (std::uint64_t i = 0; i < count; ++i) {
+    const std::size_t length = random.chance(12) ? random.below(9000) : random.below(400);
+    spec.values.push_back(fmt::format("{}/{}/{}", log.topic(), id, next_value_++) + std::string(length, '.'));
+  }
+  auto batch = make_batch(spec);
+  const auto appended = log.stage_append_as_leader(batch, {.leader_epoch = LeaderEpoch(1), .now = world_.wall_now()});
+  if (!appended) co_return;
+  for (std::uint64_t i = 0; i < count; ++i) {
+    promise.sent[appended->first_offset.value() + static_cast<std::int64_t>(i)].insert(spec.values[i]);
+  }
+  const auto stable = co_await log.stable(*appended);
+  if (!stable) co_return;
+  for (std::uint64_t i = 0; i < count; ++i) {
+    promise.acknowledged[appended->first_offset.value() + static_cast<std::int64_t>(i)] = spec.values[i];
+  }
+  report_.acknowledged += count;
+}
+
+io::Task<void> Life::client_read(log::Log& log, Promise& promise, Prng& random) {
+  const Offset begin = log.log_start_offset();
+  const Offset end = log.stable_end();
+  if (begin >= end) co_return;
+  const Offset from = begin + static_cast<std::int64_t>(random.below(static_cast<std::uint64_t>(end - begin)));
+  auto bytes = co_await log.read_bytes(from, {.end = end, .bytes_max = 1 + random.below(5000), .at_least_one_batch = true});
+  if (!bytes || bytes->empty()) {
+    co_await io::sleep_for(std::chrono::milliseconds(1));
+    if (!promise.in_doubt && from >= log.log_start_offset() && !log.is_offline()) {
+      fail(fmt::format("{}: cannot read {} of {}: {}", log.topic(), from.value(), end.value(),
+                       bytes ? "nothing there" : bytes.error().message));
+    }
+    co_return;
+  }
+  if (log.is_offline() || promise.in_doubt) co_return;
+  bool first = true;
+  for (log::BatchWalk walk(*bytes); !walk.at_end();) {
+    const auto batch = walk.next();
+    if (!batch || !batch->verify()) {
+      // A sync may just have failed, and the log not have been told yet.
+      co_await io::sleep_for(std::chrono::milliseconds(1));
+      if (log.is_offline()) co_return;
+      fail(fmt::format("{}: a read at {} gives no whole batch", log.topic(), from.value()));
+      co_return;
+    }
+    if (first && (batch->base_offset() > from || batch->last_offset() < from)) {
+      fail(fmt::format("{}: a read at {} gives the batch {}", log.topic(), from.value(), batch->base_offset().value()));
+    }
+    if (batch->last_offset() >= end) fail(fmt::format("{}: a read goes beyond its end", log.topic()));
+    first = false;
+  }
+}
+
+io::Task<void> Life::client(LogNode& node, io::Gate& gate, std::uint64_t id) {
+  Prng random = world_.stream(fmt::format("client {} {}", incarnation_, id));
+  for (int i = 0; i < kOperationsPerClient && !image_ && !gate.closing(); ++i) {
+    auto chosen = promises_.begin();
+    std::advance(chosen, random.below(promises_.size()));
+    log::Log& log = *node.find(chosen->first, 0);
+    if (random.chance(4)) co_await client_read(log, chosen->second, random);
+    else co_await client_append(log, chosen->second, random, id);
+    if (log.is_offline()) chosen->second.in_doubt = true;
+    if (random.chance(3)) co_await io::sleep_for(std::chrono::microseconds(random.below(2000)));
+  }
+}
+
+io::Task<void> Life::upkeep(LogNode& node) {
+  Prng random = world_.stream(fmt::format("upkeep {}", incarnation_));
+  for (int i = 0; i < kOperationsPerClient / 2 && !image_; ++i) {
+    co_await io::sleep_for(std::chrono::microseconds(random.below(8000)));
+    auto chosen = promises_.begin();
+    std::advance(chosen, random.below(promises_.size()));
+    log::Log& log = *node.find(chosen->first, 0);
+    Promise& promise = chosen->second;
+    switch (random.below(7)) {
+      case 0: (void)log.roll(world_.wall_now()); break;
+      case 1: (void)co_await log.flush(); break;
+      case 2: (void)node.checkpoint(); break;
+      case 3: {
+        const Offset begin = log.log_start_offset();
+        const auto span = static_cast<std::uint64_t>(log.stable_end() - begin);
+        if (span == 0) break;
+        const Offset to = begin + static_cast<std::int64_t>(random.below(span));
+        promise.start = std::max(promise.start, to);
+        (void)log.delete_records(to);
+        (void)log.apply_retention(world_.wall_now(), log.stable_end());
+        break;
+      }
+      case 4: {
+        // Everything so far must be on disk before the stricter promise holds for it.
+        auto changed = options(!promise.fsync);
+        if (promise.fsync) promise.fsync = false;
+        log.set_options(changed);
+        if (changed.durability == log::Durability::fsync) {
+          const Offset end = log.written_end();
+          while (log.stable_end() < end && !log.is_offline() && !image_) {
+            co_await io::sleep_for(std::chrono::milliseconds(1));
+          }
+          promise.fsync = log.stable_end() >= end;
+          if (!promise.fsync) log.set_options(options(false));
+        }
+        break;
+      }
+      case 5:
+        if (trouble_ == Trouble::full_disk) disk_->set_capacity(disk_->used_bytes() + random.below(20'000));
+        break;
+      default:
+        if (trouble_ == Trouble::full_disk) disk_->set_capacity(std::uint64_t{1} << 40);
+        break;
+    }
+  }
+}
+
+io::Task<void> Life::work(LogNode& node) {
+  io::Gate gate;
+  const std::uint64_t clients = 2 + random_.below(5);
+  for (std::uint64_t id = 0; id < clients; ++id) gate.spawn(client(node, gate, id));
+  co_await upkeep(node);
+  co_await gate.close();
+}
+
+// ---- Generations
+
+// A node that runs on disk_, from its start to whatever end.
+struct Life::Run {
+  Run(Life& life)
+      : world(life.world_), proactor(world, *life.disk_, fmt::format("boot {}", life.incarnation_++)),
+        reactor(ShardId{0}, proactor),
+        node(std::make_unique<LogNode>(proactor, "/data", life.shard_options_)) {
+    world.add(reactor);
+  }
+  ~Run() { world.remove(reactor); }
+  void crash() {
+    world.run(reactor, node->crash());
+    node.reset();
+  }
+
+  World& world;
+  SimProactor proactor;
+  io::Reactor reactor;
+  std::unique_ptr<LogNode> node;
+};
+
+void Life::take_over_image() {
+  disk_ = std::move(image_->disk);
+  disk_->faults = {};
+  disk_->set_capacity(std::uint64_t{1} << 40);
+  after_power_cut_ |= image_->power;
+  image_.reset();
+}
+
+// With luck the start itself is interrupted, and the next one finds what that left. Whether life goes on.
+bool Life::live_generation(int depth) {
+  auto run = std::make_unique<Run>(*this);
+  const bool crash = depth > 0 && random_.chance(3);
+  if (crash) arm(*disk_, random_.below(60));
+  if (trouble_ == Trouble::bad_reads_at_start && depth > 0) disk_->faults.read_error_one_in = 30;
+  const bool booted = boot(*run->node, run->reactor);
+  disk_->faults.read_error_one_in = 0;
+  if (crash || !booted) {
+    disk_->set_observer({});
+    if (booted) run->crash();
+    run.reset();
+    if (image_) {
+      ++report_.crashes_in_recovery;
+      take_over_image();
+    }
+    return report_.failure.empty() && !over_ && live_generation(booted ? depth - 1 : 0);
+  }
+  world_.run(run->reactor, verify(*run->node, after_power_cut_));
+  after_power_cut_ = false;
+  if (report_.failure.empty()) {
+    if (promises_.empty()) make_logs(*run);
+    disturb();
+    arm(*disk_, 20 + random_.below(900));
+    world_.run(run->reactor, work(*run->node));
+  }
+  end_generation(std::move(run));
+  return report_.failure.empty();
+}
+
+void Life::make_logs(Run& run) {
+  const std::uint64_t count = 1 + random_.below(4);
+  for (std::uint64_t i = 0; i < count; ++i) {
+    const std::string name = fmt::format("log{}", i);
+    const bool fsync = !random_.chance(3);
+    CHECK(world_.run(run.reactor, run.node->create(name, 0, options(fsync))).has_value());
+    promises_[name].fsync = fsync;
+  }
+}
+
+void Life::disturb() {
+  if (trouble_ == Trouble::bad_segments || trouble_ == Trouble::bad_write_ahead) {
+    disk_->faults.only = trouble_ == Trouble::bad_segments ? "log0-0" : "wal-";
+    disk_->faults.sync_error_one_in = 30;
+    disk_->faults.write_error_one_in = 200;
+  }
+  if (trouble_ == Trouble::short_transfers) disk_->faults.short_transfer_one_in = 5;
+}
+
+void Life::end_generation(std::unique_ptr<Run> run) {
+  disk_->faults = {};
+  disk_->set_capacity(std::uint64_t{1} << 40);
+  for (auto& [name, promise] : promises_) {
+    log::Log* const log = run->node->find(name, 0);
+    if (log != nullptr && log->is_offline()) promise.in_doubt = true;
+  }
+  const bool clean = !image_ && random_.chance(2);
+  if (!clean) {
+    if (!image_) changes_left_ = 0;
+    (void)run->node->checkpoint();
+  }
+  disk_->set_observer({});
+  if (clean) {
+    report_.clean_stops += world_.run(run->reactor, run->node->stop()) ? 1 : 0;
+    run->node.reset();
+  } else {
+    run->crash();
+  }
+  run.reset();
+  if (image_) {
+    // Records sent after the image was taken were never for this disk; those acknowledged before it count.
+    for (auto& [name, promise] : image_->promises) promise.in_doubt |= promises_[name].in_doubt;
+    promises_ = std::move(image_->promises);
+    take_over_image();
+  } else if (random_.chance(2)) {
+    disk_ = disk_->power_cut(random_);
+    after_power_cut_ = true;
+  }
+}
+
+CrashReport Life::live() {
+  for (int generation = 0; generation < run_.generations; ++generation) {
+    if (!live_generation(generation == 0 ? 0 : 2)) break;
+  }
+  trace(static_cast<std::uint64_t>(world_.now().time_since_epoch().count()));
+  return report_;
+}
+
+}  // namespace
+
+CrashReport run_log_crashes(const CrashRun& run) { return Life(run).live(); }
+
+}  // namespace millrace::sim

@@ -48,6 +48,7 @@ std::string encode_checkpoint(std::span<const CheckpointEntry> entries) {
 }
 
 Result<std::vector<CheckpointEntry>> decode_checkpoint(std::string_view text) {
+  if (text.empty()) return std::vector<CheckpointEntry>{};
   std::string_view line;
   std::int32_t version = 0;
   std::size_t count = 0;

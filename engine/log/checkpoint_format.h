@@ -24,8 +24,8 @@ struct CheckpointEntry {
 };
 
 std::string encode_checkpoint(std::span<const CheckpointEntry> entries);
-// Errors: malformed, unsupported (another version). An empty text is malformed: such a file was
-// never finished.
+// Errors: malformed, unsupported (another version). An empty text has no entries: Kafka makes its
+// checkpoint files empty at its first start.
 Result<std::vector<CheckpointEntry>> decode_checkpoint(std::string_view text);
 
 }  // namespace millrace::log

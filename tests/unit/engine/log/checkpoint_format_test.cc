@@ -15,9 +15,13 @@ TEST(CheckpointFormat, writes_kafkas_text) {
   EXPECT_EQ(*decode_checkpoint("0\n0\n"), std::vector<CheckpointEntry>{});
 }
 
+TEST(CheckpointFormat, an_empty_file_as_kafka_makes_it_at_its_first_start_has_no_entries) {
+  EXPECT_EQ(*decode_checkpoint(""), std::vector<CheckpointEntry>{});
+}
+
 TEST(CheckpointFormat, an_unfinished_or_damaged_text_is_malformed) {
   for (const char* text :
-       {"", "0\n", "x\n0\n", "0\n1\n", "0\n1\na 0\n", "0\n1\na 0 5 6\n", "0\n1\na -1 5\n",
+       {"0\n", "x\n0\n", "0\n1\n", "0\n1\na 0\n", "0\n1\na 0 5 6\n", "0\n1\na -1 5\n",
         "0\n1\na 0 -5\n", "0\n1\n 0 5\n", "0\n1\na 0 5\nb 0 6\n", "0\n2\na 0 5\n",
         "0\n1\na 0 99999999999999999999\n"}) {
     EXPECT_EQ(decode_checkpoint(text).error(), Errc::malformed) << text;

@@ -1,0 +1,62 @@
+#include "server/settings_command.h"
+
+#include <fmt/core.h>
+
+#include <CLI/CLI.hpp>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "cli/output.h"
+#include "server/settings_file.h"
+#include "server/settings_table.h"
+
+namespace millrace::server {
+namespace {
+
+struct CheckCommand {
+  std::string file;
+  std::vector<std::string> overrides;
+  cli::OutputFormat format = cli::OutputFormat::table;
+
+  cli::Exit run() const {
+    const auto settings = load_settings(file, overrides);
+    if (!settings) {
+      cli::print_error(settings.error().message);
+      return cli::Exit::failed;
+    }
+    for (const std::string& warning : settings->warnings()) cli::print_error(warning);
+    cli::Table table({"setting", "value", "default"});
+    for (const auto& [name, value] : settings->all_set()) {
+      const ConfigDefinition& definition = find_setting(name)->definition;
+      const bool secret = definition.type == ConfigType::password;
+      const auto usual = definition.default_value;
+      table.add({name, secret ? cli::Cell(nullptr) : cli::Cell(value),
+                 usual ? cli::Cell(std::string(*usual)) : cli::Cell(nullptr)});
+    }
+    table.print(format);
+    return cli::Exit::done;
+  }
+};
+
+cli::Action define(CLI::App& app) {
+  auto command = std::make_shared<CheckCommand>();
+  app.add_option("FILE", command->file, "Kafka's server.properties")->required();
+  app.add_option("--override", command->overrides, "key=value, outweighs the file; may be repeated")
+      ->allow_extra_args(false);
+  cli::add_format_option(app, command->format);
+  return [command] { return command->run(); };
+}
+
+}  // namespace
+
+cli::Command settings_check_command() {
+  return {
+      .path = "config check",
+      .summary =
+          "Read a server.properties as the broker would, and say what is wrong or without effect.",
+      .define = define,
+      .examples = "  millrace config check /etc/kafka/server.properties"};
+}
+
+}  // namespace millrace::server

@@ -3,6 +3,7 @@
 #include <fmt/core.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <memory>
 #include <vector>
 
@@ -67,7 +68,11 @@ cli::Action define_format(CLI::App& app) {
 
 Result<bool> is_empty(io::Proactor& proactor, const std::string& path) {
   const auto entries = proactor.list(path);
-  if (entries) return entries->empty();
+  if (entries) {
+    // A file system of its own has this from the start.
+    return std::ranges::all_of(*entries,
+                               [](const auto& entry) { return entry.name == "lost+found"; });
+  }
   if (entries.error() == Errc::not_found) return true;
   return fail(entries.error());
 }

@@ -274,7 +274,7 @@ Result<Record> RecordWalk::next() {
   };
   Record record;
   record.offset_delta = shape.offset_delta;
-  record.offset = base_offset_ + shape.offset_delta;
+  record.offset = Offset(add_wrapping(base_offset_.value(), shape.offset_delta));
   record.timestamp =
       append_time_ ? *append_time_ : add_wrapping(base_timestamp_, shape.timestamp_delta);
   if (shape.has_key) record.key = part(shape.key_at, shape.key_end);

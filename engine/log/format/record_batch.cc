@@ -2,6 +2,8 @@
 
 #include <fmt/core.h>
 
+#include <limits>
+
 #include "base/check.h"
 
 namespace millrace::log {
@@ -57,7 +59,9 @@ Result<void> RecordBatch::verify() const {
     return fail(Errc::corrupt, fmt::format("batch at offset {}: CRC is {:08x}, stored {:08x}",
                                            base_offset().value(), computed_crc(), stored_crc()));
   }
-  if (last_offset_delta() < 0 || base_offset().value() < 0) {
+  constexpr auto kOffsetMax = std::numeric_limits<std::int64_t>::max();
+  if (last_offset_delta() < 0 || base_offset() < Offset(0) ||
+      base_offset().value() >= kOffsetMax - last_offset_delta()) {
     return fail(Errc::corrupt, fmt::format("batch at offset {}: last offset delta {}",
                                            base_offset().value(), last_offset_delta()));
   }

@@ -113,6 +113,18 @@ TEST(RecordBatch, counts_that_cannot_be_true_are_corrupt_although_the_crc_holds)
   EXPECT_TRUE(RecordBatch::parse(bytes)->verify());
 }
 
+TEST(RecordBatch, offsets_that_would_overflow_are_corrupt) {
+  auto bytes = sample(3);
+  constexpr auto kMax = std::numeric_limits<std::int64_t>::max();
+  for (const std::int64_t base : {kMax, kMax - 1, kMax - 2, std::int64_t{-1}}) {
+    set_base_offset(bytes, Offset(base));
+    EXPECT_EQ(RecordBatch::parse(bytes)->verify().error(), Errc::corrupt) << base;
+  }
+  set_base_offset(bytes, Offset(kMax - 3));
+  EXPECT_TRUE(RecordBatch::parse(bytes)->verify());
+  EXPECT_EQ(RecordBatch::parse(bytes)->end_offset(), Offset(kMax));
+}
+
 TEST(RecordBatch, sequence_numbers_wrap_from_the_largest_to_zero) {
   constexpr auto kMax = std::numeric_limits<std::int32_t>::max();
   EXPECT_EQ(advance_sequence(kMax, 1), 0);

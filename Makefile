@@ -36,7 +36,7 @@ check: $(STAMPS)/test build/dev/build.ninja build/asan/build.ninja build/tsan/bu
 	@ninja -C build/asan -j$(JOBS) --quiet
 	@ctest --test-dir build/asan -j$(JOBS) -LE 'long|bench' --output-on-failure
 	@ninja -C build/tsan -j$(JOBS) --quiet
-	@ctest --test-dir build/tsan -j$(JOBS) -LE 'long|bench|fuzz' --output-on-failure
+	@ctest --test-dir build/tsan -j$(JOBS) -LE 'long|bench|fuzz|system' --output-on-failure
 	@ninja -C build/dev -j$(JOBS) --quiet
 	@ctest --test-dir build/dev -j1 -L long --output-on-failure
 

@@ -277,6 +277,7 @@ class Checker {
         add_at(file, at, fmt::format("`{}`: {}", banned.word, banned.instead));
       }
     }
+    check_mutable_statics(file, code);
     if (!file.path.starts_with("tests/unit/")) return;
     for (const std::string_view word : kSleeps) {
       for (const std::size_t at : find_word(code, word)) {
@@ -284,6 +285,20 @@ class Checker {
                fmt::format("`{}` in a unit test: wait for what should happen, on a virtual clock",
                            word));
       }
+    }
+  }
+
+  // A `static` variable that is not const outlives every test and is seen by every shard.
+  void check_mutable_statics(const SourceFile& file, const std::string& code) {
+    if (is_excepted(file.path, kShared)) return;
+    for (const std::size_t at : find_word(code, "static")) {
+      const std::size_t end = code.find_first_of(";={(", at);
+      if (end == std::string::npos || code[end] == '(') continue;
+      const std::string_view declared = std::string_view(code).substr(at, end - at);
+      const bool constant =
+          !find_word(declared, "const").empty() || !find_word(declared, "constexpr").empty();
+      if (!constant)
+        add_at(file, at, "a mutable static: make it a member of who owns it, or const");
     }
   }
 

@@ -83,6 +83,14 @@ TEST(Tidy, does_not_take_a_longer_name_for_a_banned_word) {
   EXPECT_TRUE(check_one("engine/a.cc", "int operand = strand(1); prng.rand();\n").empty());
 }
 
+TEST(Tidy, finds_a_static_variable_that_is_not_const) {
+  expect_one(check_one("engine/a.cc", "void f() { static int count = 0; }\n"), 1, "mutable static");
+  EXPECT_TRUE(
+      check_one("engine/a.cc",
+                "static const int a = 0; static constexpr int b{1}; static int f(int x = 1);\n")
+          .empty());
+}
+
 TEST(Tidy, finds_a_clock_and_a_random_number_outside_of_io) {
   expect_one(check_one("engine/a.cc", "auto t = std::chrono::steady_clock::now();\n"), 1,
              "take Instant now");

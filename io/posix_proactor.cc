@@ -262,6 +262,12 @@ Result<std::uint64_t> PosixProactor::free_bytes(const std::string& path) {
   return std::uint64_t{status.f_bavail} * status.f_frsize;
 }
 
+Result<std::uint64_t> PosixProactor::total_bytes(const std::string& path) {
+  struct statvfs status{};
+  if (::statvfs(path.c_str(), &status) != 0) return fail_errno("statvfs", path);
+  return std::uint64_t{status.f_blocks} * status.f_frsize;
+}
+
 Result<std::size_t> PosixProactor::send_file_inline(SocketHandle socket, FileHandle file,
                                                     std::uint64_t position, std::size_t length) {
   auto offset = static_cast<off_t>(position);

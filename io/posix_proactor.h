@@ -34,6 +34,7 @@ class PosixProactor : public Proactor {
   Result<std::vector<DirectoryEntry>> list(const std::string& path) override;
   Result<void> sync_directory(const std::string& path) override;
   Result<std::uint64_t> free_bytes(const std::string& path) override;
+  Result<std::uint64_t> total_bytes(const std::string& path) override;
 
   Result<std::size_t> send_file_inline(SocketHandle socket, FileHandle file, std::uint64_t position,
                                        std::size_t length) override;

@@ -83,6 +83,8 @@ class Proactor {
   virtual Result<void> sync_directory(const std::string& path) = 0;
   // Bytes a writer could still use on the file system of `path`.
   virtual Result<std::uint64_t> free_bytes(const std::string& path) = 0;
+  // Bytes the file system of `path` holds in all.
+  virtual Result<std::uint64_t> total_bytes(const std::string& path) = 0;
 
   // ---- Files, queued. Buffers and handles must stay valid until completion. Result: bytes done or -errno.
   virtual void read(FileHandle file, std::uint64_t position, Bytes bytes, Completion& done) = 0;

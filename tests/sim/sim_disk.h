@@ -80,6 +80,7 @@ class SimDisk {
   Result<void> remove_directory(const std::string& path);
   Result<std::vector<io::DirectoryEntry>> list(const std::string& path) const;
   Result<void> sync_directory(const std::string& path);
+  std::uint64_t capacity() const { return capacity_; }
   std::uint64_t free_bytes() const { return capacity_ > used_ ? capacity_ - used_ : 0; }
 
   // ---- Queued operations, in two parts: what is fixed at submission, and what happens at completion. Results are counts of

@@ -129,6 +129,8 @@ Result<void> SimProactor::sync_directory(const std::string& path) {
 }
 Result<std::uint64_t> SimProactor::free_bytes(const std::string&) { return disk_.free_bytes(); }
 
+Result<std::uint64_t> SimProactor::total_bytes(const std::string&) { return disk_.capacity(); }
+
 void SimProactor::read(io::FileHandle file, std::uint64_t position, Bytes bytes,
                        io::Completion& done) {
   queue(done, [this, file, position, bytes] { return disk_.queued_read(file, position, bytes); });

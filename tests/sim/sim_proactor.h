@@ -54,6 +54,7 @@ class SimProactor final : public io::Proactor {
   Result<std::vector<io::DirectoryEntry>> list(const std::string& path) override;
   Result<void> sync_directory(const std::string& path) override;
   Result<std::uint64_t> free_bytes(const std::string& path) override;
+  Result<std::uint64_t> total_bytes(const std::string& path) override;
 
   void read(io::FileHandle file, std::uint64_t position, Bytes bytes, io::Completion& done) override;
   void write(io::FileHandle file, std::uint64_t position, ConstBytes bytes,

@@ -1,0 +1,77 @@
+#include "net/wire/describe_quorum.h"
+
+#include "engine/api/decode.h"
+#include "engine/api/handlers.h"
+#include "io/reactor.h"
+
+namespace millrace::engine {
+namespace {
+
+using wire::DescribeQuorumRequest;
+using wire::DescribeQuorumResponse;
+using wire::ErrorCode;
+
+constexpr std::string_view kMetadataTopic = "__cluster_metadata";
+
+struct Described {
+  QuorumDescription quorum;
+  Instant now;
+  WallTime wall_now;
+};
+
+io::Task<Described> describe_here(Broker& broker) {
+  io::Reactor& reactor = io::Reactor::current();
+  co_return Described{broker.controller().describe_quorum(), reactor.now(), reactor.wall_now()};
+}
+
+// The protocol wants calendar time, Raft counts on the monotonic clock.
+std::int64_t to_timestamp(const Described& described, const std::optional<Instant>& when) {
+  if (!when) return -1;
+  return described.wall_now.ms - to_ms(described.now - *when);
+}
+
+void say(const Described& described, const std::vector<QuorumReplica>& replicas,
+         const BrokerOptions& options, std::vector<DescribeQuorumResponse::ReplicaState>& states) {
+  for (const QuorumReplica& replica : replicas) {
+    auto& state = states.emplace_back();
+    state.replica_id = replica.id.value();
+    if (replica.id == options.node_id) state.replica_directory_id = options.directory_ids.front();
+    state.log_end_offset = replica.log_end_offset.value();
+    const bool is_leader = replica.id == described.quorum.leader;
+    state.last_fetch_timestamp =
+        is_leader ? described.wall_now.ms : to_timestamp(described, replica.last_fetch);
+    state.last_caught_up_timestamp =
+        is_leader ? described.wall_now.ms : to_timestamp(described, replica.last_caught_up);
+  }
+}
+
+}  // namespace
+
+io::Task<net::Response> handle_describe_quorum(Broker& broker, BrokerShard&, Request& request) {
+  DECODE(wanted, DescribeQuorumRequest);
+  const auto described = co_await broker.shards().call(
+      ShardId{0}, [&]() -> io::Task<Described> { return describe_here(broker); });
+  DescribeQuorumResponse response;
+  response.error_message = std::nullopt;
+  for (const auto& topic : wanted.topics) {
+    auto& topic_answer = response.topics.emplace_back();
+    topic_answer.topic_name = topic.topic_name;
+    for (const auto& partition : topic.partitions) {
+      auto& said = topic_answer.partitions.emplace_back();
+      said.partition_index = partition.partition_index;
+      said.error_message = std::nullopt;
+      if (topic.topic_name != kMetadataTopic || partition.partition_index != 0) {
+        said.error_code = ErrorCode::unknown_topic_or_partition;
+        continue;
+      }
+      said.leader_id = described.quorum.leader.value();
+      said.leader_epoch = described.quorum.epoch.value();
+      said.high_watermark = described.quorum.high_watermark.value();
+      say(described, described.quorum.voters, broker.options(), said.current_voters);
+      say(described, described.quorum.observers, broker.options(), said.observers);
+    }
+  }
+  co_return answer(request, response);
+}
+
+}  // namespace millrace::engine

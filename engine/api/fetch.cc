@@ -1,0 +1,345 @@
+#include "net/wire/fetch.h"
+
+#include <algorithm>
+
+#include "engine/api/decode.h"
+#include "engine/api/error_map.h"
+#include "engine/api/handlers.h"
+#include "engine/api/shard_route.h"
+#include "io/file.h"
+#include "io/reactor.h"
+#include "net/wire/fetch_layout.h"
+
+namespace millrace::engine {
+namespace {
+
+using wire::ErrorCode;
+using wire::FetchRequest;
+using wire::FetchResponse;
+
+// One partition of the request on its way to the owner and back.
+struct FetchPart {
+  TopicPartition partition;
+  std::list<FetchPartition>::iterator wanted;
+  ErrorCode error = ErrorCode::none;
+  PartitionState state;
+  log::ReadRange range;
+  std::optional<replication::EpochEnd> diverging;  // where the reader's history and ours part
+};
+
+// What a fetch may take: shared by all its partitions, in their order.
+struct FetchBudget {
+  std::size_t bytes_left = 0;
+  bool first = true;  // the first batch found is given even if it is too large (KIP-74)
+};
+
+void check_divergence(const log::Log& log, FetchPart& part) {
+  const LeaderEpoch asked{part.wanted->last_fetched_epoch};
+  if (asked == kNoLeaderEpoch) return;
+  const auto end = log.end_offset_for(asked);
+  if (!end) {
+    part.error = ErrorCode::offset_out_of_range;
+  } else if (end->epoch < asked || end->end_offset < Offset{part.wanted->fetch_offset}) {
+    part.diverging = end;
+  }
+}
+
+void read_part(BrokerShard& owner, FetchPart& part, FetchBudget& budget, Isolation isolation) {
+  part.range = {};
+  const auto partition = owner.find(part.partition);
+  if (partition == nullptr) {
+    part.error = ErrorCode::not_leader_or_follower;
+    return;
+  }
+  if (const auto leads = partition->check_leader(LeaderEpoch{part.wanted->current_leader_epoch});
+      !leads) {
+    part.error = to_error_code(leads.error().code);
+    return;
+  }
+  part.state = partition->state();
+  const Offset from{part.wanted->fetch_offset};
+  if (from < part.state.log_start_offset || from > part.state.high_watermark) {
+    part.error = ErrorCode::offset_out_of_range;
+    return;
+  }
+  check_divergence(*partition->log(), part);
+  if (part.error != ErrorCode::none || part.diverging) return;
+  const auto partition_max = static_cast<std::size_t>(std::max(part.wanted->partition_max_bytes, 0));
+  if (budget.bytes_left == 0 && !budget.first) return;
+  auto range = partition->read(from, isolation, std::min(partition_max, budget.bytes_left), budget.first);
+  if (!range) {
+    part.error = to_error_code(range.error().code);
+    return;
+  }
+  part.range = std::move(*range);
+  if (part.range.empty()) return;
+  budget.first = false;
+  budget.bytes_left -= std::min<std::size_t>(budget.bytes_left, part.range.length);
+}
+
+io::Task<void> read_group(BrokerShard& owner, const std::vector<FetchPart*>& parts, FetchBudget& budget,
+                          Isolation isolation) {
+  for (FetchPart* part : parts) {
+    part->error = ErrorCode::none;
+    part->diverging.reset();
+    read_part(owner, *part, budget, isolation);
+  }
+  co_return;
+}
+
+// ---- Waiting for more
+
+// A fetch's wait on one shard. The fields are used on that shard only; the object lives in the fetch's frame.
+struct ShardWait {
+  std::span<FetchPart* const> parts;
+  Instant deadline;  // shards share the clock
+  DataWaiter* waiter = nullptr;
+  bool canceled = false;
+};
+
+io::Task<void> wait_here(BrokerShard& owner, ShardWait& wait) {
+  if (wait.canceled || owner.ending()) co_return;
+  DataWaiter waiter;
+  for (const FetchPart* part : wait.parts) {
+    const auto partition = owner.find(part->partition);
+    if (partition == nullptr) co_return;
+    // What came between the read and now must not be slept through.
+    if (partition->state().high_watermark != part->state.high_watermark) co_return;
+    partition->wait_for_data(waiter);
+  }
+  wait.waiter = &waiter;
+  co_await waiter.until(wait.deadline);
+  wait.waiter = nullptr;
+}
+
+io::Task<void> cancel_here(ShardWait& wait) {
+  wait.canceled = true;
+  if (wait.waiter != nullptr) wait.waiter->wake();
+  co_return;
+}
+
+io::Task<void> wait_on(Broker& broker, ShardId shard, ShardWait& wait, io::Event& someone) {
+  co_await broker.shards().call(shard, [&]() -> io::Task<void> { return wait_here(broker.at(shard), wait); });
+  someone.notify_all();
+}
+
+// Returns when a partition has news or at the deadline.
+io::Task<void> wait_for_news(Broker& broker, std::vector<ShardParts<FetchPart>>& groups,
+                             Instant deadline) {
+  if (groups.size() == 1) {
+    ShardWait wait{.parts = groups.front().parts, .deadline = deadline};
+    const ShardId shard = groups.front().shard;
+    co_await broker.shards().call(shard,
+                                  [&]() -> io::Task<void> { return wait_here(broker.at(shard), wait); });
+    co_return;
+  }
+  std::vector<ShardWait> waits;
+  waits.reserve(groups.size());
+  for (const auto& group : groups) waits.push_back({.parts = group.parts, .deadline = deadline});
+  io::Gate gate;
+  io::Event someone;
+  for (std::size_t i = 0; i < groups.size(); ++i) {
+    gate.spawn(wait_on(broker, groups[i].shard, waits[i], someone));
+  }
+  if (gate.running() == groups.size()) co_await someone.wait();
+  for (std::size_t i = 0; i < groups.size(); ++i) {
+    co_await broker.shards().call(groups[i].shard,
+                                  [&]() -> io::Task<void> { return cancel_here(waits[i]); });
+  }
+  co_await gate.close();
+}
+
+// ---- Request and answer
+
+FetchSessionRequest to_session_request(const FetchRequest& fetch, std::int16_t version) {
+  FetchSessionRequest wanted;
+  wanted.session_id = fetch.session_id;
+  wanted.session_epoch = version >= 7 ? fetch.session_epoch : kSessionEpochFinal;
+  wanted.uses_topic_ids = version >= 13;
+  for (const auto& topic : fetch.topics) {
+    for (const auto& partition : topic.partitions) {
+      FetchPartition& added = wanted.partitions.emplace_back();
+      added.topic = topic.topic;
+      added.topic_id = topic.topic_id;
+      added.partition = partition.partition;
+      added.current_leader_epoch = partition.current_leader_epoch;
+      added.fetch_offset = partition.fetch_offset;
+      added.last_fetched_epoch = partition.last_fetched_epoch;
+      added.log_start_offset = partition.log_start_offset;
+      added.partition_max_bytes = partition.partition_max_bytes;
+    }
+  }
+  for (const auto& topic : fetch.forgotten_topics_data) {
+    for (const std::int32_t index : topic.partitions) {
+      wanted.forgotten.push_back({std::string(topic.topic), topic.topic_id, index});
+    }
+  }
+  return wanted;
+}
+
+ErrorCode to_error_code(FetchSessionError error) {
+  switch (error) {
+    case FetchSessionError::none: return ErrorCode::none;
+    case FetchSessionError::id_not_found: return ErrorCode::fetch_session_id_not_found;
+    case FetchSessionError::invalid_epoch: return ErrorCode::invalid_fetch_session_epoch;
+    case FetchSessionError::topic_id: return ErrorCode::fetch_session_topic_id_error;
+  }
+  return ErrorCode::unknown_server_error;
+}
+
+// Which partition of ours is meant; none when the image has no such one, with the error the client is told.
+std::vector<FetchPart> resolve(const MetadataImage& image, std::list<FetchPartition>& wanted) {
+  std::vector<FetchPart> parts;
+  parts.reserve(wanted.size());
+  const TopicImage* topic = nullptr;
+  for (auto it = wanted.begin(); it != wanted.end(); ++it) {
+    FetchPart& part = parts.emplace_back();
+    part.wanted = it;
+    const bool by_name = !it->topic.empty();
+    const bool same_topic =
+        topic != nullptr && (by_name ? topic->name == it->topic : topic->id == it->topic_id);
+    if (!same_topic) topic = by_name ? image.topics.find(it->topic) : image.topics.find(it->topic_id);
+    if (topic == nullptr) {
+      part.error = by_name ? ErrorCode::unknown_topic_or_partition : ErrorCode::unknown_topic_id;
+    } else if (topic->partition(PartitionIndex{it->partition}) == nullptr) {
+      part.error = ErrorCode::unknown_topic_or_partition;
+    } else {
+      part.partition = {topic->id, PartitionIndex{it->partition}};
+    }
+  }
+  return parts;
+}
+
+// Whether an incremental answer has to name the partition (KIP-227), and what it was told from now on.
+bool note_news(const FetchPart& part) {
+  FetchPartition& told = *part.wanted;
+  const bool is_error = part.error != ErrorCode::none;
+  bool news = !part.range.empty() || part.diverging || is_error || told.told_error;
+  if (!is_error) {
+    news |= told.told_high_watermark != part.state.high_watermark.value();
+    news |= told.told_log_start_offset != part.state.log_start_offset.value();
+    told.told_high_watermark = part.state.high_watermark.value();
+    told.told_log_start_offset = part.state.log_start_offset.value();
+  }
+  told.told_error = is_error;
+  return news;
+}
+
+FetchResponse::Partition to_answer(const FetchPart& part) {
+  FetchResponse::Partition said;
+  said.partition_index = part.wanted->partition;
+  said.error_code = part.error;
+  const bool known = part.error == ErrorCode::none || part.error == ErrorCode::offset_out_of_range;
+  said.high_watermark = known ? part.state.high_watermark.value() : -1;
+  said.last_stable_offset = known ? part.state.last_stable_offset.value() : -1;
+  said.log_start_offset = known ? part.state.log_start_offset.value() : -1;
+  said.aborted_transactions = std::nullopt;
+  if (part.diverging) {
+    said.diverging_epoch = {part.diverging->epoch.value(), part.diverging->end_offset.value()};
+  }
+  said.records.here = wire::WireBytes{};
+  said.records.size_elsewhere = part.range.length;
+  return said;
+}
+
+net::Response to_reply(const Request& request, FetchSessions::Opened& opened, std::vector<FetchPart>& parts) {
+  FetchResponse response;
+  response.session_id = opened.session_id;
+  std::vector<FetchPart*> with_records;
+  for (auto& part : parts) {
+    const bool news = note_news(part);
+    if (opened.incremental && !news) continue;
+    const FetchPartition& wanted = *part.wanted;
+    if (response.responses.empty() || response.responses.back().topic != wanted.topic ||
+        response.responses.back().topic_id != wanted.topic_id) {
+      auto& topic = response.responses.emplace_back();
+      topic.topic = wanted.topic;
+      topic.topic_id = wanted.topic_id;
+    }
+    response.responses.back().partitions.push_back(to_answer(part));
+    if (!part.range.empty()) with_records.push_back(&part);
+  }
+  auto layout = wire::encode_fetch_response(response, request.header.api_version,
+                                            request.header.correlation_id);
+  net::Response reply(std::move(layout.bytes));
+  CHECK(layout.gaps.size() == with_records.size());
+  for (std::size_t i = 0; i < layout.gaps.size(); ++i) {
+    log::ReadRange& range = with_records[i]->range;
+    const net::FileRange file{range.file->handle(), range.position, range.length};
+    reply.insert(layout.gaps[i].position, file, std::move(range.file));
+  }
+  if (opened.session) {
+    // Who had records goes to the end, so that nobody starves behind a busy partition.
+    for (FetchPart* part : with_records) opened.session->move_to_back(part->wanted);
+  }
+  return reply;
+}
+
+// Keeps a session's partitions as they are while a request of it waits.
+class BusySession {
+ public:
+  explicit BusySession(std::shared_ptr<FetchSession> session) : session_(std::move(session)) {
+    if (session_) session_->set_busy(true);
+  }
+  BusySession(const BusySession&) = delete;
+  ~BusySession() {
+    if (session_) session_->set_busy(false);
+  }
+
+ private:
+  std::shared_ptr<FetchSession> session_;
+};
+
+net::Response session_error(const Request& request, FetchSessionError error) {
+  FetchResponse response;
+  response.error_code = to_error_code(error);
+  return answer(request, response);
+}
+
+}  // namespace
+
+io::Task<net::Response> handle_fetch(Broker& broker, BrokerShard& here, Request& request) {
+  DECODE(fetch, FetchRequest);
+  const Instant started = io::Reactor::current().now();
+  auto opened = here.fetch_sessions().open(to_session_request(fetch, request.header.api_version), started);
+  if (opened.error != FetchSessionError::none) co_return session_error(request, opened.error);
+
+  const BusySession busy(opened.session);
+  request.buffer.reset();  // all that is needed was copied
+  const SharedImage image = here.image();
+  auto parts = resolve(*image, opened.partitions());
+  std::vector<FetchPart*> resolved;
+  for (auto& part : parts) {
+    if (part.error == ErrorCode::none) resolved.push_back(&part);
+  }
+  const Isolation isolation =
+      fetch.isolation_level == 1 ? Isolation::read_committed : Isolation::read_uncommitted;
+  const auto bytes_max = static_cast<std::size_t>(
+      std::clamp(fetch.max_bytes, 0, broker.options().fetch_bytes_max));
+  const auto bytes_min = std::min<std::size_t>(static_cast<std::size_t>(std::max(fetch.min_bytes, 0)), bytes_max);
+  const Instant deadline = started + from_ms(std::max(fetch.max_wait_ms, 0));
+  auto groups = group_by_shard<FetchPart>(resolved, broker.shards().count());
+  while (true) {
+    FetchBudget budget{.bytes_left = bytes_max};
+    for (auto& group : groups) {
+      co_await broker.shards().call(group.shard, [&]() -> io::Task<void> {
+        return read_group(broker.at(group.shard), group.parts, budget, isolation);
+      });
+    }
+    std::size_t bytes = 0;
+    bool answer_now = resolved.size() != parts.size() || resolved.empty();
+    for (const FetchPart* part : resolved) {
+      bytes += part->range.length;
+      answer_now |= part->error != ErrorCode::none || part->diverging;
+    }
+    if (answer_now || bytes >= bytes_min || here.ending() ||
+        io::Reactor::current().now() >= deadline) {
+      break;
+    }
+    for (FetchPart* part : resolved) part->range = {};  // nothing is held open while waiting
+    co_await wait_for_news(broker, groups, deadline);
+  }
+  co_return to_reply(request, opened, parts);
+}
+
+}  // namespace millrace::engine

@@ -1,0 +1,209 @@
+#include "engine/broker.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/logging.h"
+#include "engine/api/shard_route.h"
+#include "engine/partition/placement.h"
+#include "io/reactor.h"
+
+namespace millrace::engine {
+namespace {
+
+std::string own_directory(const BrokerOptions& options) {
+  return fmt::format("{}/{}", options.log_directories.front(), log::kOwnDirectory);
+}
+
+}  // namespace
+
+Broker::Broker(io::Shards& shards, BrokerOptions options)
+    : shards_(shards),
+      options_(std::move(options)),
+      random_(options_.random_seed),
+      parts_(shards.count()) {}
+
+Broker::~Broker() = default;
+
+io::Task<Result<void>> Broker::start() {
+  io::Proactor& proactor = io::Reactor::current().proactor();
+  std::vector<log::FoundPartition> found;
+  clean_start_ = true;
+  for (const auto& directory : options_.log_directories) {
+    CO_TRY(scan, log::scan_log_directory(proactor, directory));
+    clean_start_ = clean_start_ && scan.clean_stop;
+    for (const auto& gone : scan.deleted) CO_TRY_DONE(log::remove_tree(proactor, gone));
+    for (const auto& name : scan.ignored) LOG(warn, "log_directory.ignored", "path={}", name);
+    std::ranges::move(scan.partitions, std::back_inserter(found));
+  }
+  if (!clean_start_) {
+    CO_TRY(tail, co_await log::read_write_ahead(proactor, own_directory(options_)));
+    write_ahead_tail_ = std::make_unique<log::WriteAheadTail>(std::move(tail));
+  }
+  for (const auto& directory : options_.log_directories) {
+    CO_TRY_DONE(log::clear_clean_stop(proactor, directory));
+  }
+  CO_TRY_DONE(co_await start_controller());
+  co_await make_parts(std::move(found));
+  co_await publish(image_, std::make_shared<const MetadataDelta>(difference(MetadataImage(), *image_)));
+  CO_TRY_DONE(co_await log::retire_write_ahead(proactor, own_directory(options_), shards_.count()));
+  write_ahead_tail_.reset();
+  for (std::uint32_t i = 0; i < shards_.count(); ++i) {
+    const ShardId shard{i};
+    CO_TRY_DONE(co_await shards_.call(
+        shard, [&]() -> io::Task<Result<void>> { return at(shard).start_logs(); }));
+  }
+  CO_TRY_DONE(co_await join_cluster());
+  background_.spawn(keep_house());
+  co_return Result<void>{};
+}
+
+io::Task<Result<void>> Broker::start_controller() {
+  ControllerDriver::Options options;
+  options.controller.node_id = options_.node_id;
+  options.controller.default_partitions = options_.default_partitions;
+  options.controller.default_replication_factor = options_.default_replication_factor;
+  options.controller.delete_topics_enabled = options_.delete_topics;
+  options.controller.broker_configs = options_.config_definitions;
+  options.controller.static_broker_config = options_.static_configs;
+  options.cluster_id = options_.cluster_id;
+  options.metadata_directory = options_.metadata_directory;
+  options.seed = random_.next();
+  options.segment_bytes = options_.metadata_segment_bytes;
+  options.snapshot_bytes = options_.metadata_snapshot_bytes;
+  options.on_failure = options_.on_failure;
+  controller_ = std::make_unique<ControllerDriver>(
+      io::Reactor::current().proactor(), std::move(options),
+      [this](SharedImage image, std::shared_ptr<const MetadataDelta> delta) {
+        return publish(std::move(image), std::move(delta));
+      });
+  co_return co_await controller_->start();
+}
+
+io::Task<Result<void>> Broker::join_cluster() {
+  RegisterBroker question;
+  question.id = options_.node_id;
+  question.cluster_id = options_.cluster_id;
+  question.incarnation_id = Uuid::from_random(random_.next(), random_.next());
+  for (const auto& listener : options_.listeners) {
+    question.listeners.push_back(
+        {.name = listener.name, .host = listener.advertised_host, .port = listener.advertised_port});
+  }
+  for (const auto& feature : supported_features()) {
+    question.features.push_back({std::string(feature.name), feature.min_level, feature.max_level});
+  }
+  if (!options_.rack.empty()) question.rack = options_.rack;
+  question.log_directories = options_.directory_ids;
+  CO_TRY(epoch, co_await controller_->join(std::move(question)));
+  broker_epoch_ = epoch;
+  producer_ids_ = std::make_unique<ProducerIdSource>(*controller_, options_.node_id, broker_epoch_);
+  co_return co_await controller_->unfence(broker_epoch_);
+}
+
+io::Task<void> Broker::make_parts(std::vector<log::FoundPartition> found) {
+  std::vector<std::vector<log::FoundPartition>> by_shard(shards_.count());
+  for (auto& partition : found) {
+    // A directory that crashed while it was made has no id yet; the metadata knows whose name it is.
+    const TopicImage* topic = image_->topics.find(partition.topic);
+    const TopicId id = partition.topic_id.is_zero() && topic != nullptr ? topic->id : partition.topic_id;
+    by_shard[shard_of({id, partition.partition}, shards_.count()).value()].push_back(std::move(partition));
+  }
+  for (std::uint32_t i = 0; i < shards_.count(); ++i) {
+    const ShardId shard{i};
+    co_await shards_.call(shard, [&]() -> io::Task<void> {
+      return make_part(shard, std::move(by_shard[shard.value()]));
+    });
+  }
+}
+
+io::Task<void> Broker::make_part(ShardId shard, std::vector<log::FoundPartition> found) {
+  parts_[shard.value()] = std::make_unique<BrokerShard>(options_, shard, shards_.count());
+  at(shard).found_on_disk(std::move(found), write_ahead_tail_.get());
+  co_return;
+}
+
+io::Task<void> Broker::publish(SharedImage image, std::shared_ptr<const MetadataDelta> delta) {
+  image_ = image;
+  if (parts_.front() == nullptr) co_return;
+  io::Gate gate;
+  for (std::uint32_t i = 0; i < shards_.count(); ++i) {
+    gate.spawn(publish_to(ShardId{i}, image, *delta));
+  }
+  co_await gate.close();
+}
+
+io::Task<void> Broker::publish_to(ShardId shard, SharedImage image, const MetadataDelta& delta) {
+  co_await shards_.call(shard, [&]() -> io::Task<void> { return at(shard).apply(image, delta); });
+}
+
+io::Task<Result<void>> Broker::stop() {
+  stopping_.wake();
+  co_await background_.close();
+  if (producer_ids_) {
+    if (const auto left = co_await controller_->leave(broker_epoch_); !left) {
+      LOG(warn, "broker.leave", "error=\"{}\"", left.error().message);
+    }
+  }
+  co_await on_every_shard(*this, [](BrokerShard& part) { return part.stop(); });
+  auto written = co_await write_checkpoints();
+  co_await on_every_shard(*this, [](BrokerShard& part) { return part.stop_logs(); });
+  for (std::uint32_t i = 0; i < shards_.count(); ++i) {
+    const ShardId shard{i};
+    co_await shards_.call(shard, [&]() -> io::Task<void> { return drop_part(shard); });
+  }
+  auto stopped = co_await controller_->stop();
+  if (!written) co_return written;
+  if (!stopped) co_return stopped;
+  io::Proactor& proactor = io::Reactor::current().proactor();
+  for (const auto& directory : options_.log_directories) {
+    CO_TRY_DONE(log::mark_clean_stop(proactor, directory, broker_epoch_.value()));
+  }
+  co_return Result<void>{};
+}
+
+io::Task<void> Broker::drop_part(ShardId shard) {
+  parts_[shard.value()].reset();
+  co_return;
+}
+
+io::Task<void> Broker::keep_house() {
+  Instant next_retention = io::Reactor::current().now() + from_ms(options_.retention_check_ms);
+  Instant next_checkpoint = io::Reactor::current().now() + from_ms(options_.checkpoint_ms);
+  while (!background_.closing()) {
+    co_await stopping_.until(std::min(next_retention, next_checkpoint));
+    if (background_.closing()) co_return;
+    const Instant now = io::Reactor::current().now();
+    if (now >= next_retention) {
+      co_await on_every_shard(*this, [](BrokerShard& part) -> io::Task<void> {
+        part.keep_house(io::Reactor::current().wall_now());
+        co_return;
+      });
+      next_retention = now + from_ms(options_.retention_check_ms);
+    }
+    if (now < next_checkpoint) continue;
+    if (const auto written = co_await write_checkpoints(); !written) {
+      LOG(error, "checkpoint", "error=\"{}\"", written.error().message);
+    }
+    next_checkpoint = now + from_ms(options_.checkpoint_ms);
+  }
+}
+
+io::Task<Result<void>> Broker::write_checkpoints() {
+  for (const auto& directory : options_.log_directories) {
+    std::vector<log::CheckpointRow> rows;
+    co_await on_every_shard(*this, [&](BrokerShard& part) -> io::Task<void> {
+      return collect_rows(part, directory, rows);
+    });
+    CO_TRY_DONE(log::write_checkpoints(io::Reactor::current().proactor(), directory, rows));
+  }
+  co_return Result<void>{};
+}
+
+io::Task<void> Broker::collect_rows(BrokerShard& part, const std::string& directory,
+                                    std::vector<log::CheckpointRow>& rows) {
+  std::ranges::move(part.checkpoint_rows(directory), std::back_inserter(rows));
+  co_return;
+}
+
+}  // namespace millrace::engine

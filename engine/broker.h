@@ -1,0 +1,74 @@
+// Broker: what a node is made of, and the order it starts and stops in.
+//
+// Shard:      one object for the process; run() is the main task of every shard. What belongs to a shard is its BrokerShard;
+//             the controller and the metadata log live on shard 0.
+// Lifetime:   made before the shards run, destroyed after they have ended.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "engine/broker_options.h"
+#include "engine/broker_shard.h"
+#include "engine/drivers/controller_driver.h"
+#include "engine/producer_id_source.h"
+#include "io/shard.h"
+
+namespace millrace::engine {
+
+class Broker {
+ public:
+  Broker(io::Shards& shards, BrokerOptions options);
+  ~Broker();
+  Broker(const Broker&) = delete;
+
+  io::Shards& shards() { return shards_; }
+  const BrokerOptions& options() const { return options_; }
+  // Only touched on that shard.
+  BrokerShard& at(ShardId shard) { return *parts_[shard.value()]; }
+  // Only on shard 0.
+  ControllerDriver& controller() { return *controller_; }
+  ProducerIdSource& producer_ids() { return *producer_ids_; }
+
+  // ---- On shard 0, in this order
+  // Reads what is on disk, replays the metadata, opens every partition. On return requests can be answered. Errors: what kept
+  // the broker from starting, in words for an operator.
+  io::Task<Result<void>> start();
+  // After the listeners have closed: closes the logs, writes the checkpoints, marks the stop as clean.
+  io::Task<Result<void>> stop();
+
+  // Makes every shard answer from `image`; completes when all of them do.
+  io::Task<void> publish(SharedImage image, std::shared_ptr<const MetadataDelta> delta);
+  // Whether the last run ended with stop(); known after start().
+  bool clean_start() const { return clean_start_; }
+  // The newest image. Only on shard 0.
+  const SharedImage& image() const { return image_; }
+
+ private:
+  io::Task<Result<void>> start_controller();
+  io::Task<Result<void>> join_cluster();
+  io::Task<void> make_parts(std::vector<log::FoundPartition> found);
+  io::Task<void> make_part(ShardId shard, std::vector<log::FoundPartition> found);
+  io::Task<void> drop_part(ShardId shard);
+  io::Task<void> publish_to(ShardId shard, SharedImage image, const MetadataDelta& delta);
+  io::Task<void> keep_house();
+  io::Task<Result<void>> write_checkpoints();
+  io::Task<void> collect_rows(BrokerShard& part, const std::string& directory,
+                              std::vector<log::CheckpointRow>& rows);
+
+  io::Shards& shards_;
+  BrokerOptions options_;
+  Prng random_;
+  std::vector<std::unique_ptr<BrokerShard>> parts_;  // by shard; each is made, used and destroyed on its own
+  std::unique_ptr<ControllerDriver> controller_;
+  std::unique_ptr<ProducerIdSource> producer_ids_;
+  std::unique_ptr<log::WriteAheadTail> write_ahead_tail_;
+  SharedImage image_ = std::make_shared<const MetadataImage>();
+  BrokerEpoch broker_epoch_{-1};
+  bool clean_start_ = false;
+  io::Gate background_;
+  DataWaiter stopping_;
+};
+
+}  // namespace millrace::engine

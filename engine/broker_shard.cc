@@ -1,0 +1,247 @@
+#include "engine/broker_shard.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+
+#include "base/logging.h"
+#include "engine/metadata/topic_config.h"
+#include "engine/partition/log_config.h"
+#include "engine/partition/placement.h"
+#include "io/reactor.h"
+
+namespace millrace::engine {
+namespace {
+
+log::LogShardOptions log_shard_options(const BrokerOptions& options, ShardId shard) {
+  log::LogShardOptions shard_options;
+  shard_options.write_ahead_path = fmt::format("{}/{}/wal-{}", options.log_directories.front(),
+                                               log::kOwnDirectory, shard.value());
+  shard_options.write_ahead_bytes_max = options.write_ahead_bytes;
+  return shard_options;
+}
+
+std::int64_t producer_id_expiration_ms(const ConfigMap& configs) {
+  constexpr std::int64_t kDefaultMs = 86'400'000;
+  const auto found = configs.find("producer.id.expiration.ms");
+  if (found == configs.end()) return kDefaultMs;
+  std::int64_t ms = kDefaultMs;
+  std::from_chars(found->second.data(), found->second.data() + found->second.size(), ms);
+  return ms;
+}
+
+std::string broker_resource_name(BrokerId id) { return std::to_string(id.value()); }
+
+}  // namespace
+
+BrokerShard::BrokerShard(const BrokerOptions& options, ShardId shard, std::uint32_t shard_count)
+    : options_(options),
+      shard_(shard),
+      shard_count_(shard_count),
+      logs_(io::Reactor::current().proactor(), log_shard_options(options, shard)),
+      fetch_sessions_({.sessions = std::max<std::size_t>(options.fetch_sessions_max / shard_count, 1)},
+                      Prng(options.random_seed + shard.value())) {}
+
+BrokerShard::~BrokerShard() = default;
+
+void BrokerShard::found_on_disk(std::vector<log::FoundPartition> found,
+                                const log::WriteAheadTail* tail) {
+  write_ahead_tail_ = tail;
+  for (auto& partition : found) {
+    auto key = std::make_pair(partition.topic, partition.partition);
+    found_.emplace(std::move(key), std::move(partition));
+  }
+}
+
+io::Task<Result<void>> BrokerShard::start_logs() {
+  write_ahead_tail_ = nullptr;
+  for (const auto& [name, partition] : found_) {
+    LOG(warn, "partition.stray", "directory={} reason=\"the cluster's metadata has no such partition; left alone\"",
+        partition.directory);
+  }
+  found_.clear();
+  started_ = true;
+  co_return co_await logs_.start();
+}
+
+io::Task<void> BrokerShard::apply(SharedImage image, const MetadataDelta& delta) {
+  for (const auto& [id, topic_delta] : delta.topics) {
+    co_await apply_topic(*image, id, topic_delta);
+  }
+  apply_configs(*image, delta);
+  image_ = std::move(image);
+}
+
+io::Task<void> BrokerShard::apply_topic(const MetadataImage& image, const TopicId& id,
+                                        const TopicDelta& delta) {
+  const TopicImage* topic = image.topics.find(id);
+  if (delta.removed || topic == nullptr) {
+    std::vector<std::shared_ptr<Partition>> gone;
+    for (const auto& [key, partition] : partitions_) {
+      if (key.topic_id == id) gone.push_back(partition);
+    }
+    for (const auto& partition : gone) {
+      partitions_.erase(partition->id());
+      const auto removed = co_await partition->remove();
+      if (!removed) {
+        LOG(error, "partition.remove", "topic={} partition={} error=\"{}\"", partition->topic(),
+            partition->id().partition.value(), removed.error().message);
+      }
+    }
+    co_return;
+  }
+  for (const PartitionIndex index : delta.changed) {
+    if (shard_of({id, index}, shard_count_) != shard_) continue;
+    co_await apply_partition(image, *topic, index);
+  }
+}
+
+io::Task<void> BrokerShard::apply_partition(const MetadataImage& image, const TopicImage& topic,
+                                            PartitionIndex index) {
+  const PartitionImage* assignment = topic.partition(index);
+  if (assignment == nullptr || !assignment->has_replica(options_.node_id)) co_return;
+  auto partition = find({topic.id, index});
+  if (partition == nullptr) {
+    partition = co_await open(image, topic, index);
+    partitions_.emplace(partition->id(), partition);
+  }
+  configure(image, *partition);
+  const auto assigned = partition->assign(*assignment);
+  if (!assigned) {
+    LOG(error, "partition.assign", "topic={} partition={} error=\"{}\"", topic.name, index.value(),
+        assigned.error().message);
+  }
+}
+
+io::Task<std::shared_ptr<Partition>> BrokerShard::open(const MetadataImage& image,
+                                                       const TopicImage& topic,
+                                                       PartitionIndex index) {
+  const TopicPartition id{topic.id, index};
+  log::LogOptions log_options;
+  if (const auto config = resolve_config(image, topic.name)) {
+    log_options = to_log_options(*config, producer_id_expiration_ms(options_.static_configs));
+  }
+  Result<std::unique_ptr<log::Log>> opened;
+  const auto found = found_.find({topic.name, index});
+  const bool is_there = found != found_.end() &&
+                        (found->second.topic_id == topic.id || found->second.topic_id.is_zero());
+  if (is_there) {
+    opened = co_await logs_.open(found->second, log_options, write_ahead_tail_);
+    found_.erase(found);
+  } else {
+    opened = co_await logs_.create({.log_directory = directory_for_new_partition(),
+                                    .topic = topic.name,
+                                    .partition = index,
+                                    .topic_id = topic.id},
+                                   log_options);
+  }
+  if (!opened) {
+    LOG(error, "partition.open", "topic={} partition={} error=\"{}\"", topic.name, index.value(),
+        opened.error().message);
+    const std::string reason =
+        opened.error().message.empty() ? "its log could not be opened" : opened.error().message;
+    co_return std::make_shared<Partition>(options_.node_id, id, topic.name, nullptr, reason);
+  }
+  co_return std::make_shared<Partition>(options_.node_id, id, topic.name, std::move(*opened),
+                                        std::string());
+}
+
+Result<TopicConfig> BrokerShard::resolve_config(const MetadataImage& image,
+                                                std::string_view topic) const {
+  const auto& overrides = image.config(ConfigResource::topic(topic));
+  const auto& dynamic_broker =
+      image.config(ConfigResource::broker(broker_resource_name(options_.node_id)));
+  const auto& dynamic_default = image.config(ConfigResource::cluster_default());
+  return resolve_topic_config({.topic = &overrides,
+                               .dynamic_broker = &dynamic_broker,
+                               .dynamic_default = &dynamic_default,
+                               .static_broker = &options_.static_configs});
+}
+
+void BrokerShard::configure(const MetadataImage& image, Partition& partition) {
+  const auto config = resolve_config(image, partition.topic());
+  if (!config) {
+    LOG(error, "topic.config", "topic={} error=\"{}\"", partition.topic(), config.error().message);
+    return;
+  }
+  partition.set_min_insync_replicas(config->min_insync_replicas);
+  if (partition.log() == nullptr) return;
+  partition.log()->set_options(
+      to_log_options(*config, producer_id_expiration_ms(options_.static_configs)));
+}
+
+void BrokerShard::apply_configs(const MetadataImage& image, const MetadataDelta& delta) {
+  if (delta.configs.empty()) return;
+  const bool broker_changed = std::ranges::any_of(delta.configs, [](const ConfigResource& resource) {
+    return resource.type == ConfigResourceType::broker;
+  });
+  for (const auto& [id, partition] : partitions_) {
+    if (broker_changed || delta.configs.contains(ConfigResource::topic(partition->topic()))) {
+      configure(image, *partition);
+    }
+  }
+}
+
+const std::string& BrokerShard::directory_for_new_partition() const {
+  // The directory with the fewest partitions, as Kafka chooses.
+  if (options_.log_directories.size() == 1) return options_.log_directories.front();
+  std::vector<std::size_t> counts(options_.log_directories.size(), 0);
+  for (const auto& [id, partition] : partitions_) {
+    if (partition->log() == nullptr) continue;
+    const std::string& path = partition->log()->directory();
+    for (std::size_t i = 0; i < counts.size(); ++i) {
+      if (path.starts_with(options_.log_directories[i] + "/")) ++counts[i];
+    }
+  }
+  const auto fewest = std::ranges::min_element(counts) - counts.begin();
+  return options_.log_directories[static_cast<std::size_t>(fewest)];
+}
+
+std::vector<log::CheckpointRow> BrokerShard::checkpoint_rows(const std::string& log_directory) const {
+  auto rows = logs_.checkpoint_rows(log_directory);
+  std::map<std::pair<std::string_view, PartitionIndex>, Offset> high_watermarks;
+  for (const auto& [id, partition] : partitions_) {
+    high_watermarks[{partition->topic(), id.partition}] = partition->state().high_watermark;
+  }
+  for (auto& row : rows) {
+    const auto found = high_watermarks.find({row.topic, row.partition});
+    if (found != high_watermarks.end()) row.high_watermark = found->second;
+  }
+  return rows;
+}
+
+void BrokerShard::keep_house(WallTime now) {
+  for (const auto& [id, partition] : partitions_) {
+    log::Log* log = partition->log();
+    if (log == nullptr || log->is_offline()) continue;
+    log->expire_producers(now);
+    const auto removed = log->apply_retention(now, partition->state().high_watermark);
+    if (!removed) {
+      LOG(error, "retention", "topic={} partition={} error=\"{}\"", partition->topic(),
+          id.partition.value(), removed.error().message);
+    }
+  }
+}
+
+void BrokerShard::end_waits() {
+  ending_ = true;
+  for (const auto& [id, partition] : partitions_) partition->wake_waiters();
+}
+
+io::Task<void> BrokerShard::stop() {
+  for (const auto& [id, partition] : partitions_) {
+    const auto closed = co_await partition->close();
+    if (!closed) {
+      LOG(error, "partition.close", "topic={} partition={} error=\"{}\"", partition->topic(),
+          id.partition.value(), closed.error().message);
+    }
+  }
+}
+
+io::Task<void> BrokerShard::stop_logs() {
+  if (started_) co_await logs_.stop();
+  partitions_.clear();
+}
+
+}  // namespace millrace::engine

@@ -1,0 +1,92 @@
+// BrokerShard: one shard's part of the broker: its partitions, its copy of the image, its fetch sessions.
+//
+// Shard:      one each, made and destroyed on it.
+// Lifetime:   owned by Broker; stop() must have completed before destruction.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "base/ids.h"
+#include "base/result.h"
+#include "engine/broker_options.h"
+#include "engine/log/log_directory.h"
+#include "engine/log/log_shard.h"
+#include "engine/log/write_ahead_replay.h"
+#include "engine/metadata/image.h"
+#include "engine/metadata/topic_config.h"
+#include "engine/partition/fetch_session.h"
+#include "engine/partition/partition.h"
+#include "io/gate.h"
+#include "io/task.h"
+
+namespace millrace::engine {
+
+class BrokerShard {
+ public:
+  BrokerShard(const BrokerOptions& options, ShardId shard, std::uint32_t shard_count);
+  ~BrokerShard();
+  BrokerShard(const BrokerShard&) = delete;
+
+  ShardId shard() const { return shard_; }
+  const BrokerOptions& options() const { return options_; }
+  const SharedImage& image() const { return image_; }
+  FetchSessions& fetch_sessions() { return fetch_sessions_; }
+
+  // Null when this shard has no such partition. Kept alive by the pointer while a request uses it.
+  std::shared_ptr<Partition> find(const TopicPartition& id) const {
+    const auto found = partitions_.find(id);
+    return found == partitions_.end() ? nullptr : found->second;
+  }
+  const std::unordered_map<TopicPartition, std::shared_ptr<Partition>>& partitions() const {
+    return partitions_;
+  }
+
+  // What a start found on disk; `tail` is null after a clean stop. Before the first apply().
+  void found_on_disk(std::vector<log::FoundPartition> found, const log::WriteAheadTail* tail);
+  // Opens, makes, changes and removes this shard's partitions until they are as `image` says, then answers from it.
+  io::Task<void> apply(SharedImage image, const MetadataDelta& delta);
+  // After every shard has applied the first image and the write-ahead logs were retired.
+  io::Task<Result<void>> start_logs();
+
+  // One row per partition under `log_directory`.
+  std::vector<log::CheckpointRow> checkpoint_rows(const std::string& log_directory) const;
+  // Retention, expiry of producers: what time does to logs.
+  void keep_house(WallTime now);
+  // What holds for a topic, from its overrides and the broker's settings. Errors: invalid_argument.
+  Result<TopicConfig> resolve_config(const MetadataImage& image, std::string_view topic) const;
+
+  // Requests answer with what there is instead of waiting for more, from now on.
+  void end_waits();
+  bool ending() const { return ending_; }
+  // Closes every log; checkpoint_rows() then says what a clean stop may write down.
+  io::Task<void> stop();
+  // Ends the shard's housekeeping of logs. The last call.
+  io::Task<void> stop_logs();
+
+ private:
+  io::Task<void> apply_topic(const MetadataImage& image, const TopicId& id, const TopicDelta& delta);
+  io::Task<void> apply_partition(const MetadataImage& image, const TopicImage& topic, PartitionIndex index);
+  io::Task<std::shared_ptr<Partition>> open(const MetadataImage& image, const TopicImage& topic,
+                                            PartitionIndex index);
+  void apply_configs(const MetadataImage& image, const MetadataDelta& delta);
+  void configure(const MetadataImage& image, Partition& partition);
+  const std::string& directory_for_new_partition() const;
+
+  const BrokerOptions& options_;
+  ShardId shard_;
+  std::uint32_t shard_count_;
+  log::LogShard logs_;
+  SharedImage image_ = std::make_shared<const MetadataImage>();
+  std::unordered_map<TopicPartition, std::shared_ptr<Partition>> partitions_;
+  FetchSessions fetch_sessions_;
+  std::map<std::pair<std::string, PartitionIndex>, log::FoundPartition> found_;
+  const log::WriteAheadTail* write_ahead_tail_ = nullptr;
+  bool started_ = false;
+  bool ending_ = false;
+};
+
+}  // namespace millrace::engine

@@ -1,0 +1,66 @@
+#include "engine/partition/log_config.h"
+
+#include <algorithm>
+#include <limits>
+
+namespace millrace::engine {
+namespace {
+
+log::Codec to_codec(TopicCompression compression) {
+  switch (compression) {
+    case TopicCompression::gzip: return log::Codec::gzip;
+    case TopicCompression::snappy: return log::Codec::snappy;
+    case TopicCompression::lz4: return log::Codec::lz4;
+    case TopicCompression::zstd: return log::Codec::zstd;
+    case TopicCompression::producer:
+    case TopicCompression::uncompressed: return log::Codec::none;
+  }
+  return log::Codec::none;
+}
+
+int compression_level(const TopicConfig& config) {
+  switch (config.compression) {
+    case TopicCompression::gzip: return static_cast<int>(config.gzip_level);
+    case TopicCompression::lz4: return static_cast<int>(config.lz4_level);
+    case TopicCompression::zstd: return static_cast<int>(config.zstd_level);
+    case TopicCompression::snappy:
+    case TopicCompression::producer:
+    case TopicCompression::uncompressed: return log::kDefaultCompressionLevel;
+  }
+  return log::kDefaultCompressionLevel;
+}
+
+}  // namespace
+
+log::LogOptions to_log_options(const TopicConfig& config, std::int64_t producer_id_expiration_ms) {
+  log::LogOptions options;
+  options.segment_bytes = config.segment_bytes;
+  options.segment_ms = config.segment_ms;
+  options.segment_jitter_ms = config.segment_jitter_ms;
+  options.segment_index_bytes = config.segment_index_bytes;
+  options.index_interval_bytes = config.index_interval_bytes;
+  options.preallocate = config.preallocate;
+  options.deletes = config.cleanup_delete;
+  options.retention_ms = config.retention_ms;
+  options.retention_bytes = config.retention_bytes;
+  options.file_delete_delay_ms = config.file_delete_delay_ms;
+  options.accept.max_message_bytes = static_cast<std::size_t>(config.message_bytes_max);
+  options.accept.timestamp_type = config.timestamp_type == TimestampType::log_append_time
+                               ? log::TimestampType::log_append_time
+                               : log::TimestampType::create_time;
+  options.accept.timestamp_before_max_ms = config.timestamp_before_ms_max;
+  options.accept.timestamp_after_max_ms = config.timestamp_after_ms_max;
+  options.accept.compacted = config.cleanup_compact;
+  if (config.compression != TopicCompression::producer) {
+    options.accept.compression = to_codec(config.compression);
+    options.accept.compression_level = compression_level(config);
+  }
+  options.durability = config.durability == Durability::fsync ? log::Durability::fsync
+                                                              : log::Durability::replicated;
+  options.flush_messages = config.flush_messages;
+  options.flush_ms = config.flush_ms;
+  options.producer_id_expiration_ms = producer_id_expiration_ms;
+  return options;
+}
+
+}  // namespace millrace::engine

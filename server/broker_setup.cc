@@ -1,0 +1,78 @@
+#include "server/broker_setup.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+
+#include "server/settings_table.h"
+
+namespace millrace::server {
+namespace {
+
+std::string own_host() {
+  std::array<char, 256> name{};
+  return ::gethostname(name.data(), name.size() - 1) == 0 ? name.data() : "localhost";
+}
+
+io::Backend backend(const Settings& settings) {
+  const std::string name = settings.text("millrace.io.backend");
+  if (name == "uring") return io::Backend::io_uring;
+  if (name == "epoll") return io::Backend::epoll;
+  return io::Backend::automatic;
+}
+
+}  // namespace
+
+io::ShardOptions shard_options(const Settings& settings) {
+  io::ShardOptions options;
+  options.backend = backend(settings);
+  const std::string poll = settings.text("millrace.poll");
+  options.reactor.spin_always = poll == "always";
+  if (poll == "adaptive") {
+    options.reactor.spin = std::chrono::microseconds(settings.number("millrace.poll.us"));
+  }
+  return options;
+}
+
+std::uint32_t shard_count(const Settings& settings) {
+  const auto wanted = static_cast<std::uint32_t>(settings.number("millrace.shards"));
+  return wanted == 0 ? io::default_shard_count() : wanted;
+}
+
+engine::BrokerOptions broker_options(const Settings& settings, std::uint64_t random_seed) {
+  engine::BrokerOptions options;
+  options.node_id = settings.node_id();
+  options.log_directories = settings.log_dirs();
+  options.metadata_directory = settings.metadata_log_dir();
+  options.rack = settings.text("broker.rack");
+  const auto listeners = settings.client_listeners();
+  const auto advertised = settings.advertised_listeners(own_host());
+  for (std::size_t i = 0; i < listeners.size(); ++i) {
+    options.listeners.push_back({.name = listeners[i].name,
+                                 .host = listeners[i].host,
+                                 .port = listeners[i].port,
+                                 .advertised_host = advertised[i].host,
+                                 .advertised_port = advertised[i].port});
+  }
+  options.static_configs = settings.all_set();
+  options.config_definitions = setting_definitions();
+  options.auto_create_topics = settings.flag("auto.create.topics.enable");
+  options.delete_topics = settings.flag("delete.topic.enable");
+  options.metadata_segment_bytes = settings.number("metadata.log.segment.bytes");
+  options.metadata_snapshot_bytes =
+      static_cast<std::size_t>(settings.number("metadata.log.max.record.bytes.between.snapshots"));
+  options.default_partitions = static_cast<std::int32_t>(settings.number("num.partitions"));
+  options.default_replication_factor =
+      static_cast<std::int16_t>(settings.number("default.replication.factor"));
+  options.fetch_bytes_max = static_cast<std::int32_t>(settings.number("fetch.max.bytes"));
+  options.fetch_sessions_max =
+      static_cast<std::size_t>(settings.number("max.incremental.fetch.session.cache.slots"));
+  options.write_ahead_bytes = static_cast<std::uint64_t>(settings.number("millrace.wal.bytes"));
+  options.retention_check_ms = settings.number("log.retention.check.interval.ms");
+  options.checkpoint_ms = settings.number("log.flush.offset.checkpoint.interval.ms");
+  options.random_seed = random_seed;
+  return options;
+}
+
+}  // namespace millrace::server

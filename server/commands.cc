@@ -1,0 +1,54 @@
+#include "server/commands.h"
+
+#include <CLI/CLI.hpp>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "server/format.h"
+#include "server/inspect.h"
+#include "server/serve.h"
+#include "server/settings_command.h"
+#include "server/settings_file.h"
+
+namespace millrace::server {
+namespace {
+
+struct ServeOptions {
+  std::string file;
+  std::vector<std::string> overrides;
+};
+
+cli::Action define_serve(CLI::App& app) {
+  auto options = std::make_shared<ServeOptions>();
+  app.add_option("FILE", options->file, "Kafka's server.properties, read as it is; without it the defaults hold");
+  app.add_option("--override", options->overrides, "One setting, key=value; outweighs the file. May be given several times")
+      ->allow_extra_args(false);
+  return [options] {
+    const auto settings = load_settings(options->file, options->overrides);
+    if (!settings) return cli::finish(fail(settings.error()));
+    return serve(*settings) == 0 ? cli::Exit::done : cli::Exit::failed;
+  };
+}
+
+const cli::Command kServeCommand = {
+    .path = "serve",
+    .summary = "Run the broker until SIGINT or SIGTERM; formats empty log directories by itself",
+    .define = define_serve,
+    .examples = "millrace serve\n"
+                "millrace serve server.properties --override listeners=PLAINTEXT://127.0.0.1:9192"};
+
+}  // namespace
+
+std::span<const cli::Command> broker_commands() {
+  static const std::vector<cli::Command> kCommands = [] {
+    std::vector<cli::Command> commands = {kServeCommand, format_command(), settings_check_command()};
+    const auto log = log_commands();
+    commands.insert(commands.end(), log.begin(), log.end());
+    return commands;
+  }();
+  return kCommands;
+}
+
+}  // namespace millrace::server

@@ -1,0 +1,136 @@
+#include "server/listeners.h"
+
+#include <algorithm>
+#include <limits>
+
+#include "engine/api/shard_route.h"
+#include "io/gate.h"
+#include "io/reactor.h"
+
+namespace millrace::server {
+namespace {
+
+constexpr std::uint64_t kRequestMemoryDefault = std::uint64_t{256} << 20;  // over all shards
+
+std::uint32_t limit(std::int64_t value) {
+  // Kafka's "no limit" is the largest integer.
+  return value >= std::numeric_limits<std::int32_t>::max() ? net::kNoConnectionLimit
+                                                           : static_cast<std::uint32_t>(value);
+}
+
+net::ConnectionLimitOptions limit_options(const Settings& settings) {
+  net::ConnectionLimitOptions options;
+  options.connections_max = limit(settings.number("max.connections"));
+  options.connections_per_ip_max = limit(settings.number("max.connections.per.ip"));
+  for (const auto& [host, most] : settings.connections_per_ip_overrides()) {
+    options.per_ip_overrides[host] = limit(most);
+  }
+  return options;
+}
+
+int socket_buffer(std::int64_t bytes) { return bytes < 0 ? 0 : static_cast<int>(bytes); }
+
+net::ServerOptions server_options(const Settings& settings, std::uint32_t shard_count) {
+  net::ServerOptions options;
+  for (const auto& listener : settings.client_listeners()) {
+    net::ListenerOptions& added = options.listeners.emplace_back();
+    added.name = listener.name;
+    added.listen.address = {.host = listener.host.empty() ? "0.0.0.0" : listener.host, .port = listener.port};
+    added.listen.backlog = static_cast<int>(std::max<std::int64_t>(settings.number("socket.listen.backlog.size"), 1));
+    added.listen.congestion_control = settings.text("millrace.tcp.congestion");
+    added.listen.send_buffer_bytes = socket_buffer(settings.number("socket.send.buffer.bytes"));
+    added.listen.receive_buffer_bytes = socket_buffer(settings.number("socket.receive.buffer.bytes"));
+  }
+  options.connection.request_bytes_max = static_cast<std::size_t>(settings.number("socket.request.max.bytes"));
+  options.connection.idle_max = from_ms(settings.number("connections.max.idle.ms"));
+  const auto memory = static_cast<std::uint64_t>(settings.number("millrace.memory.bytes"));
+  options.buffers.bytes_max = (memory == 0 ? kRequestMemoryDefault : memory) / shard_count;
+  return options;
+}
+
+}  // namespace
+
+Listeners::Listeners(io::Shards& shards, engine::Broker& broker, const Settings& settings)
+    : shards_(shards),
+      broker_(broker),
+      options_(server_options(settings, shards.count())),
+      limits_(limit_options(settings)),
+      parts_(shards.count()) {}
+
+Listeners::~Listeners() = default;
+
+Result<void> Listeners::check() const {
+  for (const auto& listener : options_.listeners) TRY_DONE(net::check_port_free(listener.listen.address));
+  return {};
+}
+
+net::AdmissionPort Listeners::admission() {
+  if (limits_.unlimited()) return {};
+  // The counts live on shard 0.
+  return {.admit =
+              [this](const std::string& listener, const std::string& host) -> io::Task<Result<void>> {
+                return admit(listener, host);
+              },
+          .release = [this](const std::string& listener, const std::string& host) -> io::Task<void> {
+            return release(listener, host);
+          }};
+}
+
+io::Task<Result<void>> Listeners::admit(std::string listener, std::string host) {
+  co_return co_await shards_.call(ShardId{0}, [&]() -> io::Task<Result<void>> { return admit_here(listener, host); });
+}
+
+io::Task<Result<void>> Listeners::admit_here(const std::string& listener, const std::string& host) {
+  co_return limits_.admit(listener, host);
+}
+
+io::Task<void> Listeners::release(std::string listener, std::string host) {
+  co_await shards_.call(ShardId{0}, [&]() -> io::Task<void> { return release_here(listener, host); });
+}
+
+io::Task<void> Listeners::release_here(const std::string& listener, const std::string& host) {
+  limits_.release(listener, host);
+  co_return;
+}
+
+io::Task<Result<void>> Listeners::open() {
+  Result<void> opened;
+  for (std::uint32_t i = 0; i < shards_.count() && opened; ++i) {
+    const ShardId shard{i};
+    opened = co_await shards_.call(shard, [&]() -> io::Task<Result<void>> { return open_part(shard); });
+  }
+  if (!opened) co_await close(Duration{});
+  co_return opened;
+}
+
+io::Task<Result<void>> Listeners::open_part(ShardId shard) {
+  auto& part = parts_[shard.value()];
+  part = std::make_unique<Part>(io::Reactor::current().proactor(), broker_, broker_.at(shard), admission(), options_);
+  auto listening = part->server.listen();
+  if (!listening) {
+    part.reset();
+    co_return listening;
+  }
+  part->server.start();
+  co_return Result<void>{};
+}
+
+io::Task<void> Listeners::close(Duration grace) {
+  io::Gate gate;
+  for (std::uint32_t i = 0; i < shards_.count(); ++i) gate.spawn(close_on(ShardId{i}, grace));
+  co_await gate.close();
+}
+
+io::Task<void> Listeners::close_on(ShardId shard, Duration grace) {
+  co_await shards_.call(shard, [&]() -> io::Task<void> { return close_part(shard, grace); });
+}
+
+io::Task<void> Listeners::close_part(ShardId shard, Duration grace) {
+  auto& part = parts_[shard.value()];
+  if (part == nullptr) co_return;
+  broker_.at(shard).end_waits();
+  co_await part->server.stop(grace);
+  part.reset();
+}
+
+}  // namespace millrace::server

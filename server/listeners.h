@@ -1,0 +1,57 @@
+// Listeners: the network side of a running broker: on every shard a Server with all listeners, and the limits they share.
+//
+// Shard:      made by main's thread, used on shard 0; what belongs to a shard is made and destroyed on it.
+// Lifetime:   open() after Broker::start(); close() before Broker::stop().
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "engine/api/service.h"
+#include "engine/broker.h"
+#include "net/transport/connection_limits.h"
+#include "net/transport/server.h"
+#include "net/transport/tcp_stack.h"
+#include "server/settings.h"
+
+namespace millrace::server {
+
+class Listeners {
+ public:
+  Listeners(io::Shards& shards, engine::Broker& broker, const Settings& settings);
+  ~Listeners();
+
+  // Whether every address is free. Before anything is opened, so that a second start harms nothing. Errors: already_exists.
+  Result<void> check() const;
+  // Errors: already_exists, invalid_argument, with the listener's name. Nothing is left open then.
+  io::Task<Result<void>> open();
+  // Answers what is in flight, for at most `grace`.
+  io::Task<void> close(Duration grace);
+
+ private:
+  struct Part {
+    Part(io::Proactor& proactor, engine::Broker& broker, engine::BrokerShard& here,
+         net::AdmissionPort admission, net::ServerOptions options)
+        : stack(proactor), service(broker, here), server(stack, service, std::move(admission), std::move(options)) {}
+    net::TcpStack stack;
+    engine::RequestService service;
+    net::Server server;
+  };
+
+  io::Task<Result<void>> open_part(ShardId shard);
+  io::Task<void> close_on(ShardId shard, Duration grace);
+  io::Task<void> close_part(ShardId shard, Duration grace);
+  io::Task<Result<void>> admit(std::string listener, std::string host);
+  io::Task<Result<void>> admit_here(const std::string& listener, const std::string& host);
+  io::Task<void> release(std::string listener, std::string host);
+  io::Task<void> release_here(const std::string& listener, const std::string& host);
+  net::AdmissionPort admission();
+
+  io::Shards& shards_;
+  engine::Broker& broker_;
+  net::ServerOptions options_;
+  net::ConnectionLimits limits_;
+  std::vector<std::unique_ptr<Part>> parts_;
+};
+
+}  // namespace millrace::server

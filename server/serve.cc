@@ -1,0 +1,188 @@
+#include "server/serve.h"
+
+#include <fmt/format.h>
+#include <poll.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <cstdio>
+#include <optional>
+#include <random>
+
+#include "base/logging.h"
+#include "engine/broker.h"
+#include "engine/storage_format.h"
+#include "io/completion.h"
+#include "io/reactor.h"
+#include "server/broker_setup.h"
+#include "server/format.h"
+#include "server/listeners.h"
+
+namespace millrace::server {
+namespace {
+
+constexpr Duration kStopGrace = std::chrono::seconds(5);
+
+// SIGINT and SIGTERM as something shard 0 can wait for. Made before any thread, so that all of them block the signals.
+class StopSignals {
+ public:
+  StopSignals() {
+    sigset_t signals;
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGINT);
+    sigaddset(&signals, SIGTERM);
+    pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+    fd_ = ::signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
+    std::signal(SIGPIPE, SIG_IGN);
+  }
+  ~StopSignals() { ::close(fd_); }
+
+  io::Task<void> wait() {
+    io::Proactor& proactor = io::Reactor::current().proactor();
+    co_await io::Operation(
+        [&](io::Completion& done) { proactor.poll(io::SocketHandle{fd_}, POLLIN, done); });
+  }
+
+ private:
+  int fd_ = -1;
+};
+
+// As many handles as the system lets us have: a broker with many partitions and connections needs them.
+void raise_handle_limit() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == limit.rlim_max) return;
+  limit.rlim_cur = limit.rlim_max;
+  ::setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+logging::Level log_level(const std::string& name) {
+  if (name == "debug") return logging::Level::debug;
+  if (name == "warn") return logging::Level::warn;
+  if (name == "error") return logging::Level::error;
+  return logging::Level::info;
+}
+
+std::uint64_t random_seed() {
+  std::random_device device;
+  return (static_cast<std::uint64_t>(device()) << 32) | device();
+}
+
+std::string core_list(const io::ShardReport& report) {
+  std::string text;
+  for (std::size_t i = 0; i < report.cores.size(); ++i) {
+    if (i > 0) text += ", ";
+    text += report.cores[i] < 0 ? fmt::format("shard {} unpinned", i)
+                                : fmt::format("shard {} on core {}", i, report.cores[i]);
+  }
+  return text;
+}
+
+void print_ready(const engine::BrokerOptions& options, const io::ShardReport& report) {
+  const auto& listener = options.listeners.front();
+  const std::string address = fmt::format("{}:{}", listener.advertised_host, listener.advertised_port);
+  fmt::print("millrace is ready\n");
+  for (const auto& each : options.listeners) {
+    fmt::print("  listener        {}://{}:{}\n", each.name, each.host.empty() ? "0.0.0.0" : each.host, each.port);
+  }
+  fmt::print("  data            {}\n", fmt::join(options.log_directories, ", "));
+  fmt::print("  cluster         {} (node {})\n", options.cluster_id, options.node_id.value());
+  fmt::print("  shards          {}\n", core_list(report));
+  fmt::print("  I/O             {}: {}\n", report.backend, report.backend_reason);
+  fmt::print("try\n");
+  fmt::print("  echo 'hello' | kcat -P -b {} -t greetings\n", address);
+  fmt::print("  kcat -C -b {} -t greetings -o beginning -e\n", address);
+  std::fflush(stdout);
+}
+
+// What happens on shard 0, which is in charge of the others.
+class Service {
+ public:
+  Service(const Settings& settings, io::Shards& shards, io::ShardReport report, StopSignals& signals)
+      : settings_(settings),
+        shards_(shards),
+        report_(std::move(report)),
+        signals_(signals) {}
+
+  io::Task<void> run(ShardId shard) {
+    // The other shards answer calls of this one until it has returned.
+    if (shard != ShardId{0}) co_return;
+    const auto served = co_await serve();
+    if (served) co_return;
+    fmt::print(stderr, "millrace: {}\n", served.error().message);
+    exit_code_ = 1;
+  }
+  int exit_code() const { return exit_code_; }
+
+ private:
+  io::Task<Result<void>> serve() {
+    CO_TRY(options, identify());
+    broker_.emplace(shards_, std::move(options));
+    listeners_.emplace(shards_, *broker_, settings_);
+    CO_TRY_DONE(listeners_->check());
+    CO_TRY_DONE(co_await broker_->start());
+    auto opened = co_await listeners_->open();
+    if (opened) {
+      LOG(info, "broker.ready", "node={} cluster={} clean_start={} backend={} shards={}",
+          broker_->options().node_id.value(), broker_->options().cluster_id, broker_->clean_start(),
+          report_.backend, report_.cores.size());
+      print_ready(broker_->options(), report_);
+      co_await signals_.wait();
+      LOG(info, "broker.stopping", "");
+      co_await listeners_->close(kStopGrace);
+    }
+    auto stopped = co_await broker_->stop();
+    LOG(info, "broker.stopped", "clean={}", stopped.has_value());
+    if (!opened) co_return opened;
+    co_return stopped;
+  }
+
+  // What the broker is told; log directories of which none was ever used are formatted as a new cluster's.
+  Result<engine::BrokerOptions> identify() {
+    io::Proactor& proactor = io::Reactor::current().proactor();
+    Prng prng(random_seed());
+    engine::BrokerOptions options = broker_options(settings_, prng.next());
+    TRY(formatted, format_if_empty(proactor, settings_, prng));
+    if (formatted) LOG(info, "storage.formatted", "directories={}", fmt::join(options.log_directories, ","));
+    TRY(identity, engine::claim_directories(proactor, options.log_directories, options.node_id, prng));
+    options.cluster_id = identity.cluster_id;
+    for (const auto& directory : identity.directories) {
+      options.directory_ids.push_back(directory.properties->directory_id);
+    }
+    return options;
+  }
+
+  const Settings& settings_;
+  io::Shards& shards_;
+  std::optional<engine::Broker> broker_;
+  std::optional<Listeners> listeners_;
+  io::ShardReport report_;
+  StopSignals& signals_;
+  int exit_code_ = 0;
+};
+
+}  // namespace
+
+int serve(const Settings& settings) {
+  StopSignals signals;
+  raise_handle_limit();
+  logging::start(log_level(settings.text("millrace.log.level")), settings.text("millrace.log.path"));
+  for (const auto& warning : settings.warnings()) LOG(warn, "settings", "{}", warning);
+  int exit_code = 1;
+  {
+    io::Shards shards(shard_count(settings));
+    auto report = shards.start(shard_options(settings));
+    if (!report) {
+      fmt::print(stderr, "millrace: {}\n", report.error().message);
+    } else {
+      Service service(settings, shards, std::move(*report), signals);
+      shards.run([&](ShardId shard) { return service.run(shard); });
+      exit_code = service.exit_code();
+    }
+  }
+  logging::stop();
+  return exit_code;
+}
+
+}  // namespace millrace::server

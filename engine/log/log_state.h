@@ -222,6 +222,7 @@ struct Log::State final : io::TurnHook, WriteAheadClient {
   // ---- log_upkeep.cc
   Result<void> roll(WallTime now);
   Result<void> add_segment(Offset base);
+  Result<void> sync_tail_cut();
   io::Task<void> flush_in_background();
   io::Task<void> sync_path(std::string path);
   io::Task<Result<void>> flush();

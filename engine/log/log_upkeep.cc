@@ -51,12 +51,22 @@ Result<void> Log::State::roll(WallTime now) {
   if (auto saved = save_producers(); !saved) {
     LOG(warn, "log.snapshot_failed", "partition={} reason=\"{}\"", name(), saved.error().message);
   }
+  TRY_DONE(sync_tail_cut());
   TRY_DONE(add_segment(end));
   active_since_ms = now.ms;
   modified = true;
   // The ended segment is synced in the background, as Kafka does at a roll.
   gate.spawn(flush_in_background());
   return {};
+}
+
+// Recovery looks at the tail of the last segment only.
+Result<void> Log::State::sync_tail_cut() {
+  if (!active().take_tail_cut()) return {};
+  TRY(file, active().file());
+  auto synced = proactor().sync_inline(file->handle());
+  if (!synced) go_offline(synced.error());
+  return synced;
 }
 
 io::Task<void> Log::State::flush_in_background() { (void)co_await flush(); }

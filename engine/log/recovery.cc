@@ -113,7 +113,9 @@ io::Task<Result<void>> cut_tail(Log::State& log, Segment& segment, const io::Ope
     LOG(warn, "log.tail_cut", "segment={} position={} bytes={} end_offset={} reason=\"{}\"",
         segment.path(kLogSuffix), good, size - good, recovered.end.value(), recovered.reason);
   }
-  co_return log.proactor().truncate(file.handle(), good);
+  CO_TRY_DONE(log.proactor().truncate(file.handle(), good));
+  // Once another segment follows nobody looks here again: what was cut off must not come back with a power cut.
+  co_return co_await io::sync(log.proactor(), file.handle());
 }
 
 // Reads every batch of the segment, which begins at or behind `expected`, and takes note of the good ones. What is bad behind

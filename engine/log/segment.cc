@@ -109,6 +109,7 @@ Result<void> Segment::write(std::span<const ::iovec> slices, std::uint64_t bytes
   if (written) return {};
   if (written.error() == Errc::disk_full) {
     reserved_end_ = 0;
+    tail_cut_ = true;
     auto cut = files_.proactor().truncate(open->handle(), size_);
     if (!cut) return fail(Errc::io_error, "cannot cut off a partly written batch: " + cut.error().message);
   }
@@ -393,6 +394,7 @@ Result<void> Segment::truncate(std::uint64_t size) {
   TRY_DONE(load_indexes());
   TRY(open, file());
   TRY_DONE(files_.proactor().truncate(open->handle(), size));
+  tail_cut_ = true;
   size_ = size;
   reserved_end_ = 0;
   write_back_from_ = std::min(write_back_from_, size);

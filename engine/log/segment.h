@@ -11,6 +11,8 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "base/ids.h"
 #include "base/result.h"
@@ -125,6 +127,9 @@ class Segment {
   bool fits(Offset offset) const { return relative_offset(base_offset_, offset).has_value(); }
   // The segment will get no more batches: gives reserved room back and completes the indexes.
   Result<void> seal();
+  // Bytes were cut off its end since the last call, which a power cut may bring back unless the file is synced before anything
+  // follows in another segment.
+  bool take_tail_cut() { return std::exchange(tail_cut_, false); }
   // The range to be written back when more than `step` bytes were written since the last call.
   struct Range {
     std::uint64_t position = 0;
@@ -187,6 +192,7 @@ class Segment {
   TimeIndex times_;
   bool indexes_loaded_ = false;
   bool rebuilt_ = false;
+  bool tail_cut_ = false;
   std::int64_t bytes_since_entry_ = 0;
   TimestampedOffset max_timestamp_;
   bool max_timestamp_known_ = false;

@@ -19,6 +19,8 @@ from rig import brokers, kafka_jars, report as reports, wire  # noqa: E402
 CODECS = ("none", "gzip", "snappy", "lz4", "zstd")
 LINES = 500
 NODE_ID = "1"
+# The newest features that both know.
+RELEASE = "4.0"
 
 
 def kcat(broker, *arguments, text=""):
@@ -100,7 +102,7 @@ def main():
             system = systems[turn % 2]
             settings = {"log.dirs": os.path.join(scratch, "data"), "node.id": NODE_ID}
             broker = brokers.open_broker(system, os.path.join(scratch, system), options.binary, settings,
-                                         port=port)
+                                         port=port, release=RELEASE)
             if not take_turn(report, broker, turn):
                 break
     except Exception as error:  # the closing line is printed whatever happens

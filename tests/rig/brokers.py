@@ -196,9 +196,12 @@ class Kafka(Process):
         "log.segment.bytes": "1073741824", "log.retention.check.interval.ms": "300000",
     }
 
-    def __init__(self, folder, overrides=None, heap=("-Xms1g", "-Xmx1g"), jvm=None, **keywords):
+    def __init__(self, folder, overrides=None, heap=("-Xms1g", "-Xmx1g"), jvm=None, release=None,
+                 **keywords):
+        """With `release` the quorum is a static one and its features are those of that release."""
         super().__init__(folder, **keywords)
         self.controller_port = free_port()
+        self.release = release
         self.overrides = dict(overrides or {})
         self.heap = list(heap)
         self.jvm = kafka_jars.BROKER_JVM if jvm is None else jvm
@@ -207,8 +210,7 @@ class Kafka(Process):
     def prepare(self):
         settings = {
             **self.SHIPPED,
-            "process.roles": "broker,controller", "node.id": "1",
-            "controller.quorum.bootstrap.servers": f"127.0.0.1:{self.controller_port}",
+            "process.roles": "broker,controller", "node.id": "1", **self._quorum(),
             "listeners": f"PLAINTEXT://{self.bootstrap},"
                          f"CONTROLLER://127.0.0.1:{self.controller_port}",
             "advertised.listeners": f"PLAINTEXT://{self.bootstrap},"
@@ -226,9 +228,20 @@ class Kafka(Process):
         return kafka_jars.command_for("kafka-server-start", [self.properties],
                                       jvm=[*self.heap, *self.jvm], log_level="WARN")
 
+    def _quorum(self):
+        address = f"127.0.0.1:{self.controller_port}"
+        if self.release:
+            node = self.overrides.get("node.id", "1")
+            return {"controller.quorum.voters": f"{node}@{address}"}
+        return {"controller.quorum.bootstrap.servers": address}
+
     def _format(self):
+        kind = ["--standalone"]
+        if self.release:  # without the features of coordinators, which this release would switch on
+            kind = ["--release-version", self.release, "--feature", "transaction.version=0", "--feature",
+                    "group.version=0"]
         done = kafka_jars.run_tool("kafka-storage", [
-            "format", "--standalone", "-t", "bWlsbHJhY2UtY29tcGFyZQ", "-c", self.properties])
+            "format", *kind, "-t", "bWlsbHJhY2UtY29tcGFyZQ", "-c", self.properties])
         if done.returncode != 0:
             raise StartFailed("kafka-storage format: " + done.stdout + done.stderr)
 
@@ -240,5 +253,6 @@ def open_broker(system, folder, binary=None, overrides=None, **keywords):
     if not binary or not os.path.exists(binary):
         raise StartFailed(f"no Millrace binary at {binary}: build it first (make run), or name it "
                           "with --binary")
-    keywords.pop("heap", None)
+    for only_kafka in ("heap", "release"):
+        keywords.pop(only_kafka, None)
     return Millrace(folder, binary, overrides=overrides, **keywords)

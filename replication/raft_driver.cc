@@ -110,6 +110,9 @@ io::Task<void> RaftDriver::carry_out(raft::Input& input) {
       LOG(warn, "quorum.snapshot_not_fetched", "leader={} end_offset={}", snapshot->leader.value(),
           snapshot->id.end_offset.value());
       push(raft::SnapshotFetched{snapshot->id, false});
+    } else if (std::holds_alternative<raft::InstallSnapshot>(effect)) {
+      // Never asked for, since none is ever fetched.
+      fail_for_good(Error{Errc::unsupported, "a snapshot cannot be installed"});
     } else if (const auto* mark = std::get_if<raft::HighWatermark>(&effect)) {
       apply(*mark);
     } else if (const auto* leader = std::get_if<raft::LeaderChanged>(&effect)) {
@@ -133,8 +136,9 @@ void RaftDriver::apply(const raft::AppendLeaderChange& effect) {
   leader_end_ = log_.end_offset();
 }
 
-// A full disk leaves the log as it was, so it may have room later; all else leaves it in doubt. A leader whose records are gone
-// steps down: others may have them, and whoever waits for them must be told.
+// A full disk leaves the log as it was, so it may have room later; all else leaves it in doubt. A
+// leader whose records are gone steps down: others may have them, and whoever waits for them must
+// be told.
 void RaftDriver::survive_or_fail(Error error) {
   if (error != Errc::disk_full) return fail_for_good(std::move(error));
   LOG(warn, "quorum.disk_full", "error={}", error.message);
@@ -273,7 +277,8 @@ Result<AppendedRange> RaftDriver::append(std::vector<std::byte> batches, LeaderE
                 fmt::format("epoch {} is not, or no more, led by this node", epoch.value()));
   }
   if (log_.end_offset() != leader_end_) {
-    // A full disk has taken back what others were told of; their offsets must not be given to new records in this epoch.
+    // A full disk has taken back what others were told of; their offsets must not be given to new
+    // records in this epoch.
     survive_or_fail(Error{Errc::disk_full, "records of this epoch are gone"});
     return fail(Errc::not_leader, "the disk was full; leadership ends");
   }

@@ -139,8 +139,8 @@ struct Flushed {
 // What FetchSnapshot asked for has ended.
 struct SnapshotFetched {
   SnapshotId id;
-  // The log now starts, empty, behind the snapshot.
-  bool installed = false;
+  // It is here, whole and on disk, but the log is as it was.
+  bool fetched = false;
 };
 // We are asked to stop leading.
 struct Resign {};
@@ -191,11 +191,14 @@ struct Flush {};
 struct Truncate {
   Offset end_offset;
 };
-// Get this snapshot from the leader and start the log behind it. Answered by SnapshotFetched; later
-// effects need not wait.
+// Get this snapshot from the leader. Answered by SnapshotFetched; later effects need not wait.
 struct FetchSnapshot {
   BrokerId leader;
   LeaderEpoch epoch;
+  SnapshotId id;
+};
+// Drop the whole log, and start it anew, empty, behind the snapshot that was fetched.
+struct InstallSnapshot {
   SnapshotId id;
 };
 // Everything before is committed. Never goes back.
@@ -215,7 +218,7 @@ struct Violation {
 
 using Effect =
     std::variant<Persist, SendRequest, SendReply, AppendLeaderChange, AppendFetched, Flush,
-                 Truncate, FetchSnapshot, HighWatermark, LeaderChanged, Violation>;
+                 Truncate, FetchSnapshot, InstallSnapshot, HighWatermark, LeaderChanged, Violation>;
 
 // Reused storage: clear() keeps the room.
 class Effects {

@@ -111,19 +111,20 @@ void Raft::on(const Flushed& input, Step& step) {
 }
 
 void Raft::on(const SnapshotFetched& input, Step& step) {
+  // Meanwhile we may follow another leader, or none, and have records that this snapshot lacks.
   auto* follower = std::get_if<Follower>(&role_);
-  if (input.installed) {
-    flushed_end_ = step.log.end_offset();
-    advance_high_watermark(input.id.end_offset, step);
-  }
   if (follower == nullptr || follower->fetching_snapshot != input.id) return;
   follower->fetching_snapshot.reset();
-  if (input.installed) {
-    follower->fetch_deadline = step.now + options_.timing.fetch_timeout;
-    follower->next_fetch = step.now;
-  } else {
+  if (!input.fetched) {
     follower->next_fetch = step.now + options_.timing.retry_backoff;
+    return;
   }
+  follower->fetch_deadline = step.now + options_.timing.fetch_timeout;
+  follower->next_fetch = step.now;
+  flushed_end_ = input.id.end_offset;
+  step.out.add(InstallSnapshot{input.id});
+  step.hold = true;
+  advance_high_watermark(input.id.end_offset, step);
 }
 
 void Raft::on(const Resign&, Step& step) {

@@ -299,16 +299,24 @@ void Cluster::do_effect(Node& node, const Input&, const Truncate& effect) {
 }
 
 void Cluster::do_effect(Node& node, const Input&, const FetchSnapshot& effect) {
-  CHECK(!node.raft->is_leader(), "R7: a leader loads a snapshot");
   const auto leader = effect.leader.value();
-  schedule(faults_.delay_max, [this, &node, run = node.run, id = effect.id, leader] {
+  const auto delay = Duration(static_cast<Duration::rep>(
+      random_.below(20 * static_cast<std::uint64_t>(faults_.delay_max.count()) + 1)));
+  schedule(delay, [this, &node, run = node.run, id = effect.id, leader] {
     if (!node.raft || node.run != run) return;
     const Node& source = *nodes_[static_cast<std::size_t>(leader)];
-    const bool there = source.raft && source.log.latest_snapshot() == id &&
-                       !node.raft->is_leader() && !cut_.contains({node.id, leader});
-    if (there) node.log.install_snapshot(id);
+    const bool there =
+        source.raft && source.log.latest_snapshot() == id && !cut_.contains({node.id, leader});
     step(node, SnapshotFetched{id, there});
   });
+}
+
+void Cluster::do_effect(Node& node, const Input&, const InstallSnapshot& effect) {
+  CHECK(!node.raft->is_leader(), "R7: a leader loads a snapshot");
+  CHECK(effect.id.end_offset >= node.high_watermark, "R9: {} drops committed records", node.id);
+  CHECK(effect.id.end_offset <= committed(), "R6: a snapshot of what is not committed");
+  node.log.install_snapshot(effect.id);
+  for (auto& end : node.flushes) *end = Offset(0);
 }
 
 void Cluster::do_effect(Node& node, const Input&, const HighWatermark& effect) {

@@ -76,6 +76,7 @@ class Cluster {
   void do_effect(Node& node, const Input& input, const Flush& effect);
   void do_effect(Node& node, const Input& input, const Truncate& effect);
   void do_effect(Node& node, const Input& input, const FetchSnapshot& effect);
+  void do_effect(Node& node, const Input& input, const InstallSnapshot& effect);
   void do_effect(Node& node, const Input& input, const HighWatermark& effect);
   void do_effect(Node& node, const Input& input, const LeaderChanged& effect);
   void do_effect(Node& node, const Input& input, const Violation& effect);

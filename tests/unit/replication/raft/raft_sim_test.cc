@@ -2,12 +2,20 @@
 // ends the process when one does not hold, so a seed that fails names itself.
 #include <gtest/gtest.h>
 
+#include <csignal>
+#include <cstdio>
 #include <cstdlib>
 
 #include "tests/unit/replication/raft/cluster.h"
 
 namespace millrace::raft {
 namespace {
+
+std::uint64_t running_seed = 0;
+
+void name_seed(int) {
+  std::fprintf(stderr, "seed %llu\n", static_cast<unsigned long long>(running_seed));
+}
 
 // More seeds: MILLRACE_SEEDS=20000.
 std::uint64_t seeds(std::uint64_t usual) {
@@ -30,10 +38,11 @@ void expect_recovery(Cluster& cluster, std::uint64_t seed) {
 }
 
 void run(std::uint64_t seed_count, int voters, int observers, const Faults& faults, Duration time) {
+  std::signal(SIGABRT, name_seed);
   std::uint64_t elections = 0;
   std::int64_t committed = 0;
   for (std::uint64_t seed = 1; seed <= seed_count; ++seed) {
-    testing::Test::RecordProperty("seed", static_cast<int>(seed));
+    running_seed = seed;
     Cluster cluster(seed * 1000003 + static_cast<std::uint64_t>(voters), voters, observers, faults);
     cluster.run_for(time);
     expect_recovery(cluster, seed);

@@ -96,6 +96,7 @@ class World {
         {"appended", &World::appended},
         {"snapshot", &World::snapshot},
         {"resign", &World::resign},
+        {"got_snapshot", &World::got_snapshot},
         {"state", &World::state}};
     const auto found = kCommands.find(command.name);
     if (found == kCommands.end()) return "no such command: " + command.name;
@@ -220,6 +221,11 @@ class World {
   void snapshot(const TranscriptCommand& command) {
     log_.take_snapshot(Offset(command.number("end_offset")));
   }
+  // got_snapshot epoch=8 end_offset=100
+  void got_snapshot(const TranscriptCommand& command) {
+    step(SnapshotFetched{{epoch(command), Offset(command.number("end_offset"))},
+                         command.words.empty() || command.words[0] != "not"});
+  }
   void resign(const TranscriptCommand&) { step(Resign{}); }
   void state(const TranscriptCommand&) {
     say("{} epoch={} leader={} high_watermark={} log={}..{}", to_string(raft_->role()),
@@ -279,6 +285,10 @@ class World {
   }
   void carry_out(const FetchSnapshot& effect) {
     say("fetch snapshot {} from {}", text_of(effect.id), effect.leader.value());
+  }
+  void carry_out(const InstallSnapshot& effect) {
+    log_.install_snapshot(effect.id);
+    say("install snapshot {}", text_of(effect.id));
   }
   void carry_out(const HighWatermark& effect) { say("high_watermark={}", effect.offset.value()); }
   void carry_out(const LeaderChanged& effect) {

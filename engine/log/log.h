@@ -3,7 +3,7 @@
 // Shard:      its partition's. Never crosses.
 // Lifetime:   made by LogShard; close() or remove() must have completed before destruction.
 // Writes:     an append is *staged*: offsets are assigned at once, and everything staged for this log during a turn of the
-//             loop is written by one pwritev at the turn's end (DATAPATH.md). What is written is in the page cache, so it
+//             loop is written by one pwritev at the turn's end. What is written is in the page cache, so it
 //             can be read and survives the end of the process. What is *stable* is all that an acknowledgement may rest on:
 //             the same under Durability::replicated, on disk under Durability::fsync.
 // Invariant:  log_start_offset() <= recovery_point() <= end_offset(); log_start_offset() <= stable_end() <= written_end()
@@ -159,7 +159,7 @@ class Log {
   // The youngest record; empty if the log is.
   io::Task<Result<std::optional<FoundOffset>>> find_max_timestamp();
 
-  // ---- Leader epochs (KRAFT.md 9.3)
+  // ---- Leader epochs (KIP-101, KIP-320)
   // The first record of `epoch` will be the next one appended. Durable on return.
   Result<void> begin_epoch(LeaderEpoch epoch);
   LeaderEpoch latest_epoch() const;  // -1 if the log has none

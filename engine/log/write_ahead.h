@@ -1,5 +1,5 @@
 // WriteAhead: one shard's log of what its `fsync` partitions have appended, so that one direct write makes every partition's
-// waiting batches durable at once (DATAPATH.md). The segments get the same bytes through the page cache, before; once they
+// waiting batches durable at once (docs/decisions/035). The segments get the same bytes through the page cache, before; once they
 // are synced, in the background, the space here is written over.
 //
 // Shard:      one each.

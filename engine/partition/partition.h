@@ -1,7 +1,7 @@
 // Partition: one replica of one partition on this broker: its Log, its role, and those who wait for it.
 //
 // Shard:      the one engine/partition/placement.h names. Never crosses.
-// Lifetime:   made by the PartitionTable when the image says that this broker holds a replica; close() or remove() must have
+// Lifetime:   made by BrokerShard when the image says that this broker holds a replica; close() or remove() must have
 //             completed before destruction. Requests hold it by shared_ptr, so that a partition deleted meanwhile ends in an
 //             error and not in a dangling reference.
 // Invariant:  log_start_offset() <= high_watermark() <= log_end_offset(); the high watermark never goes back.

@@ -212,7 +212,9 @@ void check_change(const PartitionImage& before, const Ids& target, unsigned live
                   const std::optional<VersionedRecord>& changed) {
   const PartitionImage after =
       changed ? apply_change(before, std::get<PartitionChangeRecord>(changed->record)) : before;
-  const auto alive = [&](BrokerId id) { return ((live >> (id.value() - 1)) & 1) != 0; };
+  const auto alive = [&](BrokerId id) {
+    return id != kNoBroker && ((live >> (id.value() - 1)) & 1) != 0;
+  };
   const auto can_lead = [&](BrokerId id) {
     return alive(id) && std::ranges::find(target, id) != target.end();
   };

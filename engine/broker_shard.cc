@@ -127,6 +127,7 @@ io::Task<std::shared_ptr<Partition>> BrokerShard::open(const MetadataImage& imag
   const bool is_there = found != found_.end() &&
                         (found->second.topic_id == topic.id || found->second.topic_id.is_zero());
   if (is_there) {
+    found->second.topic_id = topic.id;
     opened = co_await logs_.open(found->second, log_options, write_ahead_tail_);
     found_.erase(found);
   } else {

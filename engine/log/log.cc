@@ -17,7 +17,10 @@ Log::State::State(LogShard::State& the_shard, std::string the_directory, std::st
       topic_id(the_topic_id),
       options(std::move(the_options)) {}
 
-Log::State::~State() { CHECK(!WriteAheadClient::is_linked(), "a log that was not closed"); }
+Log::State::~State() {
+  CHECK(!WriteAheadClient::is_linked(), "a log that was not closed");
+  std::erase(shard.logs, this);
+}
 
 std::string Log::State::name() const { return fmt::format("{}-{}", topic, partition.value()); }
 

@@ -35,7 +35,8 @@ struct FoundPartition {
   std::string directory;
   std::string topic;
   PartitionIndex partition{0};
-  // Zero when partition.metadata is missing, as in a directory that crashed while it was made.
+  // Zero when partition.metadata is missing, as in a directory that crashed while it was made; whoever knows better sets it
+  // before the log is opened, and it is written then.
   TopicId topic_id;
   bool clean_stop = false;
   Offset recovery_point{0};

@@ -41,7 +41,7 @@ io::Task<Result<void>> LogShard::start() {
 
 io::Task<void> LogShard::stop() {
   State& shard = *state_;
-  CHECK(shard.logs.empty(), "{} logs are open", shard.logs.size());
+  for (const Log::State* log : shard.logs) CHECK(log->closed, "{} is open", log->name());
   shard.stopping = true;
   shard.wake.notify_all();
   co_await shard.gate.close();
@@ -93,7 +93,7 @@ io::Task<Result<std::unique_ptr<Log>>> LogShard::create(NewPartition partition, 
 std::vector<CheckpointRow> LogShard::checkpoint_rows(const std::string& log_directory) const {
   std::vector<CheckpointRow> rows;
   for (const Log::State* log : state_->logs) {
-    if (io::directory_of(log->directory) != log_directory) continue;
+    if (log->removed || io::directory_of(log->directory) != log_directory) continue;
     rows.push_back(log->checkpoint_row());
   }
   return rows;

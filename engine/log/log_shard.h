@@ -70,7 +70,7 @@ class WriteAheadTail;
 //   2. clear_clean_stop() of every log.dir
 //   3. on each shard: LogShard::open() for its partitions
 //   4. when all are open: retire_write_ahead() in any case, then LogShard::start() on each shard, and only now appends
-// and of a stop: Log::close() of all, their checkpoint_row() to write_checkpoints(), LogShard::stop(), mark_clean_stop().
+// and of a stop: Log::close() of all, checkpoint_rows() to write_checkpoints(), LogShard::stop(), mark_clean_stop().
 class LogShard {
  public:
   struct State;
@@ -95,7 +95,7 @@ class LogShard {
   // disk_full, refused.
   io::Task<Result<std::unique_ptr<Log>>> create(NewPartition partition, LogOptions options);
 
-  // One row per open log under `log_directory`, high watermarks left to the caller.
+  // One row per log under `log_directory`, high watermarks left to the caller. A closed log counts until it is destroyed.
   std::vector<CheckpointRow> checkpoint_rows(const std::string& log_directory) const;
   const LogShardCounters& counters() const;
 

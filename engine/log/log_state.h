@@ -92,6 +92,7 @@ struct LogShard::State {
   };
   // Deleted files and directories, until their delay has passed.
   std::deque<Removal> removals;
+  // Those that are closed as well, until they go: checkpoints are written after the last one was closed.
   std::vector<Log::State*> logs;
 
   void remove_later(std::string path, bool directory, std::int64_t delay_ms);
@@ -155,6 +156,7 @@ struct Log::State final : io::TurnHook, WriteAheadClient {
   Instant refuse_until{};  // after a full disk
   Offset damage_said{-1};
   bool closed = false;
+  bool removed = false;
   bool modified = false;  // since it was opened
   bool directory_dirty = false;
   Instant last_flush{};

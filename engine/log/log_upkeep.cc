@@ -370,7 +370,6 @@ io::Task<Result<void>> Log::State::close() {
     flush_turn.release(1);
     shard.write_ahead->forget(*this);
   }
-  std::erase(shard.logs, this);
   for (auto& segment : segments) segment->release_files();
   written_moved.notify_all();
   stable_moved.notify_all();
@@ -389,6 +388,7 @@ io::Task<Result<void>> Log::State::remove() {
                                    .next();
   const std::string gone = fmt::format("{}.{:016x}{:016x}-delete", directory, unique, Prng(unique).next());
   CO_TRY_DONE(proactor().rename(directory, gone));
+  removed = true;
   CO_TRY_DONE(proactor().sync_directory(root));
   shard.remove_later(gone, true, options.file_delete_delay_ms);
   co_return Result<void>{};

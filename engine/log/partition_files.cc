@@ -115,6 +115,7 @@ Result<PartitionFiles> list_partition(io::Proactor& proactor, const std::string&
   for (const auto& name : names) {
     if (const auto base = parse_segment_name(name, kLogSuffix)) files.segments.push_back(*base);
     else if (const auto snapshot = parse_segment_name(name, kSnapshotSuffix)) files.snapshots.push_back(*snapshot);
+    else if (name == kPartitionMetadataFile) files.has_metadata = true;
   }
   std::ranges::sort(files.segments);
   for (const auto& name : names) {

@@ -19,6 +19,7 @@ struct PartitionFiles {
   std::vector<Offset> segments;
   // Offsets of the producer snapshots.
   std::vector<Offset> snapshots;
+  bool has_metadata = false;
   // Filled by recovery: leader-epoch-checkpoint is missing or cannot be understood.
   bool epochs_damaged = false;
 };

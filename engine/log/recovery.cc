@@ -385,6 +385,12 @@ io::Task<Result<Offset>> open_segments(Log::State& log, const FoundPartition& fo
 io::Task<Result<void>> recover_log(Log::State& log, const FoundPartition& found,
                                    const std::vector<WriteAheadStep>* steps) {
   CO_TRY(files, list_partition(log.proactor(), log.directory));
+  if (!files.has_metadata && !log.topic_id.is_zero()) {
+    // A crash while the partition was made; its caller knows from the metadata which topic it belongs to.
+    const std::string text = encode_partition_metadata(log.topic_id);
+    CO_TRY_DONE(io::replace_small_file(
+        log.proactor(), fmt::format("{}/{}", log.directory, kPartitionMetadataFile), as_bytes(text)));
+  }
   CO_TRY_DONE(load_epochs(log, files));
   log.log_start = found.log_start_offset;
   Offset synced = log.log_start;

@@ -11,8 +11,7 @@ namespace millrace::engine {
 // One step's effects, in storage that is used again for the next step.
 //
 // Order:  the records are appended; once they are committed, replies are sent. A reply without
-// records waits for the commit of
-//         what it saw, which is everything appended before.
+//         records waits for the commit of what it saw, which is everything appended before.
 template <class Record, class Reply>
 struct Effects {
   std::vector<Record> records;

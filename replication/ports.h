@@ -27,8 +27,7 @@ struct AppendedRange {
 //
 // Shard:     its driver's.
 // Failure:   after an append or flush has failed with anything but what is said below, the log's
-// contents are in doubt and the
-//            driver stops.
+//            contents are in doubt and the driver stops.
 class ReplicaLog : public raft::LogView {
  public:
   // Assigns offsets and epoch to whole batches and appends them. Errors: corrupt, malformed,

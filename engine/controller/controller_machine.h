@@ -3,10 +3,10 @@
 //
 // Shard:      0, owned by engine/drivers/controller_driver.
 // Lifetime:   one term of leadership. When an append fails the driver drops the machine and makes a
-// new one from the log. Hard state: the image, changed by apply() alone. It runs ahead of what is
-// committed: the driver applies a step's records at
-//             once, so that the next step sees them, and holds the step's reply until they are
-//             committed.
+//             new one from the log.
+// Hard state: the image, changed by apply() alone. It runs ahead of what is committed: the driver
+//             applies a step's records at once, so that the next step sees them, and holds the
+//             step's reply until they are committed.
 // Soft state: when brokers were last heard of.
 #pragma once
 

@@ -8,8 +8,8 @@
 // Shard:      0, with everything it owns; other shards ask through io::Shards::call.
 // Lifetime:   start(); whatever became of it, stop() must have completed before destruction.
 // Failure:    when the metadata log fails, or a record in it cannot be applied, nothing more is
-// decided: whoever waits is told,
-//             and on_failure is called once. The node must stop then.
+//             decided: whoever waits is told, and on_failure is called once. The node must stop
+//             then.
 #pragma once
 
 #include <cstdint>

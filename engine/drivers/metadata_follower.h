@@ -3,8 +3,7 @@
 //
 // Shard:     the controller's; the images it makes may be read on any.
 // Failure:   a record that cannot be read or contradicts the image is fatal: a node that skipped it
-// would know another cluster
-//            than the rest.
+//            would know another cluster than the rest.
 #pragma once
 
 #include <cstdint>

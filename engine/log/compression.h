@@ -4,10 +4,9 @@
 // Shard:      one per shard; opens one payload at a time.
 // Lifetime:   of the shard. Library contexts are made at first use and kept.
 // Memory:     input is the caller's; output comes in pieces of at most kPieceBytes, beside the
-// library's window (gzip 32 KiB,
-//             lz4 one block of up to 4 MiB, 64 KiB as clients send it, zstd the window the frame
-//             names, touched only as far as output goes). A snappy payload without framing is one
-//             block and must be opened whole, up to the cap.
+//             library's window (gzip 32 KiB, lz4 one block of up to 4 MiB, 64 KiB as clients send
+//             it, zstd the window the frame names, touched only as far as output goes). A snappy
+//             payload without framing is one block and must be opened whole, up to the cap.
 #pragma once
 
 #include <memory>

@@ -8,8 +8,8 @@
 // Shard:      its partition's; a plain value, no I/O and no clock.
 // Lifetime:   of its Log. Copying is allowed and costs what there are producers.
 // Invariant:  a producer has at most kBatchesKept batches, in sequence, all of its current epoch;
-// every producer with an open
-//             transaction is in the set of open ones and the other way round.
+//             every producer with an open transaction is in the set of open ones and the other way
+//             round.
 #pragma once
 
 #include <array>

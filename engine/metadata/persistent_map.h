@@ -4,8 +4,9 @@
 // rest.
 //
 // Shard:      a map may be read on any shard; nodes and values are never changed once they are in a
-// map. Invariant:  a treap: ordered by key, and by hash of the key as a heap, so its shape depends
-// on its keys alone.
+//             map.
+// Invariant:  a treap: ordered by key, and by hash of the key as a heap, so its shape depends on its
+//             keys alone.
 #pragma once
 
 #include <cstdint>

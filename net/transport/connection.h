@@ -4,12 +4,10 @@
 // Shard:      its listener's.
 // Lifetime:   run() is started once and must have ended before destruction.
 // Bounds:     requests in flight, their bytes, and the bytes of answers that wait for the peer to
-// read. When one is reached it
-//             stops reading: TCP then tells the peer. While nothing is in flight and nothing half
-//             received it holds no buffer.
+//             read. When one is reached it stops reading: TCP then tells the peer. While nothing is
+//             in flight and nothing half received it holds no buffer.
 // Invariant:  exchanges_ are the requests begun and not yet answered on the wire, in the order they
-// came. Only its front is
-//             sent; at most one write_answers() runs.
+//             came. Only its front is sent; at most one write_answers() runs.
 #pragma once
 
 #include <boost/intrusive/list.hpp>

@@ -2,8 +2,7 @@
 // and whether one more may come.
 //
 // Shard:  one object for the whole process, on a shard chosen at start; the Servers of other shards
-// ask it by a message
-//         (io/shard.h), so that the counts are exact without an atomic.
+//         ask it by a message (io/shard.h), so that the counts are exact without an atomic.
 #pragma once
 
 #include <cstdint>

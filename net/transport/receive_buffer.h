@@ -5,9 +5,9 @@
 // Shard:      one each. A buffer is given back on the shard it came from.
 // Lifetime:   outlives every buffer taken from it.
 // Bound:      what is lent is at most bytes_max, plus one buffer that somebody waiting for it was
-// given beforehand, plus the
-//             small buffers (kSmallBytes), which are never refused: whoever waits for memory must
-//             be able to hold the start of his request. Of those a connection has few.
+//             given beforehand, plus the small buffers (kSmallBytes), which are never refused:
+//             whoever waits for memory must be able to hold the start of his request. Of those a
+//             connection has few.
 #pragma once
 
 #include <array>

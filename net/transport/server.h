@@ -2,7 +2,8 @@
 // the connections.
 //
 // Shard:     each has its own; all listen on the same ports, and the kernel spreads the connections
-// over them. Lifetime:  listen(), start(), and stop() awaited before destruction.
+//            over them.
+// Lifetime:  listen(), start(), and stop() awaited before destruction.
 #pragma once
 
 #include <boost/intrusive/list.hpp>

@@ -44,8 +44,7 @@ constexpr std::size_t uvarint_size(std::uint32_t value) {
 //
 // Lifetime:   the bytes outlive the Reader and everything read as text or bytes.
 // Invariant:  position() <= the size of the span. After the first failure every read returns zero
-// or
-//             nothing, so a caller may read a whole structure and ask ok() once.
+//             or nothing, so a caller may read a whole structure and ask ok() once.
 class Reader {
  public:
   explicit Reader(ConstBytes bytes) : data_(bytes.data()), end_(bytes.size()), bytes_(bytes) {

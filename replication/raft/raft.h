@@ -2,23 +2,24 @@
 // metadata log. Followers fetch, the fetch is the acknowledgement, and the leader commits what a
 // majority has on disk.
 //
-//   from         on                                                       to
-//   unattached   election timer, voter                                    prospective(E);
-//   candidate(E+1) when alone unattached   an observer's fetch is told who leads follower
-//   prospective  a majority would vote                                    candidate(E+1)
-//   prospective  a majority would not, or timer                           follower if a leader is
-//   known, else unattached candidate    majority leader: appends LeaderChange candidate    refused
-//   and backed off, or timer                         prospective(E) follower     no successful
-//   fetch for fetch_timeout                    prospective(E) a voter, unattached an observer
-//   leader       no majority fetches, or asked to resign                  resigned(E): sends
-//   EndQuorumEpoch resigned     timer prospective(E) a voter, unattached an observer any          a
-//   later epoch, with a leader / without                   follower / unattached
+//   from         on                                          to
+//   unattached   election timer, a voter                     prospective(E); alone: candidate(E+1)
+//   unattached   an observer's fetch is told who leads       follower
+//   prospective  a majority would vote                       candidate(E+1)
+//   prospective  a majority would not, or timer              follower if a leader is known,
+//                                                            else unattached
+//   candidate    a majority votes                            leader: appends LeaderChange
+//   candidate    refused and backed off, or timer            prospective(E)
+//   follower     no successful fetch for fetch_timeout       prospective(E); observer: unattached
+//   leader       no majority fetches, or asked to resign     resigned(E): sends EndQuorumEpoch
+//   resigned     timer                                       prospective(E); observer: unattached
+//   any          a later epoch, with a leader / without      follower / unattached
 //
 // Shard:      its driver's; a plain value without I/O, clock or waiting.
 // Lifetime:   start() once, then step() per input; after a Violation no more.
 // Invariant:  epoch() and high_watermark() never go back; at most one vote per epoch; what must be
-// on disk before a message
-//             leaves is an effect before it; nothing below high_watermark() is truncated.
+//             on disk before a message leaves is an effect before it; nothing below
+//             high_watermark() is truncated.
 // Voters:     fixed while running (kraft.version 0). Changes of the set are not decided here yet.
 #pragma once
 

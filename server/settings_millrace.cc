@@ -21,8 +21,7 @@ constexpr Setting kSettings[] = {
     string("millrace.log.path", kNull,
            "File for the broker's own log lines; standard error when it is not set."),
     long_integer("millrace.memory.bytes", "0",
-                 "Memory for requests and answers under way, over all shards; 0 derives it from "
-                 "the machine.")
+                 "Memory for requests under way, over all shards; 0 stands for 256 MiB.")
         .within(at_least(0)),
     string(
         "millrace.poll", "adaptive",

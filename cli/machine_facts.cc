@@ -23,8 +23,6 @@
 namespace millrace::cli {
 namespace {
 
-constexpr int kCapIpcLock = 14;
-
 struct Magic {
   long number;
   std::string_view name;
@@ -65,20 +63,11 @@ std::string chosen_word(const std::string& line) {
   return open == std::string::npos || close < open ? "" : line.substr(open + 1, close - open - 1);
 }
 
-std::uint64_t soft_limit(decltype(RLIMIT_NOFILE) resource) {
+std::uint64_t open_files_limit() {
   rlimit limit{};
-  if (getrlimit(resource, &limit) != 0) return 0;
-  return limit.rlim_cur == RLIM_INFINITY ? std::numeric_limits<std::uint64_t>::max()
-                                         : limit.rlim_cur;
-}
-
-bool has_capability(int capability) {
-  std::ifstream stream("/proc/self/status");
-  for (std::string line; std::getline(stream, line);) {
-    if (line.starts_with("CapEff:"))
-      return (std::stoull(line.substr(7), nullptr, 16) >> capability & 1) != 0;
-  }
-  return false;
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return 0;
+  return limit.rlim_max == RLIM_INFINITY ? std::numeric_limits<std::uint64_t>::max()
+                                         : limit.rlim_max;
 }
 
 bool has_swap() {
@@ -148,9 +137,7 @@ MachineFacts gather_facts(const std::vector<std::string>& directories) {
   facts.uring_usable = uring.usable;
   facts.uring_complete = uring.single_issuer && uring.defer_taskrun && uring.missing.empty();
   facts.uring_reason = uring.reason;
-  facts.memlock_bytes = soft_limit(RLIMIT_MEMLOCK);
-  facts.open_files = soft_limit(RLIMIT_NOFILE);
-  facts.may_lock_any = has_capability(kCapIpcLock);
+  facts.open_files = open_files_limit();
   count_cores(facts);
   facts.clock_source =
       read_line("/sys/devices/system/clocksource/clocksource0/current_clocksource");

@@ -24,9 +24,8 @@ struct MachineFacts {
   bool uring_usable = false;
   bool uring_complete = false;  // every mode and operation that Millrace asks for
   std::string uring_reason;
-  std::uint64_t memlock_bytes = 0;  // soft limits; the largest number is "unlimited"
+  // The hard limit, to which the broker raises its own; the largest number is "unlimited".
   std::uint64_t open_files = 0;
-  bool may_lock_any = false;  // CAP_IPC_LOCK: the limit does not bind
   int cores = 0;              // physical ones this process may use
   int threads = 0;
   int numa_nodes = 0;

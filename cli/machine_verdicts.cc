@@ -11,7 +11,6 @@
 namespace millrace::cli {
 namespace {
 
-constexpr std::uint64_t kMemlockWanted = std::uint64_t{64} << 20;
 constexpr std::uint64_t kOpenFilesWanted = 65'536;
 constexpr std::int64_t kMapCountWanted = 65'530;
 constexpr std::int64_t kBacklogWanted = 1024;
@@ -61,17 +60,6 @@ Verdict judge_uring(const MachineFacts& facts) {
                  "longer tails",
                  "sysctl -w kernel.io_uring_disabled=0; in a container, allow io_uring in its "
                  "seccomp profile");
-}
-
-Verdict judge_memlock(const MachineFacts& facts) {
-  const std::string found =
-      facts.may_lock_any ? "not bound (CAP_IPC_LOCK)" : limit_text(facts.memlock_bytes);
-  if (facts.may_lock_any || facts.memlock_bytes >= kMemlockWanted)
-    return fine("memlock limit", found);
-  return warning(
-      "memlock limit", found,
-      "buffers cannot be registered with the kernel, which then maps them at every request",
-      "ulimit -l unlimited, or LimitMEMLOCK=infinity in the systemd unit");
 }
 
 Verdict judge_open_files(const MachineFacts& facts) {
@@ -224,9 +212,10 @@ void judge_directory(const DirectoryFacts& directory, std::vector<Verdict>& verd
 
 std::vector<Verdict> judge(const MachineFacts& facts) {
   std::vector<Verdict> verdicts = {
-      judge_kernel(facts),    judge_uring(facts),    judge_memlock(facts), judge_open_files(facts),
-      judge_cores(facts),     judge_governor(facts), judge_clock(facts),   judge_huge_pages(facts),
-      judge_map_count(facts), judge_swap(facts),     judge_backlog(facts), judge_congestion(facts)};
+      judge_kernel(facts),     judge_uring(facts),     judge_open_files(facts), judge_cores(facts),
+      judge_governor(facts),   judge_clock(facts),     judge_huge_pages(facts),
+      judge_map_count(facts),  judge_swap(facts),      judge_backlog(facts),
+      judge_congestion(facts)};
   for (const DirectoryFacts& directory : facts.directories) judge_directory(directory, verdicts);
   return verdicts;
 }

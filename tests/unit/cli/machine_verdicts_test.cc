@@ -13,7 +13,6 @@ MachineFacts good_machine() {
   facts.kernel = "6.1.0-18-amd64";
   facts.uring_usable = true;
   facts.uring_complete = true;
-  facts.memlock_bytes = ~std::uint64_t{0};
   facts.open_files = 1'048'576;
   facts.cores = 4;
   facts.threads = 8;
@@ -56,7 +55,6 @@ TEST(MachineVerdicts, each_fact_that_costs_something_is_one_warning_with_cost_an
   EXPECT_THAT(warned([](auto& f) { f.kernel = "5.10.0"; }), ElementsAre("kernel"));
   EXPECT_THAT(warned([](auto& f) { f.uring_usable = false; }), ElementsAre("io_uring"));
   EXPECT_THAT(warned([](auto& f) { f.uring_complete = false; }), ElementsAre("io_uring"));
-  EXPECT_THAT(warned([](auto& f) { f.memlock_bytes = 65'536; }), ElementsAre("memlock limit"));
   EXPECT_THAT(warned([](auto& f) { f.open_files = 1024; }), ElementsAre("open files limit"));
   EXPECT_THAT(warned([](auto& f) { f.threads = 1; }), ElementsAre("cores"));
   EXPECT_THAT(warned([](auto& f) { f.governor = "powersave"; }), ElementsAre("frequency governor"));
@@ -77,13 +75,6 @@ TEST(MachineVerdicts, each_fact_that_costs_something_is_one_warning_with_cost_an
                 f.swappiness = 60;
               }),
               ElementsAre("swap"));
-}
-
-TEST(MachineVerdicts, a_capability_outweighs_the_memlock_limit) {
-  MachineFacts facts = good_machine();
-  facts.memlock_bytes = 0;
-  facts.may_lock_any = true;
-  EXPECT_THAT(warnings(facts), testing::IsEmpty());
 }
 
 TEST(MachineVerdicts, what_the_kernel_does_not_tell_is_no_warning) {

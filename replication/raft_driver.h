@@ -2,9 +2,10 @@
 // send, append before answer.
 //
 // Shard:      one; its log, store and listener live there too.
-// Lifetime:   start(), then stop() must have completed before destruction. After a failure (a full
-//             or broken disk, a peer that breaks the protocol) it does nothing more: everyone who
-//             waits is told, and so is the listener.
+// Lifetime:   start(), then stop() must have completed before destruction.
+// Failure:    a full disk ends the leadership, which may be won again once there is room. After any
+//             other (a broken disk, a peer that breaks the protocol) it does nothing more: everyone
+//             who waits is told, and so is the listener.
 // Invariant:  one input at a time; the next one waits until the effects of the last are done, but
 //             for those that may take long (flushes, requests to peers).
 #pragma once

@@ -33,6 +33,7 @@ class IdleProactor : public Proactor {
   Result<std::vector<DirectoryEntry>> list(const std::string&) override { return no(); }
   Result<void> sync_directory(const std::string&) override { return no(); }
   Result<std::uint64_t> free_bytes(const std::string&) override { return no(); }
+  Result<std::uint64_t> total_bytes(const std::string&) override { return no(); }
 
   void read(FileHandle, std::uint64_t, Bytes, Completion& done) override { refuse(done); }
   void write(FileHandle, std::uint64_t, ConstBytes, Completion& done) override { refuse(done); }

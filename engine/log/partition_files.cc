@@ -116,6 +116,7 @@ Result<PartitionFiles> list_partition(io::Proactor& proactor, const std::string&
     if (const auto base = parse_segment_name(name, kLogSuffix)) files.segments.push_back(*base);
     else if (const auto snapshot = parse_segment_name(name, kSnapshotSuffix)) files.snapshots.push_back(*snapshot);
     else if (name == kPartitionMetadataFile) files.has_metadata = true;
+    else if (name == kEpochFile) files.has_epochs = true;
   }
   std::ranges::sort(files.segments);
   for (const auto& name : names) {

@@ -20,6 +20,7 @@ struct PartitionFiles {
   // Offsets of the producer snapshots.
   std::vector<Offset> snapshots;
   bool has_metadata = false;
+  bool has_epochs = false;
   // Filled by recovery: leader-epoch-checkpoint is missing or cannot be understood.
   bool epochs_damaged = false;
 };

@@ -59,9 +59,10 @@ io::Task<Result<void>> apply_batches(Log::State& log, Offset end) {
 
 // ---- Segments
 
-Result<void> add_sealed(Log::State& log, Offset base) {
+Result<void> add_segment(Log::State& log, Offset base) {
   auto segment = std::make_unique<Segment>(log.shard.files, log.directory, base, 0);
   TRY_DONE(segment->load_size());
+  if (!log.segments.empty()) log.segments.back()->release_files();
   log.segments.push_back(std::move(segment));
   return {};
 }
@@ -228,13 +229,10 @@ io::Task<Result<void>> open_clean(Log::State& log, const PartitionFiles& files, 
 }
 
 Result<void> load_epochs(Log::State& log, PartitionFiles& files) {
-  auto text = io::read_small_file(log.proactor(), log.directory + "/" + std::string(kEpochFile));
-  if (!text && text.error() != Errc::not_found) return fail(std::move(text).error());
-  if (!text) {
-    files.epochs_damaged = true;
-    return {};
-  }
-  auto decoded = replication::EpochHistory::decode(*text);
+  files.epochs_damaged = !files.has_epochs;
+  if (!files.has_epochs) return {};
+  TRY(text, io::read_small_file(log.proactor(), log.directory + "/" + std::string(kEpochFile)));
+  auto decoded = replication::EpochHistory::decode(text);
   if (decoded) log.epochs = std::move(*decoded);
   else files.epochs_damaged = true;
   return {};
@@ -357,7 +355,7 @@ io::Task<Result<void>> replay(Log::State& log, const std::vector<WriteAheadStep>
 
 // Opens what is there; gives up to where it is known to be on disk.
 io::Task<Result<Offset>> open_segments(Log::State& log, const FoundPartition& found, PartitionFiles& files) {
-  for (const Offset base : files.segments) CO_TRY_DONE(add_sealed(log, base));
+  for (const Offset base : files.segments) CO_TRY_DONE(add_segment(log, base));
   log.log_start = std::max(log.log_start, log.segments.front()->base_offset());
   const bool has_data = log.segments.size() > 1 || !log.active().empty();
   if (files.epochs_damaged && has_data && found.clean_stop) CO_TRY_DONE(co_await rebuild_epochs(log));

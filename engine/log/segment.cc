@@ -21,6 +21,9 @@ constexpr std::uint64_t kReserveStepMax = std::uint64_t{64} << 20;
 
 constexpr std::size_t kOffsetDigits = 20;
 
+// A segment this small is walked from its start.
+constexpr std::uint64_t kNoIndexBelow = 4096;
+
 // An index built anew because it was damaged; the topic's own interval holds for what is appended.
 constexpr std::int64_t kIndexIntervalDefault = 4096;
 
@@ -194,6 +197,13 @@ std::optional<Segment::Range> Segment::take_write_back(std::uint64_t step) {
 
 Result<void> Segment::load_indexes() {
   if (indexes_loaded_) return {};
+  if (size_ <= kNoIndexBelow) {
+    // Walking all of it is cheaper than asking files that can hold next to nothing.
+    indexes_loaded_ = true;
+    offsets_.begin_anew();
+    times_.begin_anew();
+    return {};
+  }
   auto loaded = offsets_.load(files_.proactor(), path(kIndexSuffix));
   if (loaded) loaded = times_.load(files_.proactor(), path(kTimeIndexSuffix));
   if (!loaded && loaded.error() != Errc::corrupt) return loaded;
@@ -352,19 +362,16 @@ Result<void> Segment::load_size() {
   TRY(size, files_.proactor().size(open->handle()));
   size_ = size;
   write_back_from_ = size;
-  slot_.reset();
   return {};
 }
 
 Result<Offset> Segment::load() {
-  TRY(open, file());
-  TRY(size, files_.proactor().size(open->handle()));
-  size_ = size;
   if (size_ == 0) {
     begin_rebuild();
     return base_offset_;
   }
   TRY_DONE(load_indexes());
+  TRY(open, file());
   TimestampedOffset youngest;
   std::uint64_t position = 0;
   if (const auto last = offsets_.last()) position = static_cast<std::uint64_t>(last->position);

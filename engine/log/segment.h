@@ -156,7 +156,7 @@ class Segment {
 
   // ---- Open, truncate, sync
   // After a clean stop: checks what the indexes and the last batches say against the data file's size, and gives the end
-  // offset. Errors: corrupt (look again, at everything), io_error.
+  // offset. Requires: load_size(). Errors: corrupt (look again, at everything), io_error.
   Result<Offset> load();
   // Takes the data file's size for the segment's. Errors: not_found, io_error.
   Result<void> load_size();

@@ -66,10 +66,12 @@ io::Task<Result<std::unique_ptr<Log>>> LogShard::open(FoundPartition partition, 
     (void)co_await log->close();
     co_return fail(opened.error().code, fmt::format("{}: {}", partition.directory, opened.error().message));
   }
-  // How long the active segment has been there is not on disk; its first record is the best guess.
+  // How long the active segment has been there is not on disk. Its first record is the best guess, unless it is so old that it
+  // may as well have been read in yesterday from elsewhere.
   const std::int64_t now = shard.proactor.wall_now().ms;
   const std::int64_t guess = log->active().first_timestamp_if_known().value_or(now);
-  log->active_since_ms = std::clamp(guess, now - log->options.segment_ms, now);
+  const bool likely = guess <= now && now - guess < log->options.segment_ms;
+  log->active_since_ms = likely ? guess : now;
   shard.logs.push_back(log.get());
   co_return std::make_unique<Log>(std::move(log));
 }

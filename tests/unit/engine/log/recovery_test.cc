@@ -1,0 +1,245 @@
+// Opening a partition from what a crash, or Apache Kafka, has left in its directory.
+#include <gtest/gtest.h>
+#include <zlib.h>
+
+#include "engine/log/log.h"
+#include "engine/log/partition_files.h"
+#include "engine/log/segment.h"
+#include "tests/sim/log_node.h"
+#include "tests/sim/sim_proactor.h"
+#include "tests/sim/world.h"
+
+namespace millrace::log {
+namespace {
+
+constexpr const char* kData = "/data/t-0/00000000000000000000.log";
+
+std::uint32_t crc32_of(ConstBytes bytes) {
+  return static_cast<std::uint32_t>(
+      ::crc32_z(0, reinterpret_cast<const unsigned char*>(bytes.data()), bytes.size()));
+}
+
+class RecoveryTest : public testing::Test {
+ protected:
+  RecoveryTest()
+      : world_(5), disk_(world_.stream("disk")), proactor_(world_, disk_, "proactor"),
+        reactor_(ShardId{0}, proactor_), enter_(reactor_) {
+    world_.add(reactor_);
+    shard_options_.write_ahead_bytes_first = 64 << 10;
+    shard_options_.write_ahead_bytes_max = 64 << 10;
+    options_.durability = Durability::replicated;
+    CHECK(disk_.make_directory("/data").has_value());
+    CHECK(disk_.make_directory("/data/t-0").has_value());
+    write("/data/t-0/partition.metadata", as_bytes(encode_partition_metadata(Uuid::from_halves(7, 1))));
+    write("/data/t-0/leader-epoch-checkpoint", as_bytes("0\n1\n0 0\n"));
+  }
+  ~RecoveryTest() override {
+    close();
+    world_.remove(reactor_);
+  }
+
+  void write(const std::string& path, ConstBytes bytes) {
+    const auto handle = disk_.open(path, {.write = true, .create = true, .truncate = true});
+    CHECK(handle.has_value());
+    CHECK(disk_.write(*handle, 0, bytes).has_value());
+    disk_.close(*handle);
+  }
+  std::uint64_t size_of(const std::string& path) {
+    const auto handle = disk_.open(path, {});
+    if (!handle) return 0;
+    const auto size = disk_.size(*handle);
+    disk_.close(*handle);
+    return *size;
+  }
+  bool exists(const std::string& path) {
+    const auto handle = disk_.open(path, {});
+    if (handle) disk_.close(*handle);
+    return handle.has_value();
+  }
+  // Batches of one record "v<offset>" each.
+  static std::vector<std::byte> batches(int first, int end) {
+    std::vector<std::byte> all;
+    for (int i = first; i < end; ++i) {
+      auto batch = sim::make_batch({.values = {"v" + std::to_string(i)}, .timestamp = 1000 + i});
+      set_base_offset(batch, Offset(i));
+      set_leader_epoch(batch, LeaderEpoch(i / 10));
+      all.insert(all.end(), batch.begin(), batch.end());
+    }
+    return all;
+  }
+  Result<void> open() {
+    node_ = std::make_unique<sim::LogNode>(proactor_, "/data", shard_options_);
+    auto booted = world_.run(reactor_, node_->boot(options_));
+    log_ = booted ? node_->find("t", 0) : nullptr;
+    if (!booted) node_.reset();
+    return booted;
+  }
+  void close() {
+    if (node_) world_.run(reactor_, node_->crash());
+    node_.reset();
+  }
+  void expect_records(int first, int end) {
+    ASSERT_EQ(log_->end_offset(), Offset(end));
+    const auto records = world_.run(reactor_, sim::read_records(*log_, Offset(first), Offset(end)));
+    ASSERT_TRUE(records) << records.error().message;
+    ASSERT_EQ(records->size(), static_cast<std::size_t>(end - first));
+    for (const auto& record : *records) EXPECT_EQ(record.value, "v" + std::to_string(record.offset.value()));
+  }
+
+  sim::World world_;
+  sim::SimDisk disk_;
+  sim::SimProactor proactor_;
+  io::Reactor reactor_;
+  io::Reactor::Enter enter_;
+  LogShardOptions shard_options_;
+  LogOptions options_;
+  std::unique_ptr<sim::LogNode> node_;
+  Log* log_ = nullptr;
+};
+
+TEST_F(RecoveryTest, ends_the_log_before_a_torn_batch_wherever_it_is_torn) {
+  const auto whole = batches(0, 3);
+  const auto two = batches(0, 2).size();
+  for (std::size_t bytes = two; bytes < whole.size(); ++bytes) {
+    write(kData, ConstBytes(whole).first(bytes));
+    ASSERT_TRUE(open());
+    expect_records(0, 2);
+    close();
+    EXPECT_EQ(size_of(kData), two);
+  }
+}
+
+TEST_F(RecoveryTest, ends_the_log_before_a_batch_with_a_wrong_checksum) {
+  auto bytes = batches(0, 5);
+  bytes[batches(0, 3).size() + 40] ^= std::byte{1};
+  write(kData, bytes);
+  ASSERT_TRUE(open());
+  expect_records(0, 3);
+}
+
+TEST_F(RecoveryTest, drops_segments_that_follow_a_cut) {
+  auto bytes = batches(0, 5);
+  bytes.resize(bytes.size() - 1);
+  write(kData, bytes);
+  write("/data/t-0/00000000000000000005.log", batches(5, 8));
+  ASSERT_TRUE(open());
+  expect_records(0, 4);
+  EXPECT_EQ(log_->segment_count(), 1U);
+}
+
+TEST_F(RecoveryTest, cuts_off_room_that_was_reserved) {
+  auto bytes = batches(0, 5);
+  const auto good = bytes.size();
+  bytes.resize(good + 10'000);
+  write(kData, bytes);
+  ASSERT_TRUE(open());
+  expect_records(0, 5);
+  EXPECT_EQ(size_of(kData), good);
+}
+
+TEST_F(RecoveryTest, does_not_take_a_read_error_for_the_end_of_the_log) {
+  write(kData, batches(0, 5));
+  disk_.faults.only = "t-0/0000";
+  disk_.faults.read_error_one_in = 1;
+  const auto opened = open();
+  ASSERT_FALSE(opened);
+  EXPECT_EQ(opened.error().code, Errc::io_error);
+  disk_.faults.read_error_one_in = 0;
+  EXPECT_EQ(size_of(kData), batches(0, 5).size());
+  ASSERT_TRUE(open());
+  expect_records(0, 5);
+}
+
+TEST_F(RecoveryTest, refuses_a_partition_damaged_to_its_end_below_the_recovery_point) {
+  auto bytes = batches(0, 5);
+  for (std::size_t i = batches(0, 2).size(); i < bytes.size(); ++i) bytes[i] = std::byte{0x55};
+  write(kData, bytes);
+  write("/data/recovery-point-offset-checkpoint", as_bytes("0\n1\nt 0 5\n"));
+  const auto opened = open();
+  ASSERT_FALSE(opened);
+  EXPECT_EQ(opened.error().code, Errc::corrupt);
+  EXPECT_EQ(size_of(kData), bytes.size());
+}
+
+TEST_F(RecoveryTest, a_checkpoint_that_cannot_be_understood_is_not_an_empty_one) {
+  write(kData, batches(0, 5));
+  write("/data/recovery-point-offset-checkpoint", as_bytes("0\n7\nt 0 5\n"));
+  const auto opened = open();
+  ASSERT_FALSE(opened);
+  EXPECT_EQ(opened.error().code, Errc::corrupt);
+}
+
+TEST_F(RecoveryTest, builds_lost_epochs_anew_from_the_batches) {
+  write(kData, batches(0, 25));
+  ASSERT_TRUE(disk_.remove("/data/t-0/leader-epoch-checkpoint"));
+  ASSERT_TRUE(open());
+  EXPECT_EQ(log_->latest_epoch(), LeaderEpoch(2));
+  EXPECT_EQ(log_->end_offset_for(LeaderEpoch(0))->end_offset, Offset(10));
+  EXPECT_EQ(log_->end_offset_for(LeaderEpoch(1))->end_offset, Offset(20));
+  EXPECT_TRUE(exists("/data/t-0/leader-epoch-checkpoint"));
+}
+
+TEST_F(RecoveryTest, refuses_message_formats_before_v2_and_leaves_them_alone) {
+  // A message of format v1 as Kafka 0.10 wrote it: offset, size, crc-32, magic, attributes, timestamp, null key, value "old".
+  const unsigned char old[] = {0, 0, 0,    0,    0,    0,    0,    0,    0,    0,    0,    25, 0, 0, 0, 0, 1, 0,
+                               0, 0, 0,    0,    0,    0,    0,    1,    0xff, 0xff, 0xff, 0xff, 0, 0, 0, 3, 'o', 'l', 'd'};
+  std::vector<std::byte> bytes;
+  for (const auto byte : old) bytes.push_back(static_cast<std::byte>(byte));
+  store_big_endian(bytes.data() + 12, crc32_of(ConstBytes(bytes).subspan(16)));
+  write(kData, bytes);
+  const auto opened = open();
+  ASSERT_FALSE(opened);
+  EXPECT_EQ(opened.error().code, Errc::unsupported);
+  EXPECT_EQ(size_of(kData), bytes.size());
+}
+
+TEST_F(RecoveryTest, removes_what_deletions_and_unfinished_rewrites_left) {
+  write(kData, batches(0, 5));
+  write("/data/t-0/00000000000000000000.log.deleted", as_bytes("x"));
+  write("/data/t-0/00000000000000000000.log.cleaned", as_bytes("x"));
+  write("/data/t-0/00000000000000000000.log.swap", batches(2, 3));
+  write("/data/t-0/00000000000000000009.index", as_bytes("01234567"));
+  ASSERT_TRUE(open());
+  expect_records(0, 5);
+  EXPECT_FALSE(exists("/data/t-0/00000000000000000000.log.deleted"));
+  EXPECT_FALSE(exists("/data/t-0/00000000000000000000.log.cleaned"));
+  EXPECT_FALSE(exists("/data/t-0/00000000000000000000.log.swap"));
+  EXPECT_FALSE(exists("/data/t-0/00000000000000000009.index"));
+}
+
+TEST_F(RecoveryTest, puts_a_finished_rewrite_in_the_place_of_what_it_was_made_from) {
+  write(kData, batches(0, 5));
+  write("/data/t-0/00000000000000000005.log", batches(5, 8));
+  write("/data/t-0/00000000000000000008.log", batches(8, 10));
+  // Made from the first two, of which only two records are left.
+  auto kept = batches(1, 2);
+  const auto seven = batches(7, 8);
+  kept.insert(kept.end(), seven.begin(), seven.end());
+  write("/data/t-0/00000000000000000000.log.swap", kept);
+  write("/data/recovery-point-offset-checkpoint", as_bytes("0\n1\nt 0 8\n"));
+  ASSERT_TRUE(open());
+  EXPECT_EQ(log_->segment_count(), 2U);
+  EXPECT_EQ(log_->end_offset(), Offset(10));
+  const auto records = world_.run(reactor_, sim::read_records(*log_, Offset(0), Offset(10)));
+  ASSERT_TRUE(records);
+  ASSERT_EQ(records->size(), 4U);
+  EXPECT_EQ(records->at(0).value, "v1");
+  EXPECT_EQ(records->at(1).value, "v7");
+}
+
+TEST_F(RecoveryTest, starts_at_the_checkpoint_when_the_log_ends_before_it) {
+  write(kData, batches(0, 5));
+  write("/data/log-start-offset-checkpoint", as_bytes("0\n1\nt 0 40\n"));
+  ASSERT_TRUE(open());
+  EXPECT_EQ(log_->log_start_offset(), Offset(40));
+  EXPECT_EQ(log_->end_offset(), Offset(40));
+}
+
+TEST_F(RecoveryTest, a_directory_without_segments_is_an_empty_log) {
+  ASSERT_TRUE(open());
+  EXPECT_EQ(log_->end_offset(), Offset(0));
+  EXPECT_TRUE(exists(kData));
+}
+
+}  // namespace
+}  // namespace millrace::log

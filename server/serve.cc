@@ -9,11 +9,11 @@
 #include <csignal>
 #include <cstdio>
 #include <optional>
-#include <random>
 
 #include "base/logging.h"
 #include "engine/broker.h"
 #include "engine/storage_format.h"
+#include "io/entropy.h"
 #include "io/completion.h"
 #include "io/reactor.h"
 #include "server/broker_setup.h"
@@ -62,11 +62,6 @@ logging::Level log_level(const std::string& name) {
   if (name == "warn") return logging::Level::warn;
   if (name == "error") return logging::Level::error;
   return logging::Level::info;
-}
-
-std::uint64_t random_seed() {
-  std::random_device device;
-  return (static_cast<std::uint64_t>(device()) << 32) | device();
 }
 
 std::string core_list(const io::ShardReport& report) {
@@ -141,7 +136,7 @@ class Service {
   // What the broker is told; log directories of which none was ever used are formatted as a new cluster's.
   Result<engine::BrokerOptions> identify() {
     io::Proactor& proactor = io::Reactor::current().proactor();
-    Prng prng(random_seed());
+    Prng prng(io::entropy());
     engine::BrokerOptions options = broker_options(settings_, prng.next());
     TRY(formatted, format_if_empty(proactor, settings_, prng));
     if (formatted) LOG(info, "storage.formatted", "directories={}", fmt::join(options.log_directories, ","));

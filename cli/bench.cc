@@ -128,12 +128,14 @@ class BenchRun {
     consumer_ = std::move(consumer);
     TRY_DONE(reach_broker(producer_.get(), options_.connection));
     write_topic_.reset(rd_kafka_topic_new(producer_.get(), options_.topic.c_str(), nullptr));
-    read_topic_.reset(rd_kafka_topic_new(consumer_.get(), options_.topic.c_str(), nullptr));
     queue_.reset(rd_kafka_queue_new(consumer_.get()));
     QueueHandle reports(rd_kafka_queue_get_main(producer_.get()));
     wake_.ring_for(queue_.get());
     wake_.ring_for(reports.get());
-    TRY(partitions, wait_for_topic());
+    TRY_DONE(create_topic());
+    // Only now does the reader ask for it: it would remember for a while that there was none.
+    read_topic_.reset(rd_kafka_topic_new(consumer_.get(), options_.topic.c_str(), nullptr));
+    TRY(partitions, partitions_of(consumer_.get(), options_.topic, options_.connection));
     for (const std::int32_t partition : partitions) TRY_DONE(read_from_end(partition));
     return {};
   }
@@ -164,11 +166,12 @@ class BenchRun {
   }
 
   // Asking for a topic that is not there makes the broker create it, where it does so by itself.
-  Result<std::vector<std::int32_t>> wait_for_topic() {
+  Result<void> create_topic() {
     const Instant give_up = now() + from_ms(options_.connection.timeout_ms);
     while (true) {
-      auto partitions = partitions_of(producer_.get(), options_.topic, options_.connection);
-      if (partitions || now() > give_up || interrupted()) return partitions;
+      const auto partitions = partitions_of(producer_.get(), options_.topic, options_.connection);
+      if (partitions) return {};
+      if (now() > give_up || interrupted()) return fail(partitions.error());
       rd_kafka_poll(producer_.get(), 100);
     }
   }

@@ -172,8 +172,8 @@ class Log {
   // Records below `offset` are gone for readers; files that hold nothing else go with the next retention. Returns the new log
   // start offset. Errors: out_of_range (beyond written_end()).
   Result<Offset> delete_records(Offset offset);
-  // Drops everything at and behind `offset`, whole batches; an offset at or beyond the end does nothing. Must not be called
-  // while a read below the old end is being sent.
+  // Drops everything at and behind `offset`, whole batches, durably; an offset at or beyond the end does nothing. Must not be
+  // called while a read below the old end is being sent, nor while appends go on.
   io::Task<Result<void>> truncate_to(Offset offset);
   // Drops everything; the log starts again, empty, at `offset`.
   io::Task<Result<void>> truncate_fully_to(Offset offset);

@@ -284,6 +284,8 @@ io::Task<Result<void>> Log::State::truncate_locked(Offset offset) {
   recent.clear();
   marks.clear();
   end = written_end = new_end;
+  // The start may have been inside of the batch that is gone.
+  log_start = std::min(log_start, new_end);
   flushed_end = std::min(flushed_end, new_end);
   durable_end = std::min(durable_end, new_end);
   write_ahead_end = std::min(write_ahead_end, new_end);
@@ -294,6 +296,11 @@ io::Task<Result<void>> Log::State::truncate_locked(Offset offset) {
     write_ahead_sequence = ahead->note(*this, {.topic_id = topic_id, .partition = partition},
                                        WriteAheadEntry::Kind::truncate, new_end);
   }
+  CO_TRY(file, active().file());
+  CO_TRY_DONE(co_await io::sync(proactor(), file->handle()));
+  (void)active().take_tail_cut();
+  if (std::exchange(directory_dirty, false)) CO_TRY_DONE(proactor().sync_directory(directory));
+  co_await settle();
   co_return co_await reload_producers(*this);
 }
 
@@ -307,6 +314,7 @@ io::Task<Result<void>> Log::State::truncate_fully_to(Offset offset) {
   co_await settle();
   co_await flush_turn.acquire(1);
   auto restarted = restart_at(offset);
+  if (restarted) co_await settle();
   flush_turn.release(1);
   if (!restarted) go_offline(restarted.error());
   co_return restarted;

@@ -3,10 +3,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "base/logging.h"
 #include "engine/api/shard_route.h"
 #include "engine/partition/placement.h"
+#include "io/file.h"
 #include "io/reactor.h"
 
 namespace millrace::engine {
@@ -14,6 +16,25 @@ namespace {
 
 std::string own_directory(const BrokerOptions& options) {
   return fmt::format("{}/{}", options.log_directories.front(), log::kOwnDirectory);
+}
+
+// Whether a directory is what its name says: a topic that was deleted and made again has another id, and one whose removal was
+// cut short has none.
+bool belongs(const log::FoundPartition& found, const TopicImage* topic) {
+  if (topic == nullptr || topic->partition(found.partition) == nullptr) return false;
+  return found.topic_id.is_zero() || found.topic_id == topic->id;
+}
+
+// Out of the way of a topic that has or will have its name, and where the operator finds it.
+void set_aside(const log::FoundPartition& found) {
+  io::Proactor& proactor = io::Reactor::current().proactor();
+  const std::string path =
+      fmt::format("{}.{}-stray", found.directory, io::Reactor::current().wall_now().ms);
+  auto renamed = proactor.rename(found.directory, path);
+  if (renamed) renamed = proactor.sync_directory(io::directory_of(path));
+  LOG(warn, "partition.stray",
+      "directory={} kept_as={} reason=\"the cluster's metadata has no such partition\" error=\"{}\"",
+      found.directory, path, renamed ? "" : renamed.error().message);
 }
 
 }  // namespace
@@ -27,6 +48,18 @@ Broker::Broker(io::Shards& shards, BrokerOptions options)
 Broker::~Broker() = default;
 
 io::Task<Result<void>> Broker::start() {
+  CO_TRY(found, co_await look_around());
+  CO_TRY_DONE(co_await start_controller());
+  CO_TRY_DONE(co_await open_partitions(std::move(found)));
+  CO_TRY_DONE(co_await join_cluster());
+  // The files may name partitions that went with the end of the last run, and whose names may be given to new ones.
+  if (!clean_start_) CO_TRY_DONE(co_await write_checkpoints());
+  background_.spawn(keep_house());
+  started_ = true;
+  co_return Result<void>{};
+}
+
+io::Task<Result<std::vector<log::FoundPartition>>> Broker::look_around() {
   io::Proactor& proactor = io::Reactor::current().proactor();
   std::vector<log::FoundPartition> found;
   clean_start_ = true;
@@ -44,19 +77,44 @@ io::Task<Result<void>> Broker::start() {
   for (const auto& directory : options_.log_directories) {
     CO_TRY_DONE(log::clear_clean_stop(proactor, directory));
   }
-  CO_TRY_DONE(co_await start_controller());
+  co_return found;
+}
+
+io::Task<Result<void>> Broker::open_partitions(std::vector<log::FoundPartition> found) {
   co_await make_parts(std::move(found));
+  parts_open_ = true;
   co_await publish(image_, std::make_shared<const MetadataDelta>(difference(MetadataImage(), *image_)));
-  CO_TRY_DONE(co_await log::retire_write_ahead(proactor, own_directory(options_), shards_.count()));
+  CO_TRY_DONE(co_await retire_write_ahead());
   write_ahead_tail_.reset();
   for (std::uint32_t i = 0; i < shards_.count(); ++i) {
     const ShardId shard{i};
     CO_TRY_DONE(co_await shards_.call(
         shard, [&]() -> io::Task<Result<void>> { return at(shard).start_logs(); }));
   }
-  CO_TRY_DONE(co_await join_cluster());
-  background_.spawn(keep_house());
   co_return Result<void>{};
+}
+
+// What the write-ahead logs hold is in the segments now, except of partitions that could not be opened.
+io::Task<Result<void>> Broker::retire_write_ahead() {
+  io::Proactor& proactor = io::Reactor::current().proactor();
+  const std::string directory = own_directory(options_);
+  bool unreplayed = false;
+  if (write_ahead_tail_ != nullptr) {
+    co_await on_every_shard(*this, [&](BrokerShard& part) { return look_for_unreplayed(part, unreplayed); });
+  }
+  if (!unreplayed) co_return co_await log::retire_write_ahead(proactor, directory, shards_.count());
+  const std::string suffix = fmt::format(".kept-{}", io::Reactor::current().wall_now().ms);
+  LOG(error, "write_ahead.kept",
+      "path={}/wal-*{} reason=\"acknowledged records of partitions that are offline are only there\" "
+      "remedy=\"mend the partitions, stop the broker, remove .kafka_cleanshutdown from the log directories, "
+      "give the files their old names and start again\"",
+      directory, suffix);
+  co_return log::set_write_ahead_aside(proactor, directory, suffix);
+}
+
+io::Task<void> Broker::look_for_unreplayed(BrokerShard& part, bool& found) {
+  found = found || part.has_unreplayed(*write_ahead_tail_);
+  co_return;
 }
 
 io::Task<Result<void>> Broker::start_controller() {
@@ -106,7 +164,11 @@ io::Task<void> Broker::make_parts(std::vector<log::FoundPartition> found) {
   for (auto& partition : found) {
     // A directory that crashed while it was made has no id yet; the metadata knows whose name it is.
     const TopicImage* topic = image_->topics.find(partition.topic);
-    const TopicId id = partition.topic_id.is_zero() && topic != nullptr ? topic->id : partition.topic_id;
+    if (!belongs(partition, topic)) {
+      set_aside(partition);
+      continue;
+    }
+    const TopicId id = partition.topic_id.is_zero() ? topic->id : partition.topic_id;
     by_shard[shard_of({id, partition.partition}, shards_.count()).value()].push_back(std::move(partition));
   }
   for (std::uint32_t i = 0; i < shards_.count(); ++i) {
@@ -125,11 +187,22 @@ io::Task<void> Broker::make_part(ShardId shard, std::vector<log::FoundPartition>
 
 io::Task<void> Broker::publish(SharedImage image, std::shared_ptr<const MetadataDelta> delta) {
   image_ = image;
-  if (parts_.front() == nullptr) co_return;
-  io::Gate gate;
-  for (std::uint32_t i = 0; i < shards_.count(); ++i) {
-    gate.spawn(publish_to(ShardId{i}, image, *delta));
+  co_await publish_turn_.acquire(1);
+  if (parts_open_) co_await publish_to_parts(image, *delta);
+  publish_turn_.release(1);
+}
+
+io::Task<void> Broker::publish_to_parts(SharedImage image, const MetadataDelta& delta) {
+  const bool removes = std::ranges::any_of(delta.topics, [](const auto& topic) { return topic.second.removed; });
+  if (removes) {
+    co_await on_every_shard(*this, [&](BrokerShard& part) { return part.remove_gone(image, delta); });
+    // The next topic of that name must not be taken for this one after a crash.
+    if (const auto written = co_await write_checkpoints(); !written) {
+      LOG(error, "checkpoint", "error=\"{}\"", written.error().message);
+    }
   }
+  io::Gate gate;
+  for (std::uint32_t i = 0; i < shards_.count(); ++i) gate.spawn(publish_to(ShardId{i}, image, delta));
   co_await gate.close();
 }
 
@@ -145,21 +218,43 @@ io::Task<Result<void>> Broker::stop() {
       LOG(warn, "broker.leave", "error=\"{}\"", left.error().message);
     }
   }
-  co_await on_every_shard(*this, [](BrokerShard& part) { return part.stop(); });
-  auto written = co_await write_checkpoints();
+  co_await publish_turn_.acquire(1);
+  const bool were_open = std::exchange(parts_open_, false);
+  publish_turn_.release(1);
+  Result<void> written;
+  std::vector<std::string> unclean;
+  if (were_open) {
+    co_await on_every_shard(*this, [](BrokerShard& part) { return part.stop(); });
+    // Before all partitions were looked at, the rows of some would be missing.
+    if (started_) written = co_await write_checkpoints();
+    co_await on_every_shard(*this, [&](BrokerShard& part) { return look_for_unclean(part, unclean); });
+    co_await close_parts();
+  }
+  Result<void> stopped;
+  if (controller_) stopped = co_await controller_->stop();
+  if (!written) co_return written;
+  if (!stopped || !started_) co_return stopped;
+  io::Proactor& proactor = io::Reactor::current().proactor();
+  for (const auto& directory : options_.log_directories) {
+    if (std::ranges::find(unclean, directory) != unclean.end()) continue;
+    CO_TRY_DONE(log::mark_clean_stop(proactor, directory, broker_epoch_.value()));
+  }
+  co_return Result<void>{};
+}
+
+io::Task<void> Broker::look_for_unclean(BrokerShard& part, std::vector<std::string>& directories) {
+  for (const auto& directory : options_.log_directories) {
+    if (!part.is_clean(directory)) directories.push_back(directory);
+  }
+  co_return;
+}
+
+io::Task<void> Broker::close_parts() {
   co_await on_every_shard(*this, [](BrokerShard& part) { return part.stop_logs(); });
   for (std::uint32_t i = 0; i < shards_.count(); ++i) {
     const ShardId shard{i};
     co_await shards_.call(shard, [&]() -> io::Task<void> { return drop_part(shard); });
   }
-  auto stopped = co_await controller_->stop();
-  if (!written) co_return written;
-  if (!stopped) co_return stopped;
-  io::Proactor& proactor = io::Reactor::current().proactor();
-  for (const auto& directory : options_.log_directories) {
-    CO_TRY_DONE(log::mark_clean_stop(proactor, directory, broker_epoch_.value()));
-  }
-  co_return Result<void>{};
 }
 
 io::Task<void> Broker::drop_part(ShardId shard) {
@@ -190,6 +285,13 @@ io::Task<void> Broker::keep_house() {
 }
 
 io::Task<Result<void>> Broker::write_checkpoints() {
+  co_await checkpoint_turn_.acquire(1);
+  auto written = co_await write_checkpoints_in_turn();
+  checkpoint_turn_.release(1);
+  co_return written;
+}
+
+io::Task<Result<void>> Broker::write_checkpoints_in_turn() {
   for (const auto& directory : options_.log_directories) {
     std::vector<log::CheckpointRow> rows;
     co_await on_every_shard(*this, [&](BrokerShard& part) -> io::Task<void> {

@@ -13,7 +13,9 @@
 #include "engine/broker_shard.h"
 #include "engine/drivers/controller_driver.h"
 #include "engine/producer_id_source.h"
+#include "io/gate.h"
 #include "io/shard.h"
+#include "io/wait.h"
 
 namespace millrace::engine {
 
@@ -35,7 +37,8 @@ class Broker {
   // Reads what is on disk, replays the metadata, opens every partition. On return requests can be answered. Errors: what kept
   // the broker from starting, in words for an operator.
   io::Task<Result<void>> start();
-  // After the listeners have closed: closes the logs, writes the checkpoints, marks the stop as clean.
+  // After the listeners have closed: closes the logs, writes the checkpoints, marks the stop as clean. Also after a start that
+  // failed, however far it came: what was opened is closed, and the next start looks at everything as this one did.
   io::Task<Result<void>> stop();
 
   // Makes every shard answer from `image`; completes when all of them do.
@@ -46,14 +49,22 @@ class Broker {
   const SharedImage& image() const { return image_; }
 
  private:
+  io::Task<Result<std::vector<log::FoundPartition>>> look_around();
+  io::Task<Result<void>> open_partitions(std::vector<log::FoundPartition> found);
+  io::Task<Result<void>> retire_write_ahead();
+  io::Task<void> look_for_unreplayed(BrokerShard& part, bool& found);
   io::Task<Result<void>> start_controller();
   io::Task<Result<void>> join_cluster();
   io::Task<void> make_parts(std::vector<log::FoundPartition> found);
   io::Task<void> make_part(ShardId shard, std::vector<log::FoundPartition> found);
   io::Task<void> drop_part(ShardId shard);
+  io::Task<void> publish_to_parts(SharedImage image, const MetadataDelta& delta);
   io::Task<void> publish_to(ShardId shard, SharedImage image, const MetadataDelta& delta);
   io::Task<void> keep_house();
+  io::Task<void> close_parts();
+  io::Task<void> look_for_unclean(BrokerShard& part, std::vector<std::string>& directories);
   io::Task<Result<void>> write_checkpoints();
+  io::Task<Result<void>> write_checkpoints_in_turn();
   io::Task<void> collect_rows(BrokerShard& part, const std::string& directory,
                               std::vector<log::CheckpointRow>& rows);
 
@@ -67,6 +78,11 @@ class Broker {
   SharedImage image_ = std::make_shared<const MetadataImage>();
   BrokerEpoch broker_epoch_{-1};
   bool clean_start_ = false;
+  bool started_ = false;       // start() has succeeded
+  bool parts_open_ = false;    // images go to the shards
+  io::Semaphore publish_turn_{1};
+  // An older picture of the partitions must not overwrite a newer one's files.
+  io::Semaphore checkpoint_turn_{1};
   io::Gate background_;
   DataWaiter stopping_;
 };

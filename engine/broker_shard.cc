@@ -9,6 +9,7 @@
 #include "engine/metadata/topic_config.h"
 #include "engine/partition/log_config.h"
 #include "engine/partition/placement.h"
+#include "io/file.h"
 #include "io/reactor.h"
 
 namespace millrace::engine {
@@ -59,42 +60,44 @@ io::Task<Result<void>> BrokerShard::start_logs() {
   for (const auto& [name, partition] : found_) {
     LOG(warn, "partition.stray", "directory={} reason=\"the cluster's metadata has no such partition; left alone\"",
         partition.directory);
+    not_opened_.push_back(partition);
   }
   found_.clear();
   started_ = true;
   co_return co_await logs_.start();
 }
 
+io::Task<void> BrokerShard::remove_gone(const SharedImage& image, const MetadataDelta& delta) {
+  for (const auto& [id, topic_delta] : delta.topics) {
+    if (topic_delta.removed || image->topics.find(id) == nullptr) co_await remove_topic(id);
+  }
+}
+
+io::Task<void> BrokerShard::remove_topic(const TopicId& id) {
+  std::vector<std::shared_ptr<Partition>> gone;
+  for (const auto& [key, partition] : partitions_) {
+    if (key.topic_id == id) gone.push_back(partition);
+  }
+  for (const auto& partition : gone) {
+    partitions_.erase(partition->id());
+    const auto removed = co_await partition->remove();
+    if (!removed) {
+      LOG(error, "partition.remove", "topic={} partition={} error=\"{}\"", partition->topic(),
+          partition->id().partition.value(), removed.error().message);
+    }
+  }
+}
+
 io::Task<void> BrokerShard::apply(SharedImage image, const MetadataDelta& delta) {
   for (const auto& [id, topic_delta] : delta.topics) {
-    co_await apply_topic(*image, id, topic_delta);
+    const TopicImage* topic = image->topics.find(id);
+    if (topic_delta.removed || topic == nullptr) continue;
+    for (const PartitionIndex index : topic_delta.changed) {
+      if (shard_of({id, index}, shard_count_) == shard_) co_await apply_partition(*image, *topic, index);
+    }
   }
   apply_configs(*image, delta);
   image_ = std::move(image);
-}
-
-io::Task<void> BrokerShard::apply_topic(const MetadataImage& image, const TopicId& id,
-                                        const TopicDelta& delta) {
-  const TopicImage* topic = image.topics.find(id);
-  if (delta.removed || topic == nullptr) {
-    std::vector<std::shared_ptr<Partition>> gone;
-    for (const auto& [key, partition] : partitions_) {
-      if (key.topic_id == id) gone.push_back(partition);
-    }
-    for (const auto& partition : gone) {
-      partitions_.erase(partition->id());
-      const auto removed = co_await partition->remove();
-      if (!removed) {
-        LOG(error, "partition.remove", "topic={} partition={} error=\"{}\"", partition->topic(),
-            partition->id().partition.value(), removed.error().message);
-      }
-    }
-    co_return;
-  }
-  for (const PartitionIndex index : delta.changed) {
-    if (shard_of({id, index}, shard_count_) != shard_) continue;
-    co_await apply_partition(image, *topic, index);
-  }
 }
 
 io::Task<void> BrokerShard::apply_partition(const MetadataImage& image, const TopicImage& topic,
@@ -127,9 +130,11 @@ io::Task<std::shared_ptr<Partition>> BrokerShard::open(const MetadataImage& imag
   const bool is_there = found != found_.end() &&
                         (found->second.topic_id == topic.id || found->second.topic_id.is_zero());
   if (is_there) {
-    found->second.topic_id = topic.id;
-    opened = co_await logs_.open(found->second, log_options, write_ahead_tail_);
+    log::FoundPartition from = std::move(found->second);
+    from.topic_id = topic.id;
     found_.erase(found);
+    opened = co_await logs_.open(from, log_options, write_ahead_tail_);
+    if (!opened) not_opened_.push_back(from);
   } else {
     opened = co_await logs_.create({.log_directory = directory_for_new_partition(),
                                     .topic = topic.name,
@@ -200,16 +205,28 @@ const std::string& BrokerShard::directory_for_new_partition() const {
 }
 
 std::vector<log::CheckpointRow> BrokerShard::checkpoint_rows(const std::string& log_directory) const {
-  auto rows = logs_.checkpoint_rows(log_directory);
-  std::map<std::pair<std::string_view, PartitionIndex>, Offset> high_watermarks;
+  std::vector<log::CheckpointRow> rows;
   for (const auto& [id, partition] : partitions_) {
-    high_watermarks[{partition->topic(), id.partition}] = partition->state().high_watermark;
+    const log::Log* log = partition->log();
+    if (log == nullptr || io::directory_of(log->directory()) != log_directory) continue;
+    rows.push_back(log->checkpoint_row());
+    rows.back().high_watermark = partition->state().high_watermark;
   }
-  for (auto& row : rows) {
-    const auto found = high_watermarks.find({row.topic, row.partition});
-    if (found != high_watermarks.end()) row.high_watermark = found->second;
+  for (const auto& found : not_opened_) {
+    if (io::directory_of(found.directory) != log_directory) continue;
+    rows.push_back({.topic = found.topic,
+                    .partition = found.partition,
+                    .recovery_point = found.recovery_point,
+                    .log_start_offset = found.log_start_offset,
+                    .high_watermark = found.high_watermark});
   }
   return rows;
+}
+
+bool BrokerShard::has_unreplayed(const log::WriteAheadTail& tail) const {
+  return std::ranges::any_of(partitions_, [&](const auto& entry) {
+    return entry.second->log() == nullptr && tail.find(entry.first) != nullptr;
+  });
 }
 
 void BrokerShard::keep_house(WallTime now) {
@@ -231,12 +248,15 @@ void BrokerShard::end_waits() {
 }
 
 io::Task<void> BrokerShard::stop() {
-  for (const auto& [id, partition] : partitions_) {
+  for (const auto& found : not_opened_) unclean_.insert(io::directory_of(found.directory));
+  std::vector<std::shared_ptr<Partition>> open;
+  for (const auto& [id, partition] : partitions_) open.push_back(partition);
+  for (const auto& partition : open) {
     const auto closed = co_await partition->close();
-    if (!closed) {
-      LOG(error, "partition.close", "topic={} partition={} error=\"{}\"", partition->topic(),
-          id.partition.value(), closed.error().message);
-    }
+    if (closed) continue;
+    unclean_.insert(io::directory_of(partition->log()->directory()));
+    LOG(error, "partition.close", "topic={} partition={} error=\"{}\"", partition->topic(),
+        partition->id().partition.value(), closed.error().message);
   }
 }
 

@@ -6,6 +6,7 @@
 
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -47,13 +48,21 @@ class BrokerShard {
 
   // What a start found on disk; `tail` is null after a clean stop. Before the first apply().
   void found_on_disk(std::vector<log::FoundPartition> found, const log::WriteAheadTail* tail);
-  // Opens, makes, changes and removes this shard's partitions until they are as `image` says, then answers from it.
+  // Removes the partitions of topics that are gone. On every shard before the first apply() of the same image: a topic made
+  // again under its name may be another shard's, and needs the directory.
+  io::Task<void> remove_gone(const SharedImage& image, const MetadataDelta& delta);
+  // Opens, makes and changes this shard's partitions until they are as `image` says, then answers from it.
   io::Task<void> apply(SharedImage image, const MetadataDelta& delta);
   // After every shard has applied the first image and the write-ahead logs were retired.
   io::Task<Result<void>> start_logs();
 
-  // One row per partition under `log_directory`.
+  // One row per partition under `log_directory`, also after stop(). A partition that could not be opened keeps the row it had:
+  // without it the next start would take damage below its recovery point for a tail that may be cut off.
   std::vector<log::CheckpointRow> checkpoint_rows(const std::string& log_directory) const;
+  // Whether a partition is offline since its start for which `tail` holds records.
+  bool has_unreplayed(const log::WriteAheadTail& tail) const;
+  // After stop(): whether every partition under `log_directory` was closed as a clean stop leaves it.
+  bool is_clean(const std::string& log_directory) const { return !unclean_.contains(log_directory); }
   // Retention, expiry of producers: what time does to logs.
   void keep_house(WallTime now);
   // What holds for a topic, from its overrides and the broker's settings. Errors: invalid_argument.
@@ -68,7 +77,7 @@ class BrokerShard {
   io::Task<void> stop_logs();
 
  private:
-  io::Task<void> apply_topic(const MetadataImage& image, const TopicId& id, const TopicDelta& delta);
+  io::Task<void> remove_topic(const TopicId& id);
   io::Task<void> apply_partition(const MetadataImage& image, const TopicImage& topic, PartitionIndex index);
   io::Task<std::shared_ptr<Partition>> open(const MetadataImage& image, const TopicImage& topic,
                                             PartitionIndex index);
@@ -84,6 +93,8 @@ class BrokerShard {
   std::unordered_map<TopicPartition, std::shared_ptr<Partition>> partitions_;
   FetchSessions fetch_sessions_;
   std::map<std::pair<std::string, PartitionIndex>, log::FoundPartition> found_;
+  std::vector<log::FoundPartition> not_opened_;
+  std::set<std::string> unclean_;  // log directories
   const log::WriteAheadTail* write_ahead_tail_ = nullptr;
   bool started_ = false;
   bool ending_ = false;

@@ -223,4 +223,16 @@ io::Task<Result<void>> retire_write_ahead(io::Proactor& proactor, std::string di
   co_return Result<void>{};
 }
 
+Result<void> set_write_ahead_aside(io::Proactor& proactor, const std::string& directory,
+                                   std::string_view suffix) {
+  // A blocking listing, as at every start.
+  TRY(entries, proactor.list(directory));
+  for (const auto& entry : entries) {
+    if (entry.is_directory || !shard_of(entry.name)) continue;
+    const std::string path = directory + "/" + entry.name;
+    TRY_DONE(proactor.rename(path, fmt::format("{}{}", path, suffix)));
+  }
+  return proactor.sync_directory(directory);
+}
+
 }  // namespace millrace::log

@@ -49,4 +49,9 @@ io::Task<Result<WriteAheadTail>> read_write_ahead(io::Proactor& proactor, std::s
 io::Task<Result<void>> retire_write_ahead(io::Proactor& proactor, std::string directory,
                                           std::uint32_t shards);
 
+// Instead of retiring them, when something in them could not be replayed: every "wal-*" gets `suffix` behind its name, which
+// read_write_ahead() passes over. Durable on return.
+Result<void> set_write_ahead_aside(io::Proactor& proactor, const std::string& directory,
+                                   std::string_view suffix);
+
 }  // namespace millrace::log

@@ -9,6 +9,7 @@
 
 #include "io/entropy.h"
 #include "io/epoll_proactor.h"
+#include "server/directory_lock.h"
 #include "server/settings_file.h"
 
 namespace millrace::server {
@@ -69,9 +70,10 @@ cli::Action define_format(CLI::App& app) {
 Result<bool> is_empty(io::Proactor& proactor, const std::string& path) {
   const auto entries = proactor.list(path);
   if (entries) {
-    // A file system of its own has this from the start.
-    return std::ranges::all_of(*entries,
-                               [](const auto& entry) { return entry.name == "lost+found"; });
+    // A file system of its own has the first from the start; the second is our own lock.
+    return std::ranges::all_of(*entries, [](const auto& entry) {
+      return entry.name == "lost+found" || entry.name == kLockFile;
+    });
   }
   if (entries.error() == Errc::not_found) return true;
   return fail(entries.error());

@@ -8,6 +8,7 @@
 
 #include <csignal>
 #include <cstdio>
+#include <cstdlib>
 #include <optional>
 
 #include "base/logging.h"
@@ -17,6 +18,7 @@
 #include "io/completion.h"
 #include "io/reactor.h"
 #include "server/broker_setup.h"
+#include "server/directory_lock.h"
 #include "server/format.h"
 #include "server/listeners.h"
 
@@ -24,6 +26,8 @@ namespace millrace::server {
 namespace {
 
 constexpr Duration kStopGrace = std::chrono::seconds(5);
+// So long may a stop take that a failure has asked for: the disk may never answer again.
+constexpr Duration kStopAfterFailureMax = std::chrono::seconds(30);
 
 // SIGINT and SIGTERM as something shard 0 can wait for. Made before any thread, so that all of them block the signals.
 class StopSignals {
@@ -38,6 +42,9 @@ class StopSignals {
     std::signal(SIGPIPE, SIG_IGN);
   }
   ~StopSignals() { ::close(fd_); }
+
+  // As if somebody had sent SIGTERM: wait() ends, also when it has not begun.
+  void ask() { ::kill(::getpid(), SIGTERM); }
 
   io::Task<void> wait() {
     io::Proactor& proactor = io::Reactor::current().proactor();
@@ -113,12 +120,13 @@ class Service {
  private:
   io::Task<Result<void>> serve() {
     CO_TRY(options, identify());
+    options.on_failure = [this](const Error& error) { on_failure(error); };
     broker_.emplace(shards_, std::move(options));
     listeners_.emplace(shards_, *broker_, settings_);
     CO_TRY_DONE(listeners_->check());
-    CO_TRY_DONE(co_await broker_->start());
-    auto opened = co_await listeners_->open();
-    if (opened) {
+    auto served = co_await broker_->start();
+    if (served) served = co_await listeners_->open();
+    if (served) {
       LOG(info, "broker.ready", "node={} cluster={} clean_start={} backend={} shards={}",
           broker_->options().node_id.value(), broker_->options().cluster_id, broker_->clean_start(),
           report_.backend, report_.cores.size());
@@ -128,9 +136,30 @@ class Service {
       co_await listeners_->close(kStopGrace);
     }
     auto stopped = co_await broker_->stop();
+    give_up_.cancel();
     LOG(info, "broker.stopped", "clean={}", stopped.has_value());
-    if (!opened) co_return opened;
+    if (!served) co_return served;
+    if (failure_) {
+      co_return fail(failure_->code, fmt::format("the metadata log has failed: {}; nothing that was acknowledged is "
+                                                 "given up: mend the disk under {} and start again",
+                                                 failure_->message, settings_.metadata_log_dir()));
+    }
     co_return stopped;
+  }
+
+  // Without the metadata log nothing can be decided any more: an orderly stop is tried, and the process ends.
+  void on_failure(const Error& error) {
+    if (failure_) return;
+    failure_ = error;
+    give_up_.arm(io::Reactor::current().now() + kStopAfterFailureMax);
+    signals_.ask();
+  }
+
+  // The disk does not answer: what was acknowledged is on it, and the next start recovers it.
+  static void give_up() {
+    LOG(error, "broker.gave_up", "reason=\"the stop after a failure takes too long\"");
+    logging::stop();
+    std::_Exit(1);
   }
 
   // What the broker is told; log directories of which none was ever used are formatted as a new cluster's.
@@ -138,9 +167,13 @@ class Service {
     io::Proactor& proactor = io::Reactor::current().proactor();
     Prng prng(io::entropy());
     engine::BrokerOptions options = broker_options(settings_, prng.next());
+    std::vector<std::string> directories = options.log_directories;
+    directories.push_back(options.metadata_directory);
+    TRY_DONE(lock_.take(directories));
     TRY(formatted, format_if_empty(proactor, settings_, prng));
     if (formatted) LOG(info, "storage.formatted", "directories={}", fmt::join(options.log_directories, ","));
     TRY(identity, engine::claim_directories(proactor, options.log_directories, options.node_id, prng));
+    TRY_DONE(lock_.take(directories));  // those that were made just now
     options.cluster_id = identity.cluster_id;
     for (const auto& directory : identity.directories) {
       options.directory_ids.push_back(directory.properties->directory_id);
@@ -150,10 +183,13 @@ class Service {
 
   const Settings& settings_;
   io::Shards& shards_;
+  DirectoryLock lock_;
   std::optional<engine::Broker> broker_;
   std::optional<Listeners> listeners_;
   io::ShardReport report_;
   StopSignals& signals_;
+  std::optional<Error> failure_;
+  io::Timer give_up_{[] { give_up(); }};
   int exit_code_ = 0;
 };
 

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <deque>
 #include <set>
+#include <utility>
 
 #include "engine/api/decode.h"
 #include "engine/api/handlers.h"
@@ -96,11 +97,17 @@ io::Task<net::Response> handle_describe_configs(Broker& broker, BrokerShard& her
   const SharedImage image = here.image();
   DescribeConfigsResponse response;
   std::deque<Described> keep;
+  std::set<std::pair<std::int8_t, std::string_view>> seen;
   for (const auto& asked : wanted.resources) {
     auto& said = response.results.emplace_back();
     said.resource_type = asked.resource_type;
     said.resource_name = asked.resource_name;
     said.error_message = std::nullopt;
+    if (!seen.emplace(asked.resource_type, asked.resource_name).second) {
+      // All of its configurations for some bytes of request: an answer of any size could be asked for.
+      refuse(said, ErrorCode::invalid_request, "the resource is named twice in one request");
+      continue;
+    }
     if (asked.resource_type == kTopic) {
       keep.push_back(describe_topic(*image, broker.options(), asked.resource_name));
     } else if (asked.resource_type == kBroker) {

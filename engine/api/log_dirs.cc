@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <map>
+#include <optional>
 #include <set>
+#include <utility>
 
 #include "engine/api/decode.h"
 #include "engine/api/handlers.h"
@@ -27,18 +29,26 @@ struct Found {
   std::map<std::string, std::vector<LogSize>> by_directory;
 };
 
-bool is_asked(const DescribeLogDirsRequest& wanted, std::string_view topic, std::int32_t partition) {
-  if (!wanted.topics) return true;
-  for (const auto& asked : *wanted.topics) {
-    if (asked.topic == topic && std::ranges::find(asked.partitions, partition) != asked.partitions.end()) return true;
+// What was asked for; empty: everything.
+using Asked = std::optional<std::set<std::pair<std::string_view, std::int32_t>>>;
+
+Asked to_asked(const DescribeLogDirsRequest& wanted) {
+  if (!wanted.topics) return std::nullopt;
+  Asked asked(std::in_place);
+  for (const auto& topic : *wanted.topics) {
+    for (const std::int32_t partition : topic.partitions) asked->emplace(topic.topic, partition);
   }
-  return false;
+  return asked;
+}
+
+bool is_asked(const Asked& asked, std::string_view topic, std::int32_t partition) {
+  return !asked || asked->contains({topic, partition});
 }
 
 io::Task<void> collect(const BrokerOptions& options, BrokerShard& owner,
-                       const DescribeLogDirsRequest& wanted, Found& found) {
+                       const Asked& asked, Found& found) {
   for (const auto& [id, partition] : owner.partitions()) {
-    if (partition->log() == nullptr || !is_asked(wanted, partition->topic(), id.partition.value())) continue;
+    if (partition->log() == nullptr || !is_asked(asked, partition->topic(), id.partition.value())) continue;
     for (const auto& directory : options.log_directories) {
       if (!partition->log()->directory().starts_with(directory + "/")) continue;
       found.by_directory[directory].push_back({partition->topic(), id.partition.value(),
@@ -52,9 +62,10 @@ io::Task<void> collect(const BrokerOptions& options, BrokerShard& owner,
 
 io::Task<net::Response> handle_describe_log_dirs(Broker& broker, BrokerShard&, Request& request) {
   DECODE(wanted, DescribeLogDirsRequest);
+  const Asked asked = to_asked(wanted);
   Found found;
   co_await on_every_shard(broker, [&](BrokerShard& owner) {
-    return collect(broker.options(), owner, wanted, found);
+    return collect(broker.options(), owner, asked, found);
   });
   DescribeLogDirsResponse response;
   io::Proactor& proactor = io::Reactor::current().proactor();

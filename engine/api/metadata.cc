@@ -1,5 +1,8 @@
 #include "net/wire/metadata.h"
 
+#include <set>
+#include <utility>
+
 #include "engine/api/controller_requests.h"
 #include "engine/api/decode.h"
 #include "engine/api/handlers.h"
@@ -74,9 +77,10 @@ bool by_id(const MetadataRequest::Topic& asked) { return !asked.name || !asked.t
 // returns; what could not be made stays missing.
 io::Task<void> create_missing(Broker& broker, SharedImage image, const MetadataRequest& wanted) {
   wire::CreateTopicsRequest create;
+  std::set<std::string_view> names;
   for (const auto& asked : *wanted.topics) {
     if (by_id(asked) || image->topics.find(*asked.name) != nullptr) continue;
-    if (!validate_topic_name(*asked.name)) continue;
+    if (!validate_topic_name(*asked.name) || !names.insert(*asked.name).second) continue;
     auto& topic = create.topics.emplace_back();
     topic.name = *asked.name;
     topic.num_partitions = -1;
@@ -111,7 +115,10 @@ io::Task<net::Response> handle_metadata(Broker& broker, BrokerShard& here, Reque
         [&](const TopicImage& topic) { response.topics.push_back(describe_topic(*image, topic)); });
     co_return answer(request, response);
   }
+  // Once each, as Kafka does: a name repeated must not make the answer larger than the cluster is.
+  std::set<std::pair<Uuid, std::string_view>> seen;
   for (const auto& asked : *wanted.topics) {
+    if (!seen.emplace(asked.topic_id, asked.name.value_or("")).second) continue;
     const TopicImage* topic =
         by_id(asked) ? image->topics.find(asked.topic_id) : image->topics.find(*asked.name);
     if (topic != nullptr) {

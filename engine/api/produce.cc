@@ -142,6 +142,7 @@ io::Task<net::Response> handle_produce(Broker& broker, BrokerShard& here, Reques
   }
   if (produce.transactional_id) {
     // Nothing may be written under a transaction that nobody coordinates.
+    if (produce.acks == 0) co_return close_connection(request, "a transactional produce request with acks=0");
     refuse_all(produce, ErrorCode::invalid_txn_state, response);
     co_return answer(request, response);
   }

@@ -253,10 +253,15 @@ io::Task<Result<std::optional<FoundOffset>>> Log::State::find_timestamp(std::int
                                                                         Offset limit) {
   using Found = std::optional<FoundOffset>;
   limit = std::min(limit, written_end);
-  Offset from = log_start;
-  // The first segment with a record as young; segments before it cannot have one.
-  for (std::size_t index = segment_index(log_start); index < segments.size(); ++index) {
-    Segment& segment = *segments[index];
+  const Offset from = log_start;
+  // The first segment with a record as young; segments before it cannot have one. By base offset: retention may take some from
+  // the front while a batch is read.
+  Offset base = segments[segment_index(log_start)]->base_offset();
+  while (true) {
+    const auto next = std::ranges::lower_bound(segments, base, {}, [](const auto& held) { return held->base_offset(); });
+    if (next == segments.end()) break;
+    Segment& segment = **next;
+    base = segment.base_offset() + 1;
     CO_TRY(youngest, segment.max_timestamp());
     if (youngest.timestamp < timestamp) continue;
     CO_TRY(position, segment.position_for_timestamp(timestamp));

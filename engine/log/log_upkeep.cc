@@ -357,11 +357,8 @@ io::Task<Result<void>> Log::State::close() {
     result = co_await flush();
     if (result) result = active().seal();
     const bool has_producers = !producers.producers().empty() || snapshot_offset != kNoOffset;
-    if (result) {
-      co_await sync_path(active().path(kIndexSuffix));
-      co_await sync_path(active().path(kTimeIndexSuffix));
-      if (has_producers) result = save_producers();
-    }
+    // The indexes are not synced: the next start tests them against the data, and a stop should not take long.
+    if (result && has_producers) result = save_producers();
     if (result) {
       if (has_producers) co_await sync_path(segment_path(directory, snapshot_offset, kSnapshotSuffix));
       if (directory_dirty) result = proactor().sync_directory(directory);

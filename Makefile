@@ -9,7 +9,7 @@ FILE ?=
 STAMPS := build/stamps
 SOURCES := base io net replication engine cli server bench tests
 
-.PHONY: run test check bench format docs build-release clean
+.PHONY: run test check soak bench format docs build-release clean
 
 run: build-release
 	@exec build/release/millrace serve $(FILE) \
@@ -30,15 +30,24 @@ test: $(STAMPS)/test build/dev/build.ninja
 	@ninja -C build/dev -j$(JOBS) --quiet
 	@ctest --test-dir build/dev -j$(JOBS) -LE long --output-on-failure
 
-# What takes longer: everything under AddressSanitizer and UBSan, what crosses shards under ThreadSanitizer, the long
-# tests, and every foreign client.
-check: $(STAMPS)/test build/dev/build.ninja build/asan/build.ninja build/tsan/build.ninja build-release
+# What crosses shards, for ThreadSanitizer; everything else lives on one.
+TSAN_TESTS := io_test io_allocation_test net_sockets_test net_shards_test
+# The longest: header by header, and rounds of power cuts.
+SOAK_TESTS := headers_alone|power_cut
+
+# What takes longer: everything under AddressSanitizer and UBSan, what crosses shards under ThreadSanitizer, real processes
+# that are killed and starved, and every foreign client.
+check: $(STAMPS)/test build/dev/build.ninja build/asan/build.ninja build/tsan/build.ninja
 	@ninja -C build/asan -j$(JOBS) --quiet
 	@ctest --test-dir build/asan -j$(JOBS) -LE 'long|bench' --output-on-failure
-	@ninja -C build/tsan -j$(JOBS) --quiet
-	@ctest --test-dir build/tsan -j$(JOBS) -LE 'long|bench|fuzz|system' --output-on-failure
+	@ninja -C build/tsan -j$(JOBS) --quiet $(TSAN_TESTS)
+	@ctest --test-dir build/tsan -R '^($(subst $() ,|,$(strip $(TSAN_TESTS))))$$' --output-on-failure
 	@ninja -C build/dev -j$(JOBS) --quiet
-	@ctest --test-dir build/dev -j1 -L long --output-on-failure
+	@ctest --test-dir build/dev -j1 -L long -E '^($(SOAK_TESTS))$$' --output-on-failure
+
+# Everything there is, for a night.
+soak: check
+	@ctest --test-dir build/dev -j1 -L long -R '^($(SOAK_TESTS))$$' --output-on-failure
 
 bench: $(STAMPS)/bench build/release/build.ninja
 	@ninja -C build/release -j$(JOBS) --quiet

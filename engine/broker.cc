@@ -14,10 +14,6 @@
 namespace millrace::engine {
 namespace {
 
-std::string own_directory(const BrokerOptions& options) {
-  return fmt::format("{}/{}", options.log_directories.front(), log::kOwnDirectory);
-}
-
 // Whether a directory is what its name says: a topic that was deleted and made again has another id, and one whose removal was
 // cut short has none.
 bool belongs(const log::FoundPartition& found, const TopicImage* topic) {
@@ -71,7 +67,7 @@ io::Task<Result<std::vector<log::FoundPartition>>> Broker::look_around() {
     std::ranges::move(scan.partitions, std::back_inserter(found));
   }
   if (!clean_start_) {
-    CO_TRY(tail, co_await log::read_write_ahead(proactor, own_directory(options_)));
+    CO_TRY(tail, co_await log::read_write_ahead(proactor, options_.log_directories.front()));
     write_ahead_tail_ = std::make_unique<log::WriteAheadTail>(std::move(tail));
   }
   for (const auto& directory : options_.log_directories) {
@@ -97,7 +93,7 @@ io::Task<Result<void>> Broker::open_partitions(std::vector<log::FoundPartition> 
 // What the write-ahead logs hold is in the segments now, except of partitions that could not be opened.
 io::Task<Result<void>> Broker::retire_write_ahead() {
   io::Proactor& proactor = io::Reactor::current().proactor();
-  const std::string directory = own_directory(options_);
+  const std::string& directory = options_.log_directories.front();
   bool unreplayed = false;
   if (write_ahead_tail_ != nullptr) {
     co_await on_every_shard(*this, [&](BrokerShard& part) { return look_for_unreplayed(part, unreplayed); });
@@ -105,10 +101,10 @@ io::Task<Result<void>> Broker::retire_write_ahead() {
   if (!unreplayed) co_return co_await log::retire_write_ahead(proactor, directory, shards_.count());
   const std::string suffix = fmt::format(".kept-{}", io::Reactor::current().wall_now().ms);
   LOG(error, "write_ahead.kept",
-      "path={}/wal-*{} reason=\"acknowledged records of partitions that are offline are only there\" "
+      "path={}/{}*{} reason=\"acknowledged records of partitions that are offline are only there\" "
       "remedy=\"mend the partitions, stop the broker, remove .kafka_cleanshutdown from the log directories, "
       "give the files their old names and start again\"",
-      directory, suffix);
+      directory, log::kWriteAheadPrefix, suffix);
   co_return log::set_write_ahead_aside(proactor, directory, suffix);
 }
 

@@ -17,8 +17,8 @@ namespace {
 
 log::LogShardOptions log_shard_options(const BrokerOptions& options, ShardId shard) {
   log::LogShardOptions shard_options;
-  shard_options.write_ahead_path = fmt::format("{}/{}/wal-{}", options.log_directories.front(),
-                                               log::kOwnDirectory, shard.value());
+  shard_options.write_ahead_path = fmt::format("{}/{}{}", options.log_directories.front(),
+                                               log::kWriteAheadPrefix, shard.value());
   shard_options.write_ahead_bytes_max = options.write_ahead_bytes;
   return shard_options;
 }

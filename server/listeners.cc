@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "base/logging.h"
 #include "engine/api/shard_route.h"
 #include "io/gate.h"
 #include "io/reactor.h"
@@ -11,6 +12,9 @@ namespace millrace::server {
 namespace {
 
 constexpr std::uint64_t kRequestMemoryDefault = std::uint64_t{256} << 20;  // over all shards
+
+constexpr Duration kPortPause = std::chrono::milliseconds(20);
+constexpr int kPortAttempts = 150;  // three seconds, over all listeners
 
 std::uint32_t limit(std::int64_t value) {
   // Kafka's "no limit" is the largest integer.
@@ -59,9 +63,18 @@ Listeners::Listeners(io::Shards& shards, engine::Broker& broker, const Settings&
 
 Listeners::~Listeners() = default;
 
-Result<void> Listeners::check() const {
-  for (const auto& listener : options_.listeners) TRY_DONE(net::check_port_free(listener.listen.address));
-  return {};
+io::Task<Result<void>> Listeners::check() const {
+  int attempts_left = kPortAttempts;
+  for (const auto& listener : options_.listeners) {
+    auto free = net::check_port_free(listener.listen.address);
+    while (!free && free.error() == Errc::already_exists && --attempts_left > 0) {
+      if (attempts_left == kPortAttempts - 1) LOG(info, "listener.waits", "{}", free.error().message);
+      co_await io::sleep_for(kPortPause);
+      free = net::check_port_free(listener.listen.address);
+    }
+    CO_TRY_DONE(std::move(free));
+  }
+  co_return Result<void>{};
 }
 
 net::AdmissionPort Listeners::admission() {

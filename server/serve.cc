@@ -123,7 +123,7 @@ class Service {
     options.on_failure = [this](const Error& error) { on_failure(error); };
     broker_.emplace(shards_, std::move(options));
     listeners_.emplace(shards_, *broker_, settings_);
-    CO_TRY_DONE(listeners_->check());
+    CO_TRY_DONE(co_await listeners_->check());
     auto served = co_await broker_->start();
     if (served) served = co_await listeners_->open();
     if (served) {

@@ -136,7 +136,7 @@ Cost Bench::floor(const Case& shape) {
 }
 
 io::Task<void> Bench::run() {
-  LogShard shard(proactor_, {.write_ahead_path = fsync_ ? directory_ + "/.millrace/wal-0" : ""});
+  LogShard shard(proactor_, {.write_ahead_path = fsync_ ? directory_ + "/.millrace-wal-0" : ""});
   const auto started = co_await shard.start();
   CHECK(started.has_value(), "{}", started.error().message);
   const double gigabytes = double(total_) / 1e9;

@@ -1,5 +1,6 @@
 // One directory of `log.dirs`: what a start finds in it, and the small files at its root that say how it was left. Kafka's
-// names and formats, except for `.millrace/`, which Kafka passes over because its name is no partition's.
+// names and formats, except for the write-ahead logs: plain files, because Kafka passes over files that it does not know, but
+// refuses to start on a directory whose name is no partition's.
 //
 //   <topic>-<n>/                       a partition (engine/log/log.h)
 //   <topic>-<n>.<unique>-delete/       a partition that was deleted; its files go at the next start at the latest
@@ -7,7 +8,7 @@
 //   log-start-offset-checkpoint        per partition: where its records begin, where that is not the first segment's base
 //   replication-offset-checkpoint      per partition: the high watermark
 //   .kafka_cleanshutdown               the last stop was clean: nothing needs a look
-//   .millrace/wal-<shard>              write-ahead logs (engine/log/write_ahead.h), in the first directory only
+//   .millrace-wal-<shard>              write-ahead logs (engine/log/write_ahead.h), in the first directory only
 //
 // All calls block the shard for the file system's metadata: for the start, the stop and the periodic checkpoint.
 #pragma once
@@ -28,7 +29,7 @@ inline constexpr std::string_view kRecoveryPointFile = "recovery-point-offset-ch
 inline constexpr std::string_view kLogStartFile = "log-start-offset-checkpoint";
 inline constexpr std::string_view kHighWatermarkFile = "replication-offset-checkpoint";
 inline constexpr std::string_view kCleanStopFile = ".kafka_cleanshutdown";
-inline constexpr std::string_view kOwnDirectory = ".millrace";
+inline constexpr std::string_view kWriteAheadPrefix = ".millrace-wal-";
 
 // A partition as the start finds it; LogShard::open takes it.
 struct FoundPartition {

@@ -23,10 +23,6 @@ LogShard::~LogShard() = default;
 io::Task<Result<void>> LogShard::start() {
   State& shard = *state_;
   if (!shard.options.write_ahead_path.empty()) {
-    const std::string directory = io::directory_of(shard.options.write_ahead_path);
-    auto made = shard.proactor.make_directory(directory);
-    if (!made && made.error() != Errc::already_exists) co_return made;
-    if (made) CO_TRY_DONE(shard.proactor.sync_directory(io::directory_of(directory)));
     auto ahead = std::make_unique<WriteAhead>(
         shard.proactor, WriteAheadOptions{.path = shard.options.write_ahead_path,
                                           .shard = io::Reactor::current().shard().value(),

@@ -4,7 +4,7 @@
 // Shard:      one each, made on it.
 // Lifetime:   outlives every Log it opened; stop() must have completed before destruction.
 //
-//   LogShard logs(proactor, {.write_ahead_path = "/data/.millrace/wal-0"});
+//   LogShard logs(proactor, {.write_ahead_path = "/data/.millrace-wal-0"});
 //   ... open what is there ...
 //   co_await logs.start();
 //   auto log = co_await logs.create({.log_directory = "/data", .topic = "orders", ...}, options);
@@ -29,7 +29,7 @@
 namespace millrace::log {
 
 struct LogShardOptions {
-  // This shard's write-ahead log, "<log.dir>/.millrace/wal-<shard>". Empty: there is none, and an `fsync` log syncs its own
+  // This shard's write-ahead log, "<log.dir>/.millrace-wal-<shard>". Empty: there is none, and an `fsync` log syncs its own
   // segment for every turn with appends.
   std::string write_ahead_path;
   // What it may grow to, scaled down to an eighth of the free space, but not below 8 MiB; and what it begins with.

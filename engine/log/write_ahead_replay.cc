@@ -10,18 +10,18 @@
 #include "base/crc32c.h"
 #include "base/logging.h"
 #include "engine/log/format/record_batch.h"
+#include "engine/log/log_directory.h"
 #include "engine/log/write_ahead_format.h"
 #include "io/file.h"
 
 namespace millrace::log {
 namespace {
 
-constexpr std::string_view kPrefix = "wal-";
 constexpr std::size_t kReadBytes = std::size_t{4} << 20;
 
 std::optional<std::uint32_t> shard_of(std::string_view name) {
-  if (!name.starts_with(kPrefix)) return std::nullopt;
-  name.remove_prefix(kPrefix.size());
+  if (!name.starts_with(kWriteAheadPrefix)) return std::nullopt;
+  name.remove_prefix(kWriteAheadPrefix.size());
   std::uint32_t shard = 0;
   const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), shard);
   if (error != std::errc() || end != name.data() + name.size()) return std::nullopt;

@@ -40,7 +40,7 @@ class WriteAheadTail {
   std::uint64_t bytes_ = 0;
 };
 
-// Reads every "wal-*" under `directory` ("<log.dir>/.millrace"), whatever the number of shards was. A directory or file that
+// Reads every ".millrace-wal-*" in `directory` (a log directory), whatever the number of shards was. A directory or file that
 // is not there holds nothing. Errors: io_error, corrupt (a hole in front of a newer record: acknowledged data is missing).
 io::Task<Result<WriteAheadTail>> read_write_ahead(io::Proactor& proactor, std::string directory);
 

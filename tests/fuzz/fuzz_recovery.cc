@@ -23,7 +23,7 @@ const char* const kFiles[] = {
     "/data/t-0/00000000000000000000.log",       "/data/t-0/00000000000000000000.index",
     "/data/t-0/00000000000000000000.timeindex", "/data/t-0/00000000000000000003.snapshot",
     "/data/t-0/leader-epoch-checkpoint",        "/data/recovery-point-offset-checkpoint",
-    "/data/.millrace/wal-0",                    "/data/t-0/00000000000000000007.log"};
+    "/data/.millrace-wal-0",                    "/data/t-0/00000000000000000007.log"};
 
 void write_file(sim::SimDisk& disk, const std::string& path, ConstBytes bytes) {
   const auto handle = disk.open(path, {.write = true, .create = true});
@@ -35,7 +35,6 @@ void write_file(sim::SimDisk& disk, const std::string& path, ConstBytes bytes) {
 // The input: one byte of which bit 0 says "clean stop", then pieces: a byte that names the file, two of length, the bytes.
 void lay_out(sim::SimDisk& disk, ConstBytes input) {
   CHECK(disk.make_directory("/data").has_value());
-  CHECK(disk.make_directory("/data/.millrace").has_value());
   CHECK(disk.make_directory("/data/t-0").has_value());
   write_file(disk, "/data/t-0/partition.metadata", as_bytes("version: 0\ntopic_id: AAAAAAAAAAcAAAAAAAAAAQ"));
   if (input.empty()) return;

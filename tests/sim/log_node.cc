@@ -46,7 +46,7 @@ io::Task<Result<std::vector<ReadRecord>>> read_records(log::Log& log, Offset fro
 
 LogNode::LogNode(io::Proactor& proactor, std::string directory, log::LogShardOptions options)
     : proactor_(proactor), directory_(std::move(directory)) {
-  options.write_ahead_path = directory_ + "/" + std::string(log::kOwnDirectory) + "/wal-0";
+  options.write_ahead_path = directory_ + "/" + std::string(log::kWriteAheadPrefix) + "0";
   shard_ = std::make_unique<log::LogShard>(proactor_, options);
 }
 
@@ -65,13 +65,12 @@ io::Task<Result<void>> LogNode::boot(log::LogOptions options) {
 }
 
 io::Task<Result<void>> LogNode::open_all(log::LogOptions options) {
-  const std::string own = directory_ + "/" + std::string(log::kOwnDirectory);
   CO_TRY(scan, log::scan_log_directory(proactor_, directory_));
   was_clean_ = scan.clean_stop;
   for (const auto& deleted : scan.deleted) CO_TRY_DONE(log::remove_tree(proactor_, deleted));
   log::WriteAheadTail tail;
   if (!was_clean_) {
-    CO_TRY(read, co_await log::read_write_ahead(proactor_, own));
+    CO_TRY(read, co_await log::read_write_ahead(proactor_, directory_));
     tail = std::move(read);
   }
   CO_TRY_DONE(log::clear_clean_stop(proactor_, directory_));
@@ -87,7 +86,7 @@ io::Task<Result<void>> LogNode::open_all(log::LogOptions options) {
     logs_.emplace(name, std::move(opened));
   }
   // Also after a clean stop: a write-ahead log that had failed could not be marked then.
-  co_return co_await log::retire_write_ahead(proactor_, own, 1);
+  co_return co_await log::retire_write_ahead(proactor_, directory_, 1);
 }
 
 io::Task<Result<log::Log*>> LogNode::create(std::string topic, std::int32_t partition,

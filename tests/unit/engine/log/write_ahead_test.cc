@@ -13,7 +13,7 @@
 namespace millrace::log {
 namespace {
 
-constexpr const char* kPath = "/wal/wal-0";
+constexpr const char* kPath = "/wal/.millrace-wal-0";
 // Enough for a test's writes without syncing a segment.
 constexpr std::uint64_t kRoomy = 1 << 20;
 const TopicPartition kPartition{.topic_id = Uuid::from_halves(1, 2), .partition = PartitionIndex(3)};
@@ -205,7 +205,7 @@ TEST_F(WriteAheadTest, files_of_shards_that_are_gone_are_read_and_then_removed) 
   ASSERT_TRUE(start());
   append_and_wait(4);
   cut_power();
-  ASSERT_TRUE(disk_->rename(kPath, "/wal/wal-7"));
+  ASSERT_TRUE(disk_->rename(kPath, "/wal/.millrace-wal-7"));
   EXPECT_EQ(held_offsets(), std::vector<std::int64_t>{4});
   ASSERT_TRUE(run(retire_write_ahead(*proactor_, "/wal", 1)));
   EXPECT_TRUE(disk_->list("/wal")->empty());

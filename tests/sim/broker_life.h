@@ -1,0 +1,176 @@
+// BrokerLife: the parts of one simulated life that broker_crash.cc (starts, crashes, faults) and broker_clients.cc (what clients
+// do and check) share.
+#pragma once
+
+#include <fmt/format.h>
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "io/gate.h"
+#include "net/transport/client_connection.h"
+#include "net/wire/fetch.h"
+#include "net/wire/produce.h"
+#include "tests/sim/broker_crash.h"
+#include "tests/sim/broker_node.h"
+#include "tests/sim/oracle.h"
+
+namespace millrace::sim {
+
+enum class Trouble : std::uint8_t { none, full_disk, bad_partition, bad_write_ahead, resets, short_transfers };
+
+class BrokerLife {
+ public:
+  explicit BrokerLife(const BrokerRun& run);
+  BrokerReport live();
+
+ private:
+  struct Image {
+    std::unique_ptr<SimDisk> disk;
+    Oracle oracle;
+    bool power = false;
+  };
+  // One client: a connection, opened again when it was lost.
+  struct Actor {
+    Actor(BrokerLife& of_life, std::string_view name)
+        : life(of_life), random(of_life.world_.stream(fmt::format("{} {}", name, of_life.incarnation_))) {}
+    template <class T>
+    io::Task<Result<net::Answer<typename T::Response>>> call(const T& request, std::int16_t version);
+    io::Task<void> close();
+
+    BrokerLife& life;
+    Prng random;
+    std::unique_ptr<net::ClientConnection> connection;
+  };
+  // A reader of some partitions, with or without a session.
+  struct Consumer {
+    struct Position {
+      std::string topic;
+      std::int32_t partition = 0;
+      std::int64_t offset = 0;
+      std::int64_t known_end = 0;  // when it was last asked for
+      bool changed = true;
+    };
+    std::int16_t version = 4;
+    bool session = false;
+    std::int32_t session_id = 0;
+    std::int32_t epoch = 0;
+    std::vector<Position> positions;
+  };
+  using Records = std::vector<std::pair<std::int64_t, std::string>>;
+  // What a fetch gave of one partition.
+  using Sink = std::function<void(const Consumer::Position&, Records)>;
+  using FetchedPartition = wire::FetchResponse::Partition;
+  using ProducedPartition = wire::ProduceResponse::Partition;
+
+  void fail(std::string what);
+  void check(std::string wrong) {
+    if (!wrong.empty()) fail(std::move(wrong));
+  }
+  // This node goes on for nothing.
+  bool over() const { return image_ || !report_.failure.empty() || (node_ && node_->failure()); }
+  void trace(std::uint64_t value) { report_.trace = (report_.trace ^ value) * 0x9e3779b97f4a7c15ULL; }
+  template <class T>
+  T run(io::Task<T> task) { return world_.run(reactor_, std::move(task)); }
+
+  // ---- broker_crash.cc
+  void arm(std::uint64_t after_changes);
+  bool start_node();
+  void stop_node(bool clean);
+  void take_over_image();
+  bool live_generation(int depth, bool last);
+  void disturb();
+  void heal();
+  void end_generation(bool last);
+  void note_offline_partitions();
+  io::Task<void> work();
+  io::Task<void> verify();
+  io::Task<void> verify_topics(Actor& actor);
+  io::Task<void> verify_records(Actor& actor);
+  io::Task<void> verify_liveness();
+  io::Task<void> verify_partition_works(Actor& actor, const std::string& topic, std::int32_t partition);
+
+  // ---- broker_clients.cc
+  TopicTruth& topic(const std::string& name) { return oracle_.topics.at(name); }
+  PartitionTruth& partition(const std::string& name, std::int32_t index) {
+    return topic(name).partitions[static_cast<std::size_t>(index)];
+  }
+  std::vector<std::string> usable_topics() const;
+  std::string name_of(const TopicId& id) const;
+  bool may_fail(const std::string& topic, std::int32_t partition);
+  io::Task<void> act_producer(std::size_t number);
+  io::Task<void> act_consumer(std::uint64_t number);
+  io::Task<void> act_admin();
+  io::Task<void> produce(Actor& actor, ProducerTruth& producer);
+  io::Task<void> init_producer(Actor& actor, ProducerTruth& producer);
+  void make_batches(Prng& random, ProducerTruth& producer);
+  SentBatch make_batch_for(Prng& random, const std::string& topic, std::int32_t partition);
+  io::Task<void> send_outstanding(Actor& actor, ProducerTruth& producer);
+  // Whether the batch is done with; `forget` when the producer must begin anew.
+  bool take_answer(const SentBatch& batch, const ProducedPartition& answer, ProducerTruth& producer, bool& forget);
+  Consumer make_consumer(Prng& random, std::size_t partitions);
+  io::Task<void> poll(Actor& actor, Consumer& consumer, const Sink& sink);
+  void take_fetched(Consumer::Position& position, const FetchedPartition& fetched, const Sink& sink);
+  void take_fetch_error(Consumer::Position& position, wire::ErrorCode code);
+  io::Task<void> create_topic(Actor& actor);
+  io::Task<void> create_by_metadata(Actor& actor);
+  io::Task<void> delete_topic(Actor& actor);
+  io::Task<void> delete_records(Actor& actor);
+  // The offset that stands for `timestamp`; empty: an error that may be.
+  io::Task<std::optional<std::int64_t>> list_offset(Actor& actor, std::string topic, std::int32_t partition,
+                                                    std::int64_t timestamp);
+  io::Task<void> check_offsets(Actor& actor);
+
+  BrokerRun run_;
+  World world_;
+  Prng random_;
+  SimNetwork network_;
+  SimDisk client_disk_;
+  SimProactor client_proactor_;
+  io::Reactor reactor_;  // all clients
+  SimStack stack_;
+  std::unique_ptr<SimDisk> disk_;
+  std::unique_ptr<BrokerNode> node_;
+  Trouble trouble_ = Trouble::none;
+  bool disturbed_ = false;
+  std::string bad_partition_;
+  Oracle oracle_;
+  std::optional<Image> image_;
+  bool after_power_cut_ = false;
+  std::uint64_t changes_left_ = 0;
+  std::uint64_t next_value_ = 1;
+  std::uint64_t next_topic_ = 1;
+  std::uint64_t incarnation_ = 0;
+  BrokerReport report_;
+};
+
+template <class T>
+io::Task<Result<net::Answer<typename T::Response>>> BrokerLife::Actor::call(const T& request, std::int16_t version) {
+  if (connection == nullptr) {
+    CO_TRY(stream, co_await life.stack_.connect({.host = "node", .port = kNodePort}));
+    connection = std::make_unique<net::ClientConnection>(
+        std::move(stream),
+        net::ClientOptions{.client_id = "sim", .request_timeout = std::chrono::seconds(60)});
+  }
+  auto answer = co_await connection->call(request, version);
+  life.trace(static_cast<std::uint64_t>(life.world_.now().time_since_epoch().count()));
+  life.trace(static_cast<std::uint64_t>(T::kKey));
+  if (answer) {
+    ++life.report_.requests;
+    life.trace(std::hash<std::string_view>{}(as_text(answer->bytes)));
+    co_return answer;
+  }
+  const bool may_be = life.trouble_ == Trouble::resets && answer.error() == Errc::closed;
+  if (!may_be) {
+    life.fail(fmt::format("{} version {} is not answered: {}", T::kName, version, answer.error().message));
+  }
+  co_await close();
+  co_return answer;
+}
+
+}  // namespace millrace::sim

@@ -1,0 +1,80 @@
+// Oracle: what clients of a node were told, what they ever sent, and whether what they read agrees with it.
+//
+// A value, so that it can be copied at the instant of a crash: the copy is what the next node must keep.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/ids.h"
+
+namespace millrace::sim {
+
+struct PartitionTruth {
+  std::map<std::int64_t, std::string> kept;  // acknowledged or read, by offset: they must stay
+  std::set<std::string> sent;
+  std::int64_t deleted_below = 0;  // deletion up to here was asked for
+  // It went offline after an error of the disk: what a failed sync has lost may be found now and go later. Nothing is promised
+  // any more, except that no record is made up.
+  bool in_doubt = false;
+  // A power cut has taken what was not flushed: producers' sequences may have gaps.
+  bool has_lost = false;
+
+  std::int64_t end = 0;  // no high watermark may be below it
+};
+
+struct TopicTruth {
+  // While a request is under way, and when its answer was lost, nobody knows.
+  enum class State : std::uint8_t { creating, exists, deleting, deleted };
+  State state = State::creating;
+  TopicId id;
+  bool fsync = true;
+  std::vector<PartitionTruth> partitions;
+  bool may_be_gone() const { return state != State::exists; }
+};
+
+// A batch that was sent and not answered.
+struct SentBatch {
+  std::string topic;
+  std::int32_t partition = 0;
+  std::int32_t base_sequence = -1;
+  std::int64_t timestamp = 0;
+  std::vector<std::string> values;
+};
+
+struct ProducerTruth {
+  bool idempotent = false;
+  std::int64_t id = -1;
+  std::int16_t epoch = -1;
+  std::map<std::pair<std::string, std::int32_t>, std::int32_t> next_sequence;
+  std::vector<SentBatch> outstanding;
+  void forget() {
+    id = -1;
+    next_sequence.clear();
+    outstanding.clear();
+  }
+};
+
+struct Oracle {
+  std::map<std::string, TopicTruth> topics;  // names are never used again
+  std::vector<ProducerTruth> producers;
+
+  // Each gives what is wrong, or nothing.
+  std::string acknowledged(const SentBatch& batch, std::int64_t base_offset);
+  std::string read(const std::string& topic, std::int32_t partition, std::int64_t offset, const std::string& value);
+
+  struct Found {
+    std::int64_t start = 0;
+    std::int64_t high_watermark = 0;
+    std::vector<std::pair<std::int64_t, std::string>> records;
+  };
+  // Everything that a start has left of a partition. `unsynced_lost`: the power was cut since it was last compared.
+  std::string compare(const std::string& topic, std::int32_t partition, const Found& found, bool unsynced_lost,
+                      std::uint64_t& lost);
+};
+
+}  // namespace millrace::sim

@@ -80,6 +80,7 @@ io::Task<void> BrokerShard::remove_topic(const TopicId& id) {
   }
   for (const auto& partition : gone) {
     partitions_.erase(partition->id());
+    unmade_.erase(partition->id());
     const auto removed = co_await partition->remove();
     if (!removed) {
       LOG(error, "partition.remove", "topic={} partition={} error=\"{}\"", partition->topic(),
@@ -143,6 +144,7 @@ io::Task<std::shared_ptr<Partition>> BrokerShard::open(const MetadataImage& imag
                                    log_options);
   }
   if (!opened) {
+    if (!is_there && opened.error() == Errc::disk_full) unmade_.insert(id);
     LOG(error, "partition.open", "topic={} partition={} error=\"{}\"", topic.name, index.value(),
         opened.error().message);
     const std::string reason =
@@ -151,6 +153,29 @@ io::Task<std::shared_ptr<Partition>> BrokerShard::open(const MetadataImage& imag
   }
   co_return std::make_shared<Partition>(options_.node_id, id, topic.name, std::move(*opened),
                                         std::string());
+}
+
+io::Task<std::shared_ptr<Partition>> BrokerShard::find_or_make(TopicPartition id) {
+  const SharedImage image = image_;
+  const TopicImage* topic = image->topics.find(id.topic_id);
+  const PartitionImage* assignment = topic == nullptr ? nullptr : topic->partition(id.partition);
+  // Who asks while another is at it is told that the partition is offline.
+  if (assignment == nullptr || unmade_.erase(id) == 0) co_return find(id);
+  auto made = co_await open(*image, *topic, id.partition);
+  const auto entry = partitions_.find(id);
+  if (entry == partitions_.end()) {
+    // The topic was deleted meanwhile.
+    unmade_.erase(id);
+    (void)co_await made->remove();
+    co_return nullptr;
+  }
+  entry->second = made;
+  configure(*image, *made);
+  if (const auto assigned = made->assign(*assignment); !assigned) {
+    LOG(error, "partition.assign", "topic={} partition={} error=\"{}\"", topic->name, id.partition.value(),
+        assigned.error().message);
+  }
+  co_return made;
 }
 
 Result<TopicConfig> BrokerShard::resolve_config(const MetadataImage& image,

@@ -9,6 +9,7 @@
 #include <set>
 #include <string>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "base/ids.h"
@@ -42,6 +43,8 @@ class BrokerShard {
     const auto found = partitions_.find(id);
     return found == partitions_.end() ? nullptr : found->second;
   }
+  // The same; one whose log could not be made for want of room is made now, if there is room.
+  io::Task<std::shared_ptr<Partition>> find_or_make(TopicPartition id);
   const std::unordered_map<TopicPartition, std::shared_ptr<Partition>>& partitions() const {
     return partitions_;
   }
@@ -91,6 +94,7 @@ class BrokerShard {
   log::LogShard logs_;
   SharedImage image_ = std::make_shared<const MetadataImage>();
   std::unordered_map<TopicPartition, std::shared_ptr<Partition>> partitions_;
+  std::unordered_set<TopicPartition> unmade_;  // for want of room
   FetchSessions fetch_sessions_;
   std::map<std::pair<std::string, PartitionIndex>, log::FoundPartition> found_;
   std::vector<log::FoundPartition> not_opened_;

@@ -31,7 +31,8 @@ void refuse(ProducePart& part, const Error& error) {
 }
 
 io::Task<void> append_part(BrokerShard& owner, ProducePart& part) {
-  const auto partition = owner.find(part.partition);
+  auto partition = owner.find(part.partition);
+  if (partition != nullptr && partition->log() == nullptr) partition = co_await owner.find_or_make(part.partition);
   if (partition == nullptr) {
     refuse(part, Error{Errc::not_leader, {}});
     co_return;

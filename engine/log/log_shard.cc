@@ -77,15 +77,24 @@ io::Task<Result<std::unique_ptr<Log>>> LogShard::create(NewPartition partition, 
   const std::string directory = fmt::format(
       "{}/{}", partition.log_directory, partition_directory_name(partition.topic, partition.partition));
   CO_TRY_DONE(shard.proactor.make_directory(directory));
-  CO_TRY_DONE(io::replace_small_file(shard.proactor, fmt::format("{}/{}", directory, kPartitionMetadataFile),
-                                     as_bytes(encode_partition_metadata(partition.topic_id))));
-  CO_TRY_DONE(shard.proactor.sync_directory(partition.log_directory));
-  co_return co_await open({.directory = directory,
-                           .topic = partition.topic,
-                           .partition = partition.partition,
-                           .topic_id = partition.topic_id,
-                           .clean_stop = true},
-                          std::move(options), nullptr);
+  auto made = io::replace_small_file(shard.proactor, fmt::format("{}/{}", directory, kPartitionMetadataFile),
+                                     as_bytes(encode_partition_metadata(partition.topic_id)));
+  if (made) made = shard.proactor.sync_directory(partition.log_directory);
+  if (made) {
+    auto opened = co_await open({.directory = directory,
+                                 .topic = partition.topic,
+                                 .partition = partition.partition,
+                                 .topic_id = partition.topic_id,
+                                 .clean_stop = true},
+                                std::move(options), nullptr);
+    if (opened) co_return opened;
+    made = fail(opened.error());
+  }
+  // Left there, it would be in the way of the next try.
+  if (const auto removed = remove_tree(shard.proactor, directory); !removed) {
+    LOG(warn, "partition.create", "directory={} error=\"{}\"", directory, removed.error().message);
+  }
+  co_return fail(made.error());
 }
 
 std::vector<CheckpointRow> LogShard::checkpoint_rows(const std::string& log_directory) const {

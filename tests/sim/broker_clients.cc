@@ -305,7 +305,7 @@ io::Task<void> BrokerLife::poll(Actor& actor, Consumer& consumer, const Sink& si
   request.session_id = consumer.session_id;
   request.session_epoch = consumer.session ? consumer.epoch : -1;
   for (auto& position : consumer.positions) {
-    position.known_end = partition(position.topic, position.partition).end;
+    position.known_end = consumer.after_start ? 0 : partition(position.topic, position.partition).end;
     if (!full && !position.changed) continue;
     position.changed = false;
     auto& of_topic = entry_for(request.topics, [&](const auto& entry) { return entry.topic == position.topic; });

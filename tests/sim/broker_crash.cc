@@ -171,6 +171,7 @@ io::Task<void> BrokerLife::verify_topics(Actor& actor) {
 
 io::Task<void> BrokerLife::verify_records(Actor& actor) {
   Consumer consumer = make_consumer(actor.random, 0);
+  consumer.after_start = true;
   std::map<std::pair<std::string, std::int32_t>, Oracle::Found> found;
   for (const auto& name : usable_topics()) {
     for (std::int32_t i = 0; i < static_cast<std::int32_t>(topic(name).partitions.size()); ++i) {

@@ -60,6 +60,7 @@ class BrokerLife {
     bool session = false;
     std::int32_t session_id = 0;
     std::int32_t epoch = 0;
+    bool after_start = false;  // what the start was to keep is compared later
     std::vector<Position> positions;
   };
   using Records = std::vector<std::pair<std::int64_t, std::string>>;

@@ -68,6 +68,8 @@ std::string Oracle::compare(const std::string& topic, std::int32_t partition, co
   if (may_lose_end) truth.has_lost = true;
   truth.kept = std::move(there);
   truth.end = found.high_watermark;
+  // What comes in the place of records that were lost was not deleted.
+  truth.deleted_below = std::min(truth.deleted_below, truth.end);
   return {};
 }
 

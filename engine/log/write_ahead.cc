@@ -118,6 +118,7 @@ io::Task<Result<void>> WriteAhead::fill(std::uint64_t from, std::uint64_t to) {
     CO_TRY_DONE(co_await write_durably(from, ConstBytes(zeros.data(), step)));
     from += step;
     capacity_ = from;
+    room_.notify_all();
   }
   co_return Result<void>{};
 }
@@ -255,7 +256,10 @@ io::Task<void> WriteAhead::write_frames() {
     if (spare_.size() < kSpareBuffers) spare_.push_back(std::move(frame.bytes));
     frames_.pop_front();
     progress_.notify_all();
-    if (!failed_ && live_bytes_ > capacity_ / 4) start_recycling();
+    if (failed_) continue;
+    // Room is made while there is still some: by growing, which is quick, before segments have to be synced for it.
+    if (live_bytes_ > capacity_ / 4) start_growing();
+    if (live_bytes_ > capacity_ / 2) start_recycling();
   }
   writing_ = false;
 }
@@ -293,6 +297,7 @@ io::Task<bool> WriteAhead::write_frame(Frame& frame) {
 io::Task<std::optional<std::uint64_t>> WriteAhead::wait_for_room(std::uint64_t bytes) {
   while (!failed_) {
     if (const auto position = place(bytes)) co_return position;
+    start_growing();
     start_recycling();
     co_await room_.wait();
   }
@@ -349,18 +354,27 @@ io::Task<void> WriteAhead::recycle() {
     live_bytes_ -= placed_.front().bytes;
     placed_.pop_front();
   }
-  if (!failed_ && !growth_ended_ && capacity_ < bytes_max_) co_await grow();
   recycling_ = false;
   room_.notify_all();
 }
 
+// ---- Growing
+
+void WriteAhead::start_growing() {
+  if (growing_ || failed_ || capacity_ >= bytes_max_) return;
+  growing_ = true;
+  gate_.spawn(grow());
+}
+
 io::Task<void> WriteAhead::grow() {
-  const std::uint64_t to = std::min(bytes_max_, capacity_ * 2);
-  const auto filled = co_await fill(capacity_, to);
-  if (filled) co_return;
-  growth_ended_ = true;
-  LOG(warn, "write_ahead.stays_small", "path={} bytes={} reason=\"{}\"", options_.path, capacity_,
-      filled.error().message);
+  const auto filled = co_await fill(capacity_, std::min(bytes_max_, capacity_ * 2));
+  if (!filled) {
+    bytes_max_ = capacity_;
+    LOG(warn, "write_ahead.stays_small", "path={} bytes={} reason=\"{}\"", options_.path, capacity_,
+        filled.error().message);
+  }
+  growing_ = false;
+  room_.notify_all();
 }
 
 }  // namespace millrace::log

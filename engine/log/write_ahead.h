@@ -142,6 +142,7 @@ class WriteAhead final : public io::TurnHook {
   io::Task<bool> write_frame(Frame& frame);
   io::Task<std::optional<std::uint64_t>> wait_for_room(std::uint64_t bytes);
   void start_recycling();
+  void start_growing();
   io::Task<Result<void>> write_durably(std::uint64_t position, ConstBytes bytes);
   io::Task<Result<void>> write_file_header(FileState state, std::uint64_t live_from);
   io::Task<Result<void>> open_file();
@@ -160,7 +161,7 @@ class WriteAhead final : public io::TurnHook {
   bool failed_ = false;
   bool writing_ = false;
   bool recycling_ = false;
-  bool growth_ended_ = false;
+  bool growing_ = false;
   std::uint64_t generation_ = 0;
   std::uint64_t header_serial_ = 0;
   std::uint64_t capacity_ = 0;

@@ -1,7 +1,7 @@
 // What a log's append costs, per GB and per append: validated, staged, written once per turn of the loop; with `--fsync` also
 // made durable through the write-ahead log. Beside it, the floor: the checksum and a bare pwrite of the same bytes.
 //
-//   segment_append [--megabytes N] [--directory D] [--fsync]
+//   segment_append [--megabytes N] [--partitions N] [--directory D] [--fsync]
 //
 // CPU is of the whole process, the kernel's part of it included. Ends with the sum of the offsets, so that nothing is
 // optimised away.
@@ -64,8 +64,9 @@ std::vector<std::byte> make_batch(const Case& shape) {
 
 class Bench {
  public:
-  Bench(io::Proactor& proactor, std::string directory, bool fsync, std::uint64_t total)
-      : proactor_(proactor), directory_(std::move(directory)), fsync_(fsync), total_(total) {}
+  // `partitions`: only the rows with as many; 0: all.
+  Bench(io::Proactor& proactor, std::string directory, bool fsync, std::uint64_t total, std::size_t partitions)
+      : proactor_(proactor), directory_(std::move(directory)), fsync_(fsync), total_(total), partitions_(partitions) {}
 
   io::Task<void> run();
 
@@ -80,6 +81,7 @@ class Bench {
   std::string directory_;
   bool fsync_;
   std::uint64_t total_;
+  std::size_t partitions_;
   std::uint64_t sum_ = 0;
   int next_topic_ = 0;
 };
@@ -146,6 +148,7 @@ io::Task<void> Bench::run() {
                             Case{1024, 16 << 10, 1, 8}, Case{1024, 128 << 10, 1, 1},
                             Case{1024, 1000 << 10, 1, 1}, Case{1024, 16 << 10, 16, 1},
                             Case{1024, 16 << 10, 64, 1}}) {
+    if (partitions_ != 0 && shape.partitions != partitions_) continue;
     const Cost bare = floor(shape);
     const Cost cost = co_await appends(shard, shape);
     const double turns = double(total_) / double(shape.batch_bytes * shape.per_turn * shape.partitions);
@@ -169,6 +172,8 @@ int main(int argc, char** argv) {
   bool fsync = false;
   app.add_option("--megabytes", megabytes, "bytes per row of the table");
   app.add_option("--directory", parent, "where the logs are made and removed again");
+  std::size_t partitions = 0;
+  app.add_option("--partitions", partitions, "only the rows with as many");
   app.add_flag("--fsync", fsync, "wait until the batches are durable");
   CLI11_PARSE(app, argc, argv);
   using namespace millrace;
@@ -178,7 +183,7 @@ int main(int argc, char** argv) {
   {
     auto proactor = io::make_proactor(io::Backend::automatic);
     CHECK(proactor.has_value(), "{}", proactor.error().message);
-    log::Bench bench(**proactor, directory, fsync, megabytes << 20);
+    log::Bench bench(**proactor, directory, fsync, megabytes << 20, partitions);
     io::run_task(**proactor, bench.run());
   }
   std::filesystem::remove_all(directory);

@@ -163,6 +163,13 @@ struct Log::State final : io::TurnHook, WriteAheadClient {
   std::uint64_t write_ahead_sequence = 0;
   bool syncing = false;  // sync_until_durable() runs
   io::Semaphore flush_turn{1};
+  // Flushes begun and not ended, those that wait for their turn included.
+  std::uint64_t flushes = 0;
+  io::Event flushes_ended;
+  // A close is under way, and has ended; a second one waits for the first.
+  bool closing = false;
+  bool closed_for_good = false;
+  io::Event close_ended;
   io::Event written_moved;
   io::Event stable_moved;
   io::Gate gate;

@@ -117,9 +117,12 @@ Result<void> Log::begin_epoch(LeaderEpoch epoch) {
 // ---- Sync
 
 io::Task<Result<void>> Log::State::flush() {
+  ++flushes;
   co_await flush_turn.acquire(1);
   auto flushed = co_await flush_locked();
   flush_turn.release(1);
+  // Nothing of the log is touched behind this: who closes it goes on.
+  if (--flushes == 0) flushes_ended.notify_all();
   co_return flushed;
 }
 
@@ -350,7 +353,11 @@ io::Task<Result<void>> Log::truncate_fully_to(Offset offset) {
 // ---- End
 
 io::Task<Result<void>> Log::State::close() {
-  if (closed) co_return Result<void>{};
+  if (closing) {
+    while (!closed_for_good) co_await close_ended.wait();
+    co_return Result<void>{};
+  }
+  closing = true;
   co_await settle();
   Result<void> result;
   if (!offline && modified) {
@@ -370,14 +377,16 @@ io::Task<Result<void>> Log::State::close() {
   co_await gate.close();
   if (shard.write_ahead != nullptr) {
     co_await shard.write_ahead->completed(write_ahead_sequence);
-    // A sync of all logs may be under way and have this one in hand.
-    co_await flush_turn.acquire(1);
-    flush_turn.release(1);
     shard.write_ahead->forget(*this);
   }
+  // A sync of all logs may be under way and have this one in hand, or wait for its turn.
+  while (flushes > 0) co_await flushes_ended.wait();
+  if (shard.write_ahead != nullptr) shard.write_ahead->forget(*this);
   for (auto& segment : segments) segment->release_files();
   written_moved.notify_all();
   stable_moved.notify_all();
+  closed_for_good = true;
+  close_ended.notify_all();
   co_return result;
 }
 

@@ -35,6 +35,8 @@ Result<bool> load_snapshot(Log::State& log, std::vector<Offset> snapshots, Offse
     }
     LOG(warn, "log.snapshot_damaged", "partition={} offset={} reason=\"{}\"", log.name(),
         snapshot.value(), loaded.error().message);
+    // Nothing of it counts: the batches from the log's start on tell the same.
+    log.producers.clear(log.log_start);
     TRY_DONE(log.proactor().remove(path));
   }
   log.snapshot_offset = kNoOffset;
@@ -219,11 +221,13 @@ io::Task<Result<void>> rebuild_epochs(Log::State& log) {
 io::Task<Result<void>> open_clean(Log::State& log, const PartitionFiles& files, Offset end) {
   log.end = log.written_end = end;
   CO_TRY(had_snapshot, load_snapshot(log, files.snapshots, end));
-  if (!had_snapshot) {
+  if (!had_snapshot && files.snapshots.empty()) {
     // A clean stop leaves one unless there was no producer to remember.
     log.producers.clear(end);
     co_return Result<void>{};
   }
+  // What was left is damaged: the batches tell the same.
+  if (!had_snapshot) log.producers.clear(log.log_start);
   CO_TRY_DONE(co_await apply_batches(log, end));
   co_return Result<void>{};
 }

@@ -173,7 +173,7 @@ void ProducerState::apply_data(const RecordBatch& batch) {
 
 Result<std::optional<CompletedTransaction>> ProducerState::apply_marker(const RecordBatch& batch) {
   // The cleaner leaves an empty batch where a whole transaction went.
-  if (batch.record_count() == 0) return std::nullopt;
+  if (batch.record_count() <= 0) return std::nullopt;
   RecordWalk walk(batch, batch.payload());
   TRY(record, walk.next());
   TRY(type, control_type(record));

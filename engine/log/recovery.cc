@@ -43,18 +43,31 @@ Result<bool> load_snapshot(Log::State& log, std::vector<Offset> snapshots, Offse
   return false;
 }
 
-// Takes the batches in [producers.end_offset(), end) in. Requires: written_end is at or behind `end`.
+// Takes whole batches in, up to the first one that is not. Errors: corrupt.
+Result<void> apply_whole(Log::State& log, ConstBytes bytes, Offset& from) {
+  for (BatchWalk walk(bytes); !walk.at_end();) {
+    TRY(batch, walk.next());
+    TRY_DONE(batch.verify());
+    if (batch.base_offset() >= from) (void)log.producers.apply(batch);
+    from = std::max(from, batch.end_offset());
+  }
+  return {};
+}
+
+// Takes the batches in [producers.end_offset(), end) in. Damage ends it: what readers are told of must not keep the log from
+// opening. Requires: written_end is at or behind `end`. Errors: io_error.
 io::Task<Result<void>> apply_batches(Log::State& log, Offset end) {
   Offset from = std::max(log.producers.end_offset(), log.log_start);
   while (from < end) {
-    CO_TRY(bytes, co_await log.read_bytes(
-                      from, {.end = end, .bytes_max = BatchReader::kChunkBytes, .at_least_one_batch = true}));
-    if (bytes.empty()) break;
-    for (BatchWalk walk(bytes); !walk.at_end();) {
-      CO_TRY(batch, walk.next());
-      if (batch.base_offset() >= from) (void)log.producers.apply(batch);
-      from = std::max(from, batch.end_offset());
-    }
+    auto bytes = co_await log.read_bytes(
+        from, {.end = end, .bytes_max = BatchReader::kChunkBytes, .at_least_one_batch = true});
+    if (bytes && bytes->empty()) break;
+    const auto applied = bytes ? apply_whole(log, *bytes, from) : fail(bytes.error());
+    if (applied) continue;
+    if (applied.error() == Errc::io_error || applied.error() == Errc::refused) co_return applied;
+    LOG(error, "log.producers_incomplete", "partition={} offset={} reason=\"{}\"", log.name(),
+        from.value(), applied.error().message);
+    break;
   }
   co_return Result<void>{};
 }

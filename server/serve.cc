@@ -8,6 +8,7 @@
 
 #include <csignal>
 #include <cstdio>
+#include <filesystem>
 #include <cstdlib>
 #include <optional>
 
@@ -93,8 +94,11 @@ void print_ready(const engine::BrokerOptions& options, const io::ShardReport& re
   fmt::print("  shards          {}\n", core_list(report));
   fmt::print("  I/O             {}: {}\n", report.backend, report.backend_reason);
   fmt::print("try\n");
-  fmt::print("  echo 'hello' | kcat -P -b {} -t greetings\n", address);
-  fmt::print("  kcat -C -b {} -t greetings -o beginning -e\n", address);
+  std::error_code unknown;
+  const auto path = std::filesystem::read_symlink("/proc/self/exe", unknown);
+  const std::string program = unknown ? "millrace" : path.string();
+  fmt::print("  echo hello | {} produce greetings -b {}\n", program, address);
+  fmt::print("  {} consume greetings -b {} --exit\n", program, address);
   std::fflush(stdout);
 }
 

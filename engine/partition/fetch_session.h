@@ -63,7 +63,7 @@ class FetchSession {
       : id_(id), uses_topic_ids_(uses_topic_ids), created_(now), last_used_(now) {}
 
   std::int32_t id() const { return id_; }
-  // A request of this session is being answered: its partitions must not change, a second request is refused.
+  // One of its requests is being answered: its partitions must not change, a second request is refused.
   void set_busy(bool busy) { busy_ = busy; }
   bool busy() const { return busy_; }
   std::size_t size() const { return partitions_.size(); }

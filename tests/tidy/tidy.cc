@@ -150,8 +150,7 @@ class Checker {
     for (const auto& [leak, instead] : kLeaks) {
       for (auto at = file.text.find(leak); at != std::string::npos;
            at = file.text.find(leak, at + 1)) {
-        // A path begins where no name ends: `network/`, `docs/work/` and `~/work/` are something
-        // else.
+        // A path begins where no name ends: the same letters inside of a relative path are something else.
         const bool inside_name =
             leak.front() == '/' && at > 0 &&
             (is_word(file.text[at - 1]) || std::string_view(".~}").contains(file.text[at - 1]));

@@ -124,8 +124,8 @@ TEST(Tidy, finds_an_include_that_is_not_from_the_root) {
 }
 
 TEST(Tidy, finds_a_path_of_a_build_machine_in_any_file) {
-  expect_one(check_one("docs/a.md", std::string("see /wo") + "rk/shared\n"), 1, "build machine");
-  EXPECT_TRUE(check_one("docs/a.md", "the net/work/ and ./work/ folders\n").empty());
+  expect_one(check_one("docs/a.md", std::string("see /ho") + "me/shared\n"), 1, "build machine");
+  EXPECT_TRUE(check_one("docs/a.md", "the net/home/ and ./home/ folders\n").empty());
 }
 
 TEST(Tidy, finds_a_file_over_the_cap) {

@@ -96,19 +96,22 @@ class Echo final : public Message {
  public:
   explicit Echo(Mailboxes& mailboxes) : mailboxes_(mailboxes) {}
   void run() override {
-    if (home_) back_ = true;
-    else mailboxes_.send(*this, ShardId{1}, ShardId{0});
-    home_ = !home_;
+    if (homeward_) {
+      back_ = true;
+      return;
+    }
+    homeward_ = true;  // before it is sent: from then on the other shard may run it
+    mailboxes_.send(*this, ShardId{1}, ShardId{0});
   }
   bool take_back() { return std::exchange(back_, false); }
   void go() {
-    home_ = false;
+    homeward_ = false;
     mailboxes_.send(*this, ShardId{0}, ShardId{1});
   }
 
  private:
   Mailboxes& mailboxes_;
-  bool home_ = false;
+  bool homeward_ = false;
   bool back_ = false;
 };
 

@@ -6,6 +6,7 @@ Every broker listens on a free port of 127.0.0.1, keeps its data in `folder`, an
 """
 
 import os
+import re
 import shutil
 import signal
 import socket
@@ -123,6 +124,15 @@ class Process:
     def log_text(self):
         with open(self.log_path, encoding="utf-8", errors="replace") as log:
             return log.read()
+
+    def logged(self, pattern, seconds=10):
+        """The lines of the log that match, once there is one: the broker writes its log from a thread of its own."""
+        deadline = time.monotonic() + seconds
+        while True:
+            lines = [line for line in self.log_text().splitlines() if re.search(pattern, line, re.I)]
+            if lines or time.monotonic() > deadline:
+                return lines
+            time.sleep(0.05)
 
     def log_tail(self, lines=15):
         return "\n".join(self.log_text().splitlines()[-lines:])

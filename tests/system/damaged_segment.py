@@ -61,8 +61,7 @@ def serves(connection, topic):
 
 
 def names_partition(broker, topic):
-    lines = [line for line in broker.log_text().splitlines() if f"{topic}-0" in line]
-    assert any(word in line.lower() for line in lines for word in ("corrupt", "damage", "crc")), lines[-3:]
+    assert broker.logged(rf"(corrupt|damage|crc).*{topic}-0|{topic}-0.*(corrupt|damage|crc)"), broker.log_tail()
 
 
 def body(run):

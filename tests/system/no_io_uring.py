@@ -11,9 +11,8 @@ from rig import kafka_jars, running  # noqa: E402
 
 
 def says_why(broker):
-    text = broker.log_text()
-    lines = [line for line in text.splitlines() if re.search(r"io_uring", line)]
-    assert lines, "no line of the log names io_uring:\n" + text[-800:]
+    lines = broker.logged("io_uring")
+    assert lines, "no line of the log names io_uring:\n" + broker.log_tail()
     whole = " ".join(lines)
     assert re.search(r"epoll|thread pool|posix", whole, re.I), f"the backend in use is not named: {whole}"
     assert re.search(r"EPERM|not permitted|forbid|denied|refused", whole, re.I), f"no reason is given: {whole}"

@@ -32,6 +32,11 @@ std::int64_t producer_id_expiration_ms(const ConfigMap& configs) {
   return ms;
 }
 
+// None when none are wanted, else at least one.
+std::size_t fetch_sessions_per_shard(const BrokerOptions& options, std::uint32_t shard_count) {
+  return (options.fetch_sessions_max + shard_count - 1) / shard_count;
+}
+
 std::string broker_resource_name(BrokerId id) { return std::to_string(id.value()); }
 
 }  // namespace
@@ -41,7 +46,7 @@ BrokerShard::BrokerShard(const BrokerOptions& options, ShardId shard, std::uint3
       shard_(shard),
       shard_count_(shard_count),
       logs_(io::Reactor::current().proactor(), log_shard_options(options, shard)),
-      fetch_sessions_({.sessions = std::max<std::size_t>(options.fetch_sessions_max / shard_count, 1)},
+      fetch_sessions_({.sessions = fetch_sessions_per_shard(options, shard_count)},
                       Prng(options.random_seed + shard.value())) {}
 
 BrokerShard::~BrokerShard() = default;

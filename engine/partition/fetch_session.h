@@ -3,14 +3,15 @@
 //
 // Shard:     the connection's. A client that comes back on another shard is told FETCH_SESSION_ID_NOT_FOUND and starts anew.
 // Pure:      time and random numbers come in as arguments.
-// Bound:     FetchSessionLimits::sessions; a new session displaces one that is idle or smaller, or is not made at all (the
-//            answer then carries session id 0, which every client understands).
+// Bound:     FetchSessionLimits: so many sessions, so many bytes of what they remember. A new session displaces others by
+//            Kafka's rule (see make_room) or is not made at all: the answer then carries session id 0, which every client
+//            understands. One that grows beyond the bound is ended: its client is told FETCH_SESSION_ID_NOT_FOUND, as one
+//            whose session was displaced, and begins anew.
 #pragma once
-
-#include <boost/container/flat_map.hpp>
 
 #include <cstdint>
 #include <list>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -29,6 +30,7 @@ inline constexpr std::int32_t kSessionEpochInitial = 0;   // a full request, mak
 
 struct FetchSessionLimits {
   std::size_t sessions = 1000;              // max.incremental.fetch.session.cache.slots
+  std::size_t bytes = std::size_t{32} << 20;  // of all sessions together, by FetchSession::bytes()
   Duration idle_before_eviction = std::chrono::minutes(2);
 };
 
@@ -59,14 +61,28 @@ struct ForgottenPartition {
 
 class FetchSession {
  public:
-  FetchSession(std::int32_t id, bool uses_topic_ids, Instant now)
-      : id_(id), uses_topic_ids_(uses_topic_ids), created_(now), last_used_(now) {}
+  struct Options {
+    std::int32_t id = 0;  // 0: for one request only
+    bool uses_topic_ids = false;
+    bool privileged = false;
+  };
+  FetchSession(Options options, Instant now)
+      : id_(options.id),
+        uses_topic_ids_(options.uses_topic_ids),
+        privileged_(options.privileged),
+        created_(now),
+        last_used_(now) {}
+  FetchSession(const FetchSession&) = delete;
+
+  // What remembering one partition takes, of which a text too long to be held inline is the only part that varies.
+  static std::size_t bytes_of(const FetchPartition& partition);
 
   std::int32_t id() const { return id_; }
   // One of its requests is being answered: its partitions must not change, a second request is refused.
   void set_busy(bool busy) { busy_ = busy; }
   bool busy() const { return busy_; }
   std::size_t size() const { return partitions_.size(); }
+  std::size_t bytes() const { return bytes_; }
   // In the order in which they are to be read: a partition that had data goes behind those that had none.
   std::list<FetchPartition>& partitions() { return partitions_; }
   void add_or_update(FetchPartition partition);
@@ -78,8 +94,9 @@ class FetchSession {
 
  private:
   friend class FetchSessions;
+  // The name is that of the entry in partitions_.
   struct Key {
-    std::string topic;
+    std::string_view topic;
     TopicId topic_id;
     std::int32_t partition;
     auto operator<=>(const Key&) const = default;
@@ -87,12 +104,14 @@ class FetchSession {
 
   std::int32_t id_;
   bool uses_topic_ids_;
+  bool privileged_;
   bool busy_ = false;
+  std::size_t bytes_ = 0;
   std::int32_t next_epoch_ = 1;
   Instant created_;
   Instant last_used_;
   std::list<FetchPartition> partitions_;
-  boost::container::flat_map<Key, std::list<FetchPartition>::iterator> by_key_;
+  std::map<Key, std::list<FetchPartition>::iterator> by_key_;
 };
 
 enum class FetchSessionError : std::uint8_t { none, id_not_found, invalid_epoch, topic_id };
@@ -101,6 +120,7 @@ struct FetchSessionRequest {
   std::int32_t session_id = 0;
   std::int32_t session_epoch = kSessionEpochFinal;
   bool uses_topic_ids = false;
+  bool privileged = false;  // a follower's, which must not lose its session to a consumer's
   std::vector<FetchPartition> partitions;
   std::vector<ForgottenPartition> forgotten;
 };
@@ -111,32 +131,36 @@ class FetchSessions {
 
   struct Opened {
     FetchSessionError error = FetchSessionError::none;
-    // The session that answers, old or just made. Kept alive by the pointer even if it is displaced meanwhile.
+    // What answers: a session, old or just made, or one for this request only, which nobody remembers. Each partition is in
+    // it once, however often the request named it. Null on error. Kept alive by the pointer even if it is displaced meanwhile.
     std::shared_ptr<FetchSession> session;
-    // Without a session: exactly what the request named.
-    std::list<FetchPartition> without_session;
     // Answer only with partitions of which there is news.
     bool incremental = false;
     std::int32_t session_id = 0;  // to be put into the answer
 
-    std::list<FetchPartition>& partitions() {
-      return session ? session->partitions() : without_session;
-    }
+    std::list<FetchPartition>& partitions() { return session->partitions(); }
   };
   // Decides what a request is about: KIP-227's table of (session id, session epoch).
   Opened open(FetchSessionRequest request, Instant now);
 
   std::size_t size() const { return sessions_.size(); }
+  std::size_t bytes() const { return bytes_; }
   std::uint64_t evictions() const { return evictions_; }
 
  private:
-  std::shared_ptr<FetchSession> create(std::size_t wanted_size, bool uses_topic_ids, Instant now);
-  bool make_room(std::size_t wanted_size, Instant now);
+  using Sessions = std::unordered_map<std::int32_t, std::shared_ptr<FetchSession>>;
+
+  Opened open_full(FetchSessionRequest request, Instant now);
+  void drop(Sessions::iterator session);
+  bool make_room(const FetchSession& session, Instant now);
+  Sessions::iterator find_evictable(const FetchSession& wanted, Instant now);
+  std::int32_t draw_id();
 
   FetchSessionLimits limits_;
   Prng prng_;
   std::uint64_t evictions_ = 0;
-  std::unordered_map<std::int32_t, std::shared_ptr<FetchSession>> sessions_;
+  std::size_t bytes_ = 0;  // of sessions_
+  Sessions sessions_;
 };
 
 }  // namespace millrace::engine

@@ -33,7 +33,7 @@ test: $(STAMPS)/test build/dev/build.ninja
 # What crosses shards, for ThreadSanitizer; everything else lives on one.
 TSAN_TESTS := io_test io_allocation_test net_sockets_test net_shards_test
 # For a night: header by header, rounds of power cuts, thousands of seeds, the clients beside Apache Kafka itself.
-SOAK_TESTS := headers_alone|power_cut|broker_sim_long|clients_of_kafka|swap_from_kafka
+SOAK_TESTS := headers_alone|power_cut_long|broker_sim_long|clients_of_kafka|swap_from_kafka
 
 # What takes longer: everything under AddressSanitizer and UBSan, what crosses shards under ThreadSanitizer, real processes
 # that are killed and starved, and every foreign client.

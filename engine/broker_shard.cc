@@ -69,6 +69,10 @@ io::Task<Result<void>> BrokerShard::start_logs() {
   }
   found_.clear();
   started_ = true;
+  if (const auto& counters = logs_.counters(); counters.logs_shortened > 0) {
+    LOG(warn, "shard.recovered", "shard={} logs={} shortened={} reason=\"the last stop was not clean\"", shard_.value(),
+        counters.logs_recovered, counters.logs_shortened);
+  }
   co_return co_await logs_.start();
 }
 

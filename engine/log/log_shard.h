@@ -60,6 +60,9 @@ struct LogShardCounters {
   std::uint64_t write_ahead_bytes = 0;
   std::uint64_t write_failures = 0;
   std::uint64_t logs_offline = 0;
+  // Opened after a stop that did not close them; and of those, the ones that miss records, as far as can be told.
+  std::uint64_t logs_recovered = 0;
+  std::uint64_t logs_shortened = 0;
 };
 
 class WriteAheadTail;

@@ -86,6 +86,8 @@ struct Recovered {
   Offset end;
   // Why the rest was cut off; empty when there was none.
   std::string reason;
+  // Of the rest, unless it was room that had been reserved.
+  std::uint64_t bytes_cut = 0;
 };
 
 // Takes note of a batch that recovery has read. Errors: corrupt.
@@ -120,7 +122,7 @@ io::Task<Result<std::string>> take_batches(Log::State& log, Segment& segment, Ba
 }
 
 io::Task<Result<void>> cut_tail(Log::State& log, Segment& segment, const io::OpenFile& file,
-                                BatchReader& reader, std::uint64_t size, const Recovered& recovered) {
+                                BatchReader& reader, std::uint64_t size, Recovered& recovered) {
   const std::uint64_t good = segment.size();
   CO_TRY(zeros, co_await reader.only_zeros(good));
   if (zeros) {
@@ -128,6 +130,7 @@ io::Task<Result<void>> cut_tail(Log::State& log, Segment& segment, const io::Ope
   } else {
     LOG(warn, "log.tail_cut", "segment={} position={} bytes={} end_offset={} reason=\"{}\"",
         segment.path(kLogSuffix), good, size - good, recovered.end.value(), recovered.reason);
+    recovered.bytes_cut += size - good;
   }
   CO_TRY_DONE(log.proactor().truncate(file.handle(), good));
   // Once another segment follows nobody looks here again: what was cut off must not come back with a power cut.
@@ -169,17 +172,20 @@ io::Task<Result<Recovered>> recover_segment(Log::State& log, Segment& segment, O
   co_return result;
 }
 
-// Whatever follows a cut or a gap is not joined to what comes before it any more.
-Result<void> drop_following(Log::State& log, std::size_t first) {
+// Whatever follows a cut or a gap is not joined to what comes before it any more. Gives how many bytes that were.
+Result<std::uint64_t> drop_following(Log::State& log, std::size_t first) {
+  std::uint64_t bytes = 0;
   while (log.segments.size() > first) {
     Segment& segment = *log.segments.back();
     LOG(warn, "log.segment_cut", "segment={} bytes={}", segment.path(kLogSuffix), segment.size());
+    bytes += segment.size();
     TRY_DONE(log.drop_segment(log.segments.size() - 1));
   }
-  return {};
+  return bytes;
 }
 
-io::Task<Result<void>> recover_from(Log::State& log, std::size_t first, Offset recovery_point,
+// Gives how many bytes of records were cut off.
+io::Task<Result<std::uint64_t>> recover_from(Log::State& log, std::size_t first, Offset recovery_point,
                                     const PartitionFiles& files) {
   const Offset base = log.segments[first]->base_offset();
   log.end = log.written_end = base;
@@ -189,18 +195,24 @@ io::Task<Result<void>> recover_from(Log::State& log, std::size_t first, Offset r
   log.epochs.truncate_from_end(files.epochs_damaged ? Offset{0} : base);
   CO_TRY_DONE(co_await apply_batches(log, base));
   Offset expected = base;
+  std::uint64_t bytes_cut = 0;
   for (std::size_t index = first; index < log.segments.size(); ++index) {
     Segment& segment = *log.segments[index];
     // A gap below the recovery point may be compaction's work; behind it, the end of the segment before was lost.
     if (segment.base_offset() > expected && index > first && expected >= recovery_point) {
       LOG(warn, "log.gap", "partition={} end_offset={} next_segment={}", log.name(), expected.value(),
           segment.base_offset().value());
-      CO_TRY_DONE(drop_following(log, index));
+      CO_TRY(dropped, drop_following(log, index));
+      bytes_cut += dropped;
       break;
     }
     CO_TRY(recovered, co_await recover_segment(log, segment, expected, recovery_point));
     expected = recovered.end;
-    if (!recovered.reason.empty()) CO_TRY_DONE(drop_following(log, index + 1));
+    bytes_cut += recovered.bytes_cut;
+    if (!recovered.reason.empty()) {
+      CO_TRY(dropped, drop_following(log, index + 1));
+      bytes_cut += dropped;
+    }
     // An index that is not written now is written at the next sync of the segment or its end.
     (void)segment.write_indexes();
     segment.release_files();
@@ -208,7 +220,8 @@ io::Task<Result<void>> recover_from(Log::State& log, std::size_t first, Offset r
   log.end = log.written_end = expected;
   log.modified = true;
   log.directory_dirty = true;
-  co_return log.save_epochs();
+  CO_TRY_DONE(log.save_epochs());
+  co_return bytes_cut;
 }
 
 // Epochs of the part of the log that recovery does not read, for a checkpoint that is lost or damaged.
@@ -370,8 +383,63 @@ io::Task<Result<void>> replay(Log::State& log, const std::vector<WriteAheadStep>
   co_return Result<void>{};
 }
 
-// Opens what is there; gives up to where it is known to be on disk.
-io::Task<Result<Offset>> open_segments(Log::State& log, const FoundPartition& found, PartitionFiles& files) {
+// ---- What is missing
+
+// The furthest end that any file beside the records tells of.
+struct SaidEnd {
+  Offset offset{0};
+  std::string_view by = "nothing";
+
+  void consider(Offset said, std::string_view said_by) {
+    if (said <= offset) return;
+    offset = said;
+    by = said_by;
+  }
+};
+
+// Before recovery makes these files fit to the records. Nothing of it is more than a hint: what cannot be read says nothing.
+SaidEnd said_end(Log::State& log, const FoundPartition& found, const PartitionFiles& files) {
+  SaidEnd said;
+  said.consider(found.recovery_point, kRecoveryPointFile);
+  said.consider(found.high_watermark, kHighWatermarkFile);
+  for (const Offset snapshot : files.snapshots) said.consider(snapshot, "a producer snapshot");
+  if (const auto latest = log.epochs.latest()) said.consider(latest->start_offset, kEpochFile);
+  if (files.segments.empty()) return said;
+  const Offset base = files.segments.back();
+  OffsetIndex index;
+  const auto loaded = index.load(log.proactor(), segment_path(log.directory, base, kIndexSuffix));
+  if (loaded && index.last() && index.last()->relative_offset > 0) {
+    said.consider(base + index.last()->relative_offset + 1, "an index");
+  }
+  return said;
+}
+
+// One line for every log that a stop did not close: a `replicated` topic's last records may have gone with the power, and
+// nobody else can tell. Of an `fsync` log's tail what was cut off and is not in the write-ahead log was never acknowledged.
+void tell_recovered(Log::State& log, const SaidEnd& said, std::uint64_t bytes_cut, Offset synced) {
+  ++log.shard.counters.logs_recovered;
+  const std::int64_t missing = std::max<std::int64_t>(said.offset - log.end, 0);
+  const std::string fields = fmt::format(
+      "partition={} log_start_offset={} end_offset={} bytes_cut={} synced_before={} durability={}", log.name(),
+      log.log_start.value(), log.end.value(), bytes_cut, synced.value(), log.is_fsync() ? "fsync" : "replicated");
+  if (missing == 0 && (bytes_cut == 0 || log.is_fsync())) {
+    LOG(info, "log.recovered", "{}", fields);
+    return;
+  }
+  ++log.shard.counters.logs_shortened;
+  LOG(warn, "log.recovered", "{} records_lost_min={} end_before_min={} known_from=\"{}\" reason=\"{}\"", fields,
+      missing, std::max(said.offset, log.end).value(), said.by, missing > 0 ? "the files beside the records tell of more"
+                                                                           : "the last records were not whole");
+}
+
+struct Opened {
+  // Up to where it is known to be on disk.
+  Offset synced;
+  std::uint64_t bytes_cut = 0;
+};
+
+// Opens what is there.
+io::Task<Result<Opened>> open_segments(Log::State& log, const FoundPartition& found, PartitionFiles& files) {
   for (const Offset base : files.segments) CO_TRY_DONE(add_segment(log, base));
   log.log_start = std::max(log.log_start, log.segments.front()->base_offset());
   const bool has_data = log.segments.size() > 1 || !log.active().empty();
@@ -381,18 +449,18 @@ io::Task<Result<Offset>> open_segments(Log::State& log, const FoundPartition& fo
     const auto end = log.active().load();
     if (end) {
       CO_TRY_DONE(co_await open_clean(log, files, *end));
-      co_return *end;
+      co_return Opened{.synced = *end};
     }
     if (end.error() != Errc::corrupt) co_return fail(end.error());
     LOG(warn, "log.not_clean", "partition={} reason=\"{}\"", log.name(), end.error().message);
     look_from = log.segments.size() - 1;
   }
-  CO_TRY_DONE(co_await recover_from(log, look_from, found.recovery_point, files));
+  CO_TRY(bytes_cut, co_await recover_from(log, look_from, found.recovery_point, files));
   if (log.end < found.recovery_point) {
     LOG(error, "log.shorter_than_synced", "partition={} end_offset={} recovery_point={}", log.name(),
         log.end.value(), found.recovery_point.value());
   }
-  co_return found.recovery_point;
+  co_return Opened{.synced = found.recovery_point, .bytes_cut = bytes_cut};
 }
 
 }  // namespace
@@ -408,20 +476,22 @@ io::Task<Result<void>> recover_log(Log::State& log, const FoundPartition& found,
   }
   CO_TRY_DONE(load_epochs(log, files));
   log.log_start = found.log_start_offset;
-  Offset synced = log.log_start;
+  const SaidEnd said = said_end(log, found, files);
+  Opened opened{.synced = log.log_start};
   if (files.segments.empty()) {
     CO_TRY_DONE(log.add_segment(log.log_start));
     log.end = log.written_end = log.log_start;
     log.producers.clear(log.end);
     log.modified = true;
   } else {
-    CO_TRY(opened, co_await open_segments(log, found, files));
-    synced = opened;
+    CO_TRY(there, co_await open_segments(log, found, files));
+    opened = there;
   }
-  note_synced(log, synced);
+  note_synced(log, opened.synced);
   if (steps != nullptr) CO_TRY_DONE(co_await replay(log, *steps));
   CO_TRY_DONE(co_await settle_bounds(log, steps != nullptr));
   log.active().release_files();
+  if (!found.clean_stop || opened.bytes_cut > 0) tell_recovered(log, said, opened.bytes_cut, opened.synced);
   co_return Result<void>{};
 }
 

@@ -2,7 +2,8 @@
 //
 // After a clean stop little is read: sizes, the last index entries and the headers behind them. After any other stop every
 // batch from the recovery point's segment on is read and its checksum tested; the log ends before the first batch that is not
-// whole, indexes, epochs and producers of that part are built anew, and what was cut off is named in the log.
+// whole, indexes, epochs and producers of that part are built anew. One line per log says where it ends, what was cut off, and whether
+// checkpoints, producer snapshots or indexes tell of records that are not there any more.
 // What cannot be read is never taken for empty: an I/O error is the caller's, and the files stay as they are.
 #pragma once
 

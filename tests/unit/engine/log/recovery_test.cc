@@ -56,6 +56,10 @@ class RecoveryTest : public testing::Test {
     if (handle) disk_.close(*handle);
     return handle.has_value();
   }
+  static std::vector<std::byte> text(std::string_view from) {
+    const ConstBytes bytes = as_bytes(from);
+    return {bytes.begin(), bytes.end()};
+  }
   // Batches of one record "v<offset>" each.
   static std::vector<std::byte> batches(int first, int end) {
     std::vector<std::byte> all;
@@ -125,6 +129,50 @@ TEST_F(RecoveryTest, drops_segments_that_follow_a_cut) {
   ASSERT_TRUE(open());
   expect_records(0, 4);
   EXPECT_EQ(log_->segment_count(), 1U);
+}
+
+TEST_F(RecoveryTest, counts_a_log_as_shortened_when_its_last_records_were_cut_off) {
+  auto bytes = batches(0, 5);
+  write(kData, bytes);
+  ASSERT_TRUE(open());
+  EXPECT_EQ(node_->shard().counters().logs_recovered, 1U);
+  EXPECT_EQ(node_->shard().counters().logs_shortened, 0U);
+  close();
+  bytes.resize(bytes.size() - 1);
+  write(kData, bytes);
+  ASSERT_TRUE(open());
+  EXPECT_EQ(node_->shard().counters().logs_shortened, 1U);
+}
+
+// An `fsync` log's acknowledged records are in the segments or in the write-ahead log: what is cut off was nobody's.
+TEST_F(RecoveryTest, an_fsync_log_may_lose_a_torn_batch_without_being_shortened) {
+  options_.durability = Durability::fsync;
+  auto bytes = batches(0, 5);
+  bytes.resize(bytes.size() - 1);
+  write(kData, bytes);
+  ASSERT_TRUE(open());
+  EXPECT_EQ(node_->shard().counters().logs_recovered, 1U);
+  EXPECT_EQ(node_->shard().counters().logs_shortened, 0U);
+}
+
+TEST_F(RecoveryTest, counts_a_log_as_shortened_when_a_file_beside_it_tells_of_more_records) {
+  const std::vector<std::pair<std::string, std::vector<std::byte>>> hints = {
+      {"/data/replication-offset-checkpoint", text("0\n1\nt 0 6\n")},
+      {"/data/recovery-point-offset-checkpoint", text("0\n1\nt 0 6\n")},
+      {"/data/t-0/00000000000000000006.snapshot", text("")},
+      {"/data/t-0/leader-epoch-checkpoint", text("0\n2\n0 0\n1 6\n")},
+      {"/data/t-0/00000000000000000000.index",
+       {std::byte{0}, std::byte{0}, std::byte{0}, std::byte{5}, std::byte{0}, std::byte{0}, std::byte{1}, std::byte{0}}}};
+  for (const auto& [path, content] : hints) {
+    write(kData, batches(0, 5));
+    write(path, content);
+    ASSERT_TRUE(open()) << path;
+    expect_records(0, 5);
+    EXPECT_EQ(node_->shard().counters().logs_shortened, 1U) << path;
+    close();
+    (void)disk_.remove(path);
+    write("/data/t-0/leader-epoch-checkpoint", as_bytes("0\n1\n0 0\n"));
+  }
 }
 
 TEST_F(RecoveryTest, cuts_off_room_that_was_reserved) {

@@ -59,8 +59,12 @@ void BatchBuilder::append_at(std::int32_t offset_delta, std::int64_t timestamp,
   }
 }
 
-void BatchBuilder::append(const Record& record) {
-  put_body(last_delta_ + 1, record.timestamp, record.key, record.value,
+void BatchBuilder::append(const Record& record) { put_record(last_delta_ + 1, record); }
+
+void BatchBuilder::append_in_place(const Record& record) { put_record(record.offset_delta, record); }
+
+void BatchBuilder::put_record(std::int32_t offset_delta, const Record& record) {
+  put_body(offset_delta, record.timestamp, record.key, record.value,
            varint_bytes(record.header_count) + record.headers.size());
   put_varint(bytes_, record.header_count);
   put_bytes(bytes_, record.headers);
@@ -70,7 +74,7 @@ void BatchBuilder::put_body(std::int32_t offset_delta, std::int64_t timestamp,
                             std::optional<ConstBytes> key, std::optional<ConstBytes> value,
                             std::size_t headers_size) {
   CHECK(offset_delta > last_delta_, "{} after {}", offset_delta, last_delta_);
-  if (record_count_ == 0) base_timestamp_ = timestamp;
+  if (record_count_ == 0) base_timestamp_ = options_.delete_horizon_ms.value_or(timestamp);
   max_timestamp_ = std::max(max_timestamp_, timestamp);
   last_delta_ = offset_delta;
   ++record_count_;
@@ -93,6 +97,7 @@ void BatchBuilder::write_header(std::vector<std::byte>& out, Codec codec) {
   if (append_time) attributes |= batch_attribute::kLogAppendTime;
   if (options_.transactional) attributes |= batch_attribute::kTransactional;
   if (options_.control) attributes |= batch_attribute::kControl;
+  if (options_.delete_horizon_ms) attributes |= batch_attribute::kDeleteHorizon;
   std::byte* const at = out.data();
   store_big_endian(at + batch_field::kBaseOffset, options_.base_offset.value());
   store_big_endian(at + batch_field::kLength,
@@ -100,7 +105,9 @@ void BatchBuilder::write_header(std::vector<std::byte>& out, Codec codec) {
   store_big_endian(at + batch_field::kLeaderEpoch, options_.leader_epoch.value());
   store_big_endian(at + batch_field::kMagic, kBatchMagic);
   store_big_endian(at + batch_field::kAttributes, attributes);
-  store_big_endian(at + batch_field::kLastOffsetDelta, last_delta_);
+  const std::int32_t last_delta = options_.last_offset_delta.value_or(last_delta_);
+  CHECK(last_delta >= last_delta_, "{} before {}", last_delta, last_delta_);
+  store_big_endian(at + batch_field::kLastOffsetDelta, last_delta);
   store_big_endian(at + batch_field::kBaseTimestamp, base_timestamp_);
   store_big_endian(at + batch_field::kMaxTimestamp,
                    append_time ? options_.append_time : max_timestamp_);

@@ -33,6 +33,11 @@ struct BatchOptions {
   TimestampType timestamp_type = TimestampType::create_time;
   // With log-append time: the timestamp of all records.
   std::int64_t append_time = kNoTimestamp;
+  // ---- For the cleaner
+  // Of the batch that is rewritten, whose last records may be gone; otherwise the last record's.
+  std::optional<std::int32_t> last_offset_delta = std::nullopt;
+  // When tombstones and markers of the batch may go: stands where the base timestamp does otherwise (KIP-534).
+  std::optional<std::int64_t> delete_horizon_ms = std::nullopt;
 };
 
 class BatchBuilder {
@@ -50,6 +55,8 @@ class BatchBuilder {
                  std::optional<ConstBytes> value, std::span<const RecordHeader> headers = {});
   // A record as another batch holds it, headers copied as they are.
   void append(const Record& record);
+  // The same at its own offset delta. Requires: above the last one.
+  void append_in_place(const Record& record);
 
   std::int32_t record_count() const { return record_count_; }
   // Uncompressed size of the batch if it were finished now.
@@ -66,6 +73,7 @@ class BatchBuilder {
 
  private:
   void write_header(std::vector<std::byte>& out, Codec codec);
+  void put_record(std::int32_t offset_delta, const Record& record);
   void put_body(std::int32_t offset_delta, std::int64_t timestamp, std::optional<ConstBytes> key,
                 std::optional<ConstBytes> value, std::size_t headers_size);
 

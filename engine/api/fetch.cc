@@ -17,6 +17,9 @@ using wire::ErrorCode;
 using wire::FetchRequest;
 using wire::FetchResponse;
 
+// A request of up to so many bytes gives its buffer back while it waits.
+constexpr std::size_t kForgottenBytesMax = 16 << 10;
+
 // One partition of the request on its way to the owner and back.
 struct FetchPart {
   TopicPartition partition;
@@ -118,35 +121,70 @@ io::Task<void> cancel_here(ShardWait& wait) {
   co_return;
 }
 
-io::Task<void> wait_on(Broker& broker, ShardId shard, ShardWait& wait, io::Event& someone) {
+io::Task<void> cancel_on(Broker& broker, ShardId shard, ShardWait& wait) {
+  co_await broker.shards().call(shard, [&]() -> io::Task<void> { return cancel_here(wait); });
+}
+
+io::Task<void> wait_on(Broker& broker, ShardId shard, ShardWait& wait) {
   co_await broker.shards().call(shard, [&]() -> io::Task<void> { return wait_here(broker.at(shard), wait); });
+}
+
+// Ends a wait on one shard when the client has gone.
+class CancelAtEnd final : public net::EndWatch {
+ public:
+  CancelAtEnd(Broker& broker, ShardId shard, ShardWait& wait) : broker_(broker), shard_(shard), wait_(wait) {}
+  void on_end() override { canceling_.spawn(cancel_on(broker_, shard_, wait_)); }
+  io::Task<void> close() { return canceling_.close(); }
+
+ private:
+  Broker& broker_;
+  ShardId shard_;
+  ShardWait& wait_;
+  io::Gate canceling_;
+};
+
+io::Task<void> wait_on_one(Broker& broker, const net::ConnectionInfo& connection, ShardParts<FetchPart>& group,
+                           Instant deadline) {
+  ShardWait wait{.parts = group.parts, .deadline = deadline};
+  CancelAtEnd cancel(broker, group.shard, wait);
+  connection.tell(cancel);
+  co_await wait_on(broker, group.shard, wait);
+  co_await cancel.close();
+}
+
+// Wakes who waits for one of several shards, also when the client has gone.
+class WakeAtEnd final : public net::EndWatch {
+ public:
+  void on_end() override { someone.notify_all(); }
+  io::Event someone;
+};
+
+io::Task<void> wait_and_tell(Broker& broker, ShardId shard, ShardWait& wait, io::Event& someone) {
+  co_await wait_on(broker, shard, wait);
   someone.notify_all();
 }
 
-// Returns when a partition has news or at the deadline.
-io::Task<void> wait_for_news(Broker& broker, std::vector<ShardParts<FetchPart>>& groups,
-                             Instant deadline) {
-  if (groups.size() == 1) {
-    ShardWait wait{.parts = groups.front().parts, .deadline = deadline};
-    const ShardId shard = groups.front().shard;
-    co_await broker.shards().call(shard,
-                                  [&]() -> io::Task<void> { return wait_here(broker.at(shard), wait); });
-    co_return;
-  }
+io::Task<void> wait_on_many(Broker& broker, const net::ConnectionInfo& connection,
+                            std::vector<ShardParts<FetchPart>>& groups, Instant deadline) {
   std::vector<ShardWait> waits;
   waits.reserve(groups.size());
   for (const auto& group : groups) waits.push_back({.parts = group.parts, .deadline = deadline});
   io::Gate gate;
-  io::Event someone;
+  WakeAtEnd woken;
+  connection.tell(woken);
   for (std::size_t i = 0; i < groups.size(); ++i) {
-    gate.spawn(wait_on(broker, groups[i].shard, waits[i], someone));
+    gate.spawn(wait_and_tell(broker, groups[i].shard, waits[i], woken.someone));
   }
-  if (gate.running() == groups.size()) co_await someone.wait();
-  for (std::size_t i = 0; i < groups.size(); ++i) {
-    co_await broker.shards().call(groups[i].shard,
-                                  [&]() -> io::Task<void> { return cancel_here(waits[i]); });
-  }
+  if (gate.running() == groups.size()) co_await woken.someone.wait();
+  for (std::size_t i = 0; i < groups.size(); ++i) co_await cancel_on(broker, groups[i].shard, waits[i]);
   co_await gate.close();
+}
+
+// Returns when a partition has news, at the deadline, or when the client has gone.
+io::Task<void> wait_for_news(Broker& broker, const net::ConnectionInfo& connection,
+                             std::vector<ShardParts<FetchPart>>& groups, Instant deadline) {
+  return groups.size() == 1 ? wait_on_one(broker, connection, groups.front(), deadline)
+                            : wait_on_many(broker, connection, groups, deadline);
 }
 
 // ---- Request and answer
@@ -268,10 +306,8 @@ net::Response to_reply(const Request& request, FetchSessions::Opened& opened, st
     const net::FileRange file{range.file->handle(), range.position, range.length};
     reply.insert(layout.gaps[i].position, file, std::move(range.file));
   }
-  if (opened.session) {
-    // Who had records goes to the end, so that nobody starves behind a busy partition.
-    for (FetchPart* part : with_records) opened.session->move_to_back(part->wanted);
-  }
+  // Who had records goes to the end, so that nobody starves behind a busy partition.
+  for (FetchPart* part : with_records) opened.session->move_to_back(part->wanted);
   return reply;
 }
 
@@ -305,7 +341,8 @@ io::Task<net::Response> handle_fetch(Broker& broker, BrokerShard& here, Request&
   if (opened.error != FetchSessionError::none) co_return session_error(request, opened.error);
 
   const BusySession busy(opened.session);
-  request.buffer.reset();  // all that is needed was copied
+  // All that is needed was copied. Of a large request the copy is large as well: it stays counted as memory of requests.
+  if (request.body.size() <= kForgottenBytesMax) request.buffer.reset();
   const SharedImage image = here.image();
   auto parts = resolve(*image, opened.partitions());
   std::vector<FetchPart*> resolved;
@@ -332,12 +369,12 @@ io::Task<net::Response> handle_fetch(Broker& broker, BrokerShard& here, Request&
       bytes += part->range.length;
       answer_now |= part->error != ErrorCode::none || part->diverging;
     }
-    if (answer_now || bytes >= bytes_min || here.ending() ||
+    if (answer_now || bytes >= bytes_min || here.ending() || request.connection->ended ||
         io::Reactor::current().now() >= deadline) {
       break;
     }
     for (FetchPart* part : resolved) part->range = {};  // nothing is held open while waiting
-    co_await wait_for_news(broker, groups, deadline);
+    co_await wait_for_news(broker, *request.connection, groups, deadline);
   }
   co_return to_reply(request, opened, parts);
 }

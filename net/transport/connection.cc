@@ -61,6 +61,7 @@ Connection::~Connection() {
 
 io::Task<void> Connection::run() {
   co_await read_requests();
+  note_end();
   buffer_.reset();
   begin_ = end_ = 0;
   while (!exchanges_.empty() || writing_) co_await changed_.wait();
@@ -394,11 +395,23 @@ void Connection::abort() {
   if (std::exchange(info_.closing, true)) return;
   stopping_ = true;
   stream_->shutdown();
+  note_end();
   changed_.notify_all();
+}
+
+void Connection::note_end() {
+  if (std::exchange(info_.ended, true)) return;
+  while (!info_.watches.empty()) {
+    EndWatch& watch = info_.watches.front();
+    info_.watches.pop_front();
+    watch.on_end();
+  }
 }
 
 void Connection::sweep(Instant now) {
   if (info_.closing) return;
+  // While nothing is received, because enough requests run, the end of the stream is not met.
+  if (!exchanges_.empty() && !info_.ended && stream_->peer_ended()) note_end();
   const std::uint64_t sent = stream_->bytes_sent();
   if (std::exchange(bytes_sent_seen_, sent) != sent) last_taken_ = now;
   const std::uint64_t received =

@@ -116,6 +116,7 @@ class Connection : public boost::intrusive::list_base_hook<> {
   io::Task<void> send_ready();
   void finish_front();
   void lost(const Error& error);
+  void note_end();
 
   ConnectionShare& share_;
   std::unique_ptr<Stream> stream_;

@@ -2,6 +2,7 @@
 // of what the answer means.
 #pragma once
 
+#include <boost/intrusive/list.hpp>
 #include <cstdint>
 #include <string_view>
 
@@ -15,13 +16,38 @@
 
 namespace millrace::net {
 
+// Told once, when its connection ends: see ConnectionInfo::ended. Who lets a request wait for news
+// has one, so that a wait of any length ends with its client.
+//
+// Shard:     the connection's.
+// Lifetime:  in the frame of whoever waits; leaves the connection's list when it goes.
+class EndWatch
+    : public boost::intrusive::list_base_hook<
+          boost::intrusive::link_mode<boost::intrusive::auto_unlink>> {
+ public:
+  EndWatch() = default;
+  EndWatch(const EndWatch&) = delete;
+  virtual void on_end() = 0;
+
+ protected:
+  ~EndWatch() = default;
+};
+using EndWatches = boost::intrusive::list<EndWatch, boost::intrusive::constant_time_size<false>>;
+
 // What is known of a connection for as long as it lives; it outlives its requests.
 struct ConnectionInfo {
   std::uint64_t id = 0;
   Address peer;
   std::string_view listener;  // its name in `listeners`
-  bool closing =
-      false;  // no answer will be read any more: the peer has gone or we have given it up
+  // The peer sends nothing more: most likely it has gone. What it has asked is still answered, but
+  // nothing is worth waiting for.
+  bool ended = false;
+  // No answer will be read any more: the peer has gone or we have given it up.
+  bool closing = false;
+  mutable EndWatches watches{};
+
+  // Has `watch` told when the connection ends. Requires: !ended.
+  void tell(EndWatch& watch) const { watches.push_back(watch); }
 };
 
 // One request, taken apart as far as its header.

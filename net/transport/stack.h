@@ -48,6 +48,9 @@ class Stream {
   // early.
   virtual io::Task<Result<void>> send_file(io::FileHandle file, std::uint64_t position,
                                            std::uint64_t length, bool more) = 0;
+  // Whether the peer has ended its sending or the connection, also while bytes that it sent before
+  // are still to be received.
+  virtual bool peer_ended() const = 0;
   // How many bytes of all sends the transport has taken so far: a waiting sender whose count stands
   // still has a peer that does not read.
   virtual std::uint64_t bytes_sent() const = 0;

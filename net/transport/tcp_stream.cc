@@ -163,6 +163,11 @@ io::Task<Result<void>> TcpStream::send_resident(io::FileHandle file, std::uint64
   co_return Result<void>{};
 }
 
+bool TcpStream::peer_ended() const {
+  ::pollfd asked{.fd = socket_.value(), .events = POLLRDHUP, .revents = 0};
+  return ::poll(&asked, 1, 0) == 1;
+}
+
 void TcpStream::shutdown_receive() {
   ::shutdown(socket_.value(), SHUT_RD);
 }

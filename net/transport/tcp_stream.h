@@ -23,6 +23,7 @@ class TcpStream final : public Stream {
   io::Task<Result<void>> send(std::span<const ::iovec> slices, bool more) override;
   io::Task<Result<void>> send_file(io::FileHandle file, std::uint64_t position,
                                    std::uint64_t length, bool more) override;
+  bool peer_ended() const override;
   std::uint64_t bytes_sent() const override { return bytes_sent_; }
   void shutdown_receive() override;
   void shutdown() override;

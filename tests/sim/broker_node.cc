@@ -120,6 +120,12 @@ io::Task<void> BrokerNode::close_on(ShardId id) {
   part.service.reset();
 }
 
+std::size_t BrokerNode::connections() const {
+  std::size_t open = 0;
+  for (const auto& part : parts_) open += part->server ? part->server->connections() : 0;
+  return open;
+}
+
 std::set<TopicPartition> BrokerNode::offline_partitions() {
   std::set<TopicPartition> offline;
   for (std::uint32_t i = 0; i < options_.shards; ++i) {

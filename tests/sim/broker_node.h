@@ -45,6 +45,9 @@ class BrokerNode {
   // Why the metadata log has given up, when it has: a process would end then.
   const std::optional<Error>& failure() const { return failure_; }
   std::set<TopicPartition> offline_partitions();
+  // Of all shards.
+  std::size_t connections() const;
+  engine::Broker& broker() { return *broker_; }
 
  private:
   struct Shard {

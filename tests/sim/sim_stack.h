@@ -149,6 +149,7 @@ class SimStream final : public net::Stream {
   io::Task<Result<void>> send(std::span<const ::iovec> slices, bool more) override;
   io::Task<Result<void>> send_file(io::FileHandle file, std::uint64_t position,
                                    std::uint64_t length, bool more) override;
+  bool peer_ended() const override { return in_->broken || in_->end_arrived; }
   std::uint64_t bytes_sent() const override { return bytes_sent_; }
   void shutdown_receive() override;
   void shutdown() override;

@@ -150,7 +150,8 @@ class Log {
   // ---- Read
   // Locates batches from the one that holds `from` on. One segment per call; empty when `from` is at the limit's end or no
   // batch fits. Takes no copy and, for a reader that goes on where it stopped, no look at the file.
-  // Errors: out_of_range, corrupt (the segment is damaged there: said in the log once), io_error.
+  // Errors: out_of_range, corrupt (the segment is damaged there: said in the log once), io_error; offline in place of corrupt
+  // once the log is.
   Result<ReadRange> read(Offset from, const ReadLimits& limits);
   // Copies such a range, whole batches always; for coordinators, replay and tests. Errors: as read().
   io::Task<Result<std::vector<std::byte>>> read_bytes(Offset from, ReadLimits limits);

@@ -76,6 +76,9 @@ Error Log::State::note_damage(const Error& error, Offset at) {
     damage_said = at;
     LOG(error, "log.damaged", "partition={} offset={} reason=\"{}\"", name(), at.value(), error.message);
   }
+  // After a failed sync the pages may have gone back to what the disk has. Recovery may yet bring the records back, from the
+  // write-ahead log, so that readers should come again instead of giving up.
+  if (error == Errc::corrupt && offline) return {Errc::offline, offline->message};
   return error;
 }
 

@@ -240,8 +240,9 @@ void BrokerLife::take_fetch_error(Consumer::Position& position, ErrorCode code) 
   const PartitionTruth& truth = partition(position.topic, position.partition);
   position.changed = true;
   if (says_gone(code) && topic(position.topic).may_be_gone()) return;
-  // A full disk stops no reader, but where it kept a new partition from being made there is nothing to read.
-  const bool may_be = trouble_ != Trouble::full_disk || truth.end == 0;
+  // A full disk stops no reader, but where it kept a new partition from being made there was nothing to read
+  // when it was asked.
+  const bool may_be = trouble_ != Trouble::full_disk || position.known_end == 0;
   if (code == ErrorCode::kafka_storage_error && may_be && may_fail(position.topic, position.partition)) {
     ++report_.storage_errors;
     return;

@@ -197,8 +197,14 @@ io::Task<void> BrokerLife::verify_records(Actor& actor) {
     });
     idle = progress ? 0 : idle + 1;
     if (idle > kIdlePollsMax) {
-      fail(fmt::format("a consumer of version {} {} session does not get what is there", consumer.version,
-                       consumer.session ? "with a" : "without"));
+      std::string where;
+      for (const auto& position : consumer.positions) {
+        where += fmt::format(" {}-{}{} at {} of {}", position.topic, position.partition,
+                             partition(position.topic, position.partition).in_doubt ? " (in doubt)" : "", position.offset,
+                             found[{position.topic, position.partition}].high_watermark);
+      }
+      fail(fmt::format("a consumer of version {} {} session does not get what is there:{}", consumer.version,
+                       consumer.session ? "with a" : "without", where));
     }
   }
   if (!report_.failure.empty()) co_return;

@@ -333,6 +333,19 @@ TEST_F(LogTest, a_failed_write_takes_the_log_offline_and_leaves_it_readable) {
   expect_numbered(0, 5);
 }
 
+TEST_F(LogTest, what_a_failed_sync_has_lost_is_offline_and_not_corrupt) {
+  boot();
+  append_numbered(0, 300);
+  auto range = log_->read(Offset(20), {.end = Offset(21), .bytes_max = 1000});
+  ASSERT_TRUE(range);
+  disk_.faults.only = "t-0";
+  disk_.faults.sync_error_one_in = 1;
+  EXPECT_FALSE(run(log_->flush()));
+  ASSERT_TRUE(log_->is_offline());
+  disk_.flip_bit("/data/t-0/00000000000000000000.log", range->position + 16, 1);
+  EXPECT_EQ(log_->read(Offset(25), {.end = Offset(300), .bytes_max = 1000}).error().code, Errc::offline);
+}
+
 TEST_F(LogTest, a_deleted_or_damaged_index_is_built_anew) {
   options_.segment_bytes = 4000;
   options_.index_interval_bytes = 100;

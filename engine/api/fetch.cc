@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/prng.h"
 #include "engine/api/decode.h"
 #include "engine/api/error_map.h"
 #include "engine/api/handlers.h"
@@ -326,6 +327,15 @@ class BusySession {
   std::shared_ptr<FetchSession> session_;
 };
 
+// Shards are read one after the other, and the first takes what it can of the budget. Each fetch of a client begins with
+// another, so that one whose partitions always have more does not starve the rest. Drawn from the number of the request, so
+// that other requests in between do not make it the same one each time.
+void vary_order(std::vector<ShardParts<FetchPart>>& groups, std::int32_t correlation_id) {
+  if (groups.size() < 2) return;
+  const auto first = Prng(static_cast<std::uint32_t>(correlation_id)).below(groups.size());
+  std::ranges::rotate(groups, groups.begin() + static_cast<std::ptrdiff_t>(first));
+}
+
 net::Response session_error(const Request& request, FetchSessionError error) {
   FetchResponse response;
   response.error_code = to_error_code(error);
@@ -356,6 +366,7 @@ io::Task<net::Response> handle_fetch(Broker& broker, BrokerShard& here, Request&
   const auto bytes_min = std::min<std::size_t>(static_cast<std::size_t>(std::max(fetch.min_bytes, 0)), bytes_max);
   const Instant deadline = started + from_ms(std::max(fetch.max_wait_ms, 0));
   auto groups = group_by_shard<FetchPart>(resolved, broker.shards().count());
+  vary_order(groups, request.header.correlation_id);
   while (true) {
     FetchBudget budget{.bytes_left = bytes_max};
     for (auto& group : groups) {

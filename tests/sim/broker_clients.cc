@@ -25,7 +25,7 @@ constexpr std::int16_t kProduceByIdSince = 13;
 constexpr std::int16_t kFetchByIdSince = 13;
 constexpr std::int16_t kSessionsSince = 7;
 
-// The topic's entry in a request or answer, made at its first partition.
+// The topic's entry in a request, made at its first partition.
 template <class Topics, class Matches>
 auto& entry_for(Topics& topics, Matches matches) {
   const auto found = std::ranges::find_if(topics, matches);
@@ -258,6 +258,7 @@ void BrokerLife::take_fetch_error(Consumer::Position& position, ErrorCode code) 
 
 void BrokerLife::take_fetched(Consumer::Position& position, const FetchedPartition& fetched, const Sink& sink) {
   if (fetched.error_code != ErrorCode::none) return take_fetch_error(position, fetched.error_code);
+  position.had_records = !fetched.records.here.value_or(wire::WireBytes()).empty();
   const PartitionTruth& truth = partition(position.topic, position.partition);
   const std::string what = fmt::format("fetch of {}-{} from {}", position.topic, position.partition, position.offset);
   if (fetched.high_watermark < position.known_end && !truth.in_doubt) {
@@ -306,10 +307,13 @@ io::Task<void> BrokerLife::poll(Actor& actor, Consumer& consumer, const Sink& si
   request.session_id = consumer.session_id;
   request.session_epoch = consumer.session ? consumer.epoch : -1;
   for (auto& position : consumer.positions) {
+    position.had_records = false;
     position.known_end = consumer.after_start ? 0 : partition(position.topic, position.partition).end;
     if (!full && !position.changed) continue;
     position.changed = false;
-    auto& of_topic = entry_for(request.topics, [&](const auto& entry) { return entry.topic == position.topic; });
+    // Their order is whose turn it is, so that a topic may come twice.
+    const bool goes_on = !request.topics.empty() && request.topics.back().topic == position.topic;
+    auto& of_topic = goes_on ? request.topics.back() : request.topics.emplace_back();
     of_topic.topic = position.topic;
     of_topic.topic_id = topic(position.topic).id;
     of_topic.partitions.push_back({.partition = position.partition,
@@ -342,6 +346,13 @@ io::Task<void> BrokerLife::poll(Actor& actor, Consumer& consumer, const Sink& si
       }
     }
   }
+  // Who had something is asked for last, as consumers do: what is damaged would else be all that is ever given.
+  std::vector<Consumer::Position> next;
+  for (const bool had : {false, true}) {
+    std::ranges::copy_if(consumer.positions, std::back_inserter(next),
+                         [had](const auto& position) { return position.had_records == had; });
+  }
+  consumer.positions = std::move(next);
 }
 
 io::Task<void> BrokerLife::act_consumer(std::uint64_t number) {

@@ -55,6 +55,7 @@ class BrokerLife {
       std::int64_t offset = 0;
       std::int64_t known_end = 0;  // when it was last asked for
       bool changed = true;
+      bool had_records = false;  // in the last answer, whole or not
     };
     std::int16_t version = 4;
     bool session = false;

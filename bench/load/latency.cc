@@ -10,6 +10,7 @@
 #include <sys/prctl.h>
 #include <time.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cstdint>
 #include <cstdio>
@@ -29,6 +30,7 @@ constexpr std::uint64_t kNanosPerSecond = 1'000'000'000;
 // The Java client's default, and the most that an idempotent producer may have. While so many are
 // unanswered, records gather into one batch, as they do in any real client.
 constexpr int kRequestsInFlight = 5;
+constexpr std::size_t kBatchMax = 256;
 
 struct Options {
   std::string bootstrap;
@@ -164,8 +166,8 @@ class Run {
     rd_kafka_queue_t* queue = rd_kafka_queue_get_consumer(consumer);
     std::uint64_t idle_since = now_ns();
     while (received_ < total_) {
-      rd_kafka_message_t* messages[256];
-      const ssize_t count = rd_kafka_consume_batch_queue(queue, 100, messages, 256);
+      rd_kafka_message_t* messages[kBatchMax];
+      const ssize_t count = next_messages(queue, messages);
       const std::uint64_t arrived = now_ns();
       if (count > 0) idle_since = arrived;
       if (sending_done_.load() && arrived - idle_since > 5 * kNanosPerSecond) break;
@@ -176,6 +178,14 @@ class Run {
     }
     rd_kafka_queue_destroy(queue);
     rd_kafka_destroy(consumer);
+  }
+
+  // Waits for one message, and takes with it what else is there. Asked for many, librdkafka waits until it has so many.
+  static ssize_t next_messages(rd_kafka_queue_t* queue, rd_kafka_message_t** messages) {
+    const ssize_t first = rd_kafka_consume_batch_queue(queue, 100, messages, 1);
+    if (first < 1) return first;
+    const ssize_t more = rd_kafka_consume_batch_queue(queue, 0, messages + 1, kBatchMax - 1);
+    return 1 + std::max<ssize_t>(more, 0);
   }
 
   void take(const rd_kafka_message_t& message, std::uint64_t arrived) {

@@ -301,12 +301,12 @@ constexpr Setting kSettings[] = {
         .accepted(kOneNode),
     integer("socket.listen.backlog.size", "50", "Connections that may wait to be accepted.")
         .within(at_least(1)),
-    integer("socket.receive.buffer.bytes", "102400",
+    integer("socket.receive.buffer.bytes", "1048576",
             "Receive buffer of a connection; -1 for the system's default."),
     integer("socket.request.max.bytes", "104857600",
             "Largest request; a connection that announces more is closed.")
         .within(at_least(1)),
-    integer("socket.send.buffer.bytes", "102400",
+    integer("socket.send.buffer.bytes", "1048576",
             "Send buffer of a connection; -1 for the system's default."),
     integer("telemetry.max.bytes", "1048576", "Largest push of client metrics.")
         .within(at_least(1))

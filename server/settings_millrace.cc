@@ -24,7 +24,7 @@ constexpr Setting kSettings[] = {
                  "Memory for requests under way, over all shards; 0 stands for 256 MiB.")
         .within(at_least(0)),
     string(
-        "millrace.poll", "adaptive",
+        "millrace.poll", "never",
         "Whether a shard with nothing to do looks for work (lower latency, a busy core) or sleeps.")
         .within(one_of("adaptive,always,never")),
     integer("millrace.poll.us", "100",
@@ -34,8 +34,9 @@ constexpr Setting kSettings[] = {
             "Shards, each a thread with its own partitions; 0 for one per core.")
         .within(between(0, 1024)),
     string(
-        "millrace.tcp.congestion", kNull,
-        "TCP congestion control of client connections; the system's default when it is not set."),
+        "millrace.tcp.congestion", "auto",
+        "TCP congestion control of client connections: auto for cubic where it may be chosen, system for the machine's "
+        "default, or a name."),
     long_integer(
         "millrace.wal.bytes", "268435456",
         "Size of each shard's write-ahead log, which makes waiting batches durable in one write.")

@@ -78,6 +78,7 @@ struct ListenOptions {
   bool share_port = true;  // SO_REUSEPORT: every shard listens on the same port
   int backlog = 1024;
   std::string congestion_control;  // TCP_CONGESTION; empty: the system's
+  bool congestion_control_required = true;  // false: the system's if this one may not be chosen
   int send_buffer_bytes = 0;       // 0: the system's
   int receive_buffer_bytes = 0;
 };

@@ -92,8 +92,10 @@ Result<void> set_options(int socket, const ListenOptions& options) {
     set_flag(socket, SOL_SOCKET, SO_RCVBUF, options.receive_buffer_bytes);
   }
   const std::string& control = options.congestion_control;
-  if (!control.empty() && ::setsockopt(socket, IPPROTO_TCP, TCP_CONGESTION, control.c_str(),
-                                       static_cast<::socklen_t>(control.size())) != 0) {
+  if (!control.empty() &&
+      ::setsockopt(socket, IPPROTO_TCP, TCP_CONGESTION, control.c_str(),
+                   static_cast<::socklen_t>(control.size())) != 0 &&
+      options.congestion_control_required) {
     return fail(Errc::invalid_argument,
                 fmt::format("congestion control '{}': {}", control, std::strerror(errno)));
   }

@@ -154,6 +154,12 @@ TEST_P(Sockets, an_unknown_congestion_control_is_an_error_and_cubic_is_none) {
   EXPECT_TRUE(stack_.listen({.address = {.host = "127.0.0.1"}, .congestion_control = "cubic"}));
 }
 
+TEST_P(Sockets, a_congestion_control_that_is_only_wished_for_leaves_the_systems) {
+  EXPECT_TRUE(stack_.listen({.address = {.host = "127.0.0.1"},
+                             .congestion_control = "no_such_thing",
+                             .congestion_control_required = false}));
+}
+
 TEST_P(Sockets, connecting_to_nobody_is_an_error) {
   io::run_task(reactor_, [](Sockets& t) -> io::Task<void> {
     auto listener = t.stack_.listen({.address = {.host = "127.0.0.1"}});

@@ -1,0 +1,232 @@
+// What the group coordinator is asked, and what it answers.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "base/ids.h"
+#include "base/time.h"
+#include "engine/effects.h"
+#include "engine/group/records.h"
+#include "net/wire/error_code.h"
+#include "net/wire/heartbeat.h"
+#include "net/wire/join_group.h"
+#include "net/wire/sync_group.h"
+
+namespace millrace::engine {
+
+using Blob = std::vector<std::byte>;
+
+struct GroupOptions {
+  Duration initial_rebalance_delay = std::chrono::seconds(3);  // group.initial.rebalance.delay.ms
+  Duration session_timeout_min = std::chrono::seconds(6);      // group.min.session.timeout.ms
+  Duration session_timeout_max = std::chrono::minutes(30);     // group.max.session.timeout.ms
+  std::size_t group_size_max = 2147483647;                     // group.max.size
+  std::size_t offset_metadata_bytes_max = 4096;                // offset.metadata.max.bytes
+  Duration offsets_retention = std::chrono::hours(24 * 7);     // offsets.retention.minutes
+  Duration offsets_retention_check = std::chrono::minutes(10);
+  // A member that has just joined does not know its id, so it cannot send heartbeats: this is how long it may wait.
+  Duration new_member_join_timeout = std::chrono::minutes(5);
+  // The largest value of a record that the log takes.
+  std::size_t record_bytes_max = std::size_t{1} << 20;
+};
+
+// What the groups of one shard use of its memory, over all the machines of the shard, and how much they may. What is over is
+// refused with COORDINATOR_NOT_AVAILABLE, which clients take as a reason to try again; what stands in the log is loaded anyway.
+struct GroupUse {
+  std::size_t members = 0;
+  std::size_t member_bytes = 0;  // protocols and assignments
+  std::size_t offsets = 0;
+  std::size_t members_max = 200'000;
+  std::size_t member_bytes_max = std::size_t{256} << 20;
+  std::size_t offsets_max = 4'000'000;
+
+  bool has_room_for_member(std::size_t bytes) const {
+    return members < members_max &&
+           bytes <= member_bytes_max - std::min(member_bytes, member_bytes_max);
+  }
+};
+
+// Names a question until it is answered; the driver numbers them.
+struct TicketTag {
+  static constexpr auto kind = StrongKind::id;
+};
+using Ticket = Strong<std::uint64_t, TicketTag>;
+
+// ---- Questions. What they point to must live as long as the step.
+
+// Everything in the log has been applied: sessions begin.
+struct ActivateGroups {};
+// Time has passed.
+struct GroupTick {};
+struct JoinGroup {
+  Ticket ticket;
+  const wire::JoinGroupRequest* request = nullptr;
+  std::int16_t version = 0;
+  std::string_view client_id;
+  std::string_view client_host;
+};
+struct SyncGroup {
+  Ticket ticket;
+  const wire::SyncGroupRequest* request = nullptr;
+};
+struct GroupHeartbeat {
+  Ticket ticket;
+  const wire::HeartbeatRequest* request = nullptr;
+};
+struct LeaveGroup {
+  struct Member {
+    std::string_view member_id;  // empty: whoever has the instance id
+    std::optional<std::string_view> group_instance_id;
+  };
+  Ticket ticket;
+  std::string_view group;
+  std::vector<Member> members;
+};
+struct GroupPartition {
+  std::string_view topic;
+  std::int32_t partition = 0;
+};
+struct CommitOffsets {
+  struct Commit {
+    GroupPartition at;
+    Uuid topic_id;
+    std::int64_t offset = 0;
+    std::int32_t leader_epoch = -1;
+    std::string_view metadata;
+  };
+  Ticket ticket;
+  std::string_view group;
+  std::string_view member_id;
+  std::optional<std::string_view> group_instance_id;
+  std::int32_t generation = -1;
+  std::int64_t retention_ms = -1;
+  std::vector<Commit> commits;
+};
+struct FetchOffsets {
+  Ticket ticket;
+  std::string_view group;
+  std::optional<std::vector<GroupPartition>> partitions;  // none: all there are
+};
+struct DeleteOffsets {
+  Ticket ticket;
+  std::string_view group;
+  std::vector<GroupPartition> partitions;
+};
+struct DescribeGroup {
+  Ticket ticket;
+  std::string_view group;
+};
+struct ListGroups {
+  Ticket ticket;
+};
+struct DeleteGroup {
+  Ticket ticket;
+  std::string_view group;
+};
+
+using GroupEvent = std::variant<ActivateGroups, GroupTick, JoinGroup, SyncGroup, GroupHeartbeat,
+                                LeaveGroup, CommitOffsets, FetchOffsets, DeleteOffsets,
+                                DescribeGroup, ListGroups, DeleteGroup>;
+
+struct GroupInput {
+  GroupEvent event;
+  WallTime wall_now;
+};
+
+// ---- Answers. They own all they hold.
+
+struct JoinResult {
+  struct Member {
+    std::string member_id;
+    std::optional<std::string> group_instance_id;
+    Blob metadata;
+  };
+  wire::ErrorCode error{};
+  std::int32_t generation = -1;
+  std::optional<std::string> protocol_type;
+  std::optional<std::string> protocol_name;
+  std::string leader;
+  bool skip_assignment = false;
+  std::string member_id;
+  std::vector<Member> members;
+};
+struct SyncResult {
+  wire::ErrorCode error{};
+  std::optional<std::string> protocol_type;
+  std::optional<std::string> protocol_name;
+  Blob assignment;
+};
+struct HeartbeatResult {
+  wire::ErrorCode error{};
+};
+struct LeaveResult {
+  wire::ErrorCode error{};
+  std::vector<wire::ErrorCode> members;  // as they were asked for
+};
+struct CommitResult {
+  std::vector<wire::ErrorCode> errors;  // as they were asked for
+};
+struct FetchOffsetsResult {
+  struct Partition {
+    std::string topic;
+    std::int32_t partition = 0;
+    std::int64_t offset = -1;
+    std::int32_t leader_epoch = -1;
+    std::string metadata;
+  };
+  wire::ErrorCode error{};
+  std::vector<Partition> partitions;  // as they were asked for, or in order
+};
+struct DeleteOffsetsResult {
+  wire::ErrorCode error{};  // of the whole request
+  std::vector<wire::ErrorCode> errors;
+};
+struct GroupDescription {
+  struct Member {
+    std::string member_id;
+    std::optional<std::string> group_instance_id;
+    std::string client_id;
+    std::string client_host;
+    Blob metadata;
+    Blob assignment;
+  };
+  wire::ErrorCode error{};  // GROUP_ID_NOT_FOUND; older versions do not know it
+  std::string state;
+  std::string protocol_type;
+  std::string protocol;
+  std::vector<Member> members;
+};
+struct GroupList {
+  struct Group {
+    std::string group;
+    std::string protocol_type;
+    std::string state;
+    std::string type;
+  };
+  wire::ErrorCode error{};
+  std::vector<Group> groups;
+};
+struct DeleteGroupResult {
+  wire::ErrorCode error{};
+};
+
+using GroupAnswer = std::variant<JoinResult, SyncResult, HeartbeatResult, LeaveResult, CommitResult,
+                                 FetchOffsetsResult, DeleteOffsetsResult, GroupDescription,
+                                 GroupList, DeleteGroupResult>;
+
+// Every question with a ticket gets exactly one answer: with the step it was asked in or, for JoinGroup and SyncGroup, with a
+// later one.
+struct GroupReply {
+  Ticket ticket;
+  GroupAnswer answer;
+};
+
+using GroupEffects = Effects<GroupRecord, GroupReply>;
+
+}  // namespace millrace::engine

@@ -1,0 +1,449 @@
+#include "engine/group/group_machine.h"
+
+#include <utility>
+
+#include "base/check.h"
+
+namespace millrace::engine {
+namespace {
+
+using wire::ErrorCode;
+
+constexpr std::size_t kTimersKept = 1024;
+
+FetchOffsetsResult::Partition committed(std::string_view topic, std::int32_t partition,
+                                        const OffsetCommitValue* value) {
+  FetchOffsetsResult::Partition said{
+      .topic = std::string(topic), .partition = partition, .metadata = {}};
+  if (value == nullptr) return said;
+  said.offset = value->offset;
+  said.leader_epoch = value->leader_epoch;
+  said.metadata = value->metadata;
+  return said;
+}
+
+}  // namespace
+
+// One step: what is decided for each kind of question.
+struct GroupMachine::Decide {
+  GroupMachine& machine;
+  GroupStep& step;
+
+  void operator()(const ActivateGroups&) const {
+    CHECK(!machine.active_, "activated twice");
+    machine.active_ = true;
+    for (const auto& [id, group] : machine.groups_) {
+      ClassicRebalance(group->classic, step).start_sessions();
+    }
+    machine.timers_.set(machine.retention_, step.now + machine.options_.offsets_retention_check,
+                        GroupTimerKind::retention, "", "");
+  }
+  void operator()(const GroupTick&) const {
+    step.out.atomic = false;
+    machine.run_timers(step);
+  }
+
+  void operator()(const JoinGroup& question) const {
+    const wire::JoinGroupRequest& request = *question.request;
+    const auto refuse = [&](ErrorCode error) {
+      JoinResult result;
+      result.error = error;
+      result.member_id = request.member_id;
+      step.reply(question.ticket, std::move(result));
+    };
+    if (request.group_id.empty()) return refuse(ErrorCode::invalid_group_id);
+    const Duration session = from_ms(request.session_timeout_ms);
+    if (session < machine.options_.session_timeout_min ||
+        session > machine.options_.session_timeout_max) {
+      return refuse(ErrorCode::invalid_session_timeout);
+    }
+    Group* group = machine.find(request.group_id);
+    if (group == nullptr) {
+      if (!request.member_id.empty()) return refuse(ErrorCode::unknown_member_id);
+      group = &machine.find_or_make(request.group_id);
+    }
+    // The group goes over to the classic protocol.
+    tombstones_of_consumer_group(*group);
+    ClassicRebalance(group->classic, step).join(question);
+    machine.drop_if_useless(request.group_id);
+  }
+  void operator()(const SyncGroup& question) const {
+    if (ClassicGroup* group = classic(question.request->group_id)) {
+      return ClassicRebalance(*group, step).sync(question);
+    }
+    step.reply(question.ticket, SyncResult{.error = missing(question.request->group_id)});
+  }
+  void operator()(const GroupHeartbeat& question) const {
+    if (ClassicGroup* group = classic(question.request->group_id)) {
+      return ClassicRebalance(*group, step).heartbeat(question);
+    }
+    step.reply(question.ticket, HeartbeatResult{missing(question.request->group_id)});
+  }
+  void operator()(const LeaveGroup& question) const {
+    ClassicGroup* group = classic(question.group);
+    if (group == nullptr) {
+      LeaveResult result;
+      result.error = missing(question.group);
+      return step.reply(question.ticket, std::move(result));
+    }
+    ClassicRebalance(*group, step).leave(question);
+    machine.drop_if_useless(question.group);
+  }
+
+  void operator()(const CommitOffsets& question) const {
+    step.out.atomic = false;
+    CommitResult result;
+    Group* group = machine.find(question.group);
+    ErrorCode error = ErrorCode::none;
+    if (group != nullptr) {
+      error = ClassicRebalance(group->classic, step).admit_commit(question);
+    } else if (question.generation >= 0) {
+      error = ErrorCode::illegal_generation;
+    }
+    const GroupUse& use = machine.use_;
+    if (error == ErrorCode::none && use.offsets + question.commits.size() > use.offsets_max) {
+      error = ErrorCode::coordinator_not_available;
+    }
+    const std::int64_t expires =
+        question.retention_ms < 0 ? -1 : step.wall_now.ms + question.retention_ms;
+    for (const CommitOffsets::Commit& commit : question.commits) {
+      ErrorCode said = error;
+      if (said == ErrorCode::none &&
+          commit.metadata.size() > machine.options_.offset_metadata_bytes_max) {
+        said = ErrorCode::offset_metadata_too_large;
+      }
+      result.errors.push_back(said);
+      if (said != ErrorCode::none) continue;
+      step.out.records.push_back(offset_commit_record({.group = std::string(question.group),
+                                                       .topic = std::string(commit.at.topic),
+                                                       .partition = commit.at.partition},
+                                                      {.offset = commit.offset,
+                                                       .leader_epoch = commit.leader_epoch,
+                                                       .metadata = std::string(commit.metadata),
+                                                       .commit_timestamp = step.wall_now.ms,
+                                                       .expire_timestamp = expires,
+                                                       .topic_id = commit.topic_id}));
+    }
+    step.reply(question.ticket, std::move(result));
+  }
+  void operator()(const FetchOffsets& question) const {
+    FetchOffsetsResult result;
+    const Group* group = machine.find(question.group);
+    if (question.partitions) {
+      for (const GroupPartition& at : *question.partitions) {
+        const auto* value =
+            group == nullptr ? nullptr : group->offsets.find(at.topic, at.partition);
+        result.partitions.push_back(committed(at.topic, at.partition, value));
+      }
+    } else if (group != nullptr) {
+      group->offsets.for_each(
+          [&](const std::string& topic, std::int32_t partition, const auto& value) {
+            result.partitions.push_back(committed(topic, partition, &value));
+          });
+    }
+    step.reply(question.ticket, std::move(result));
+  }
+  void operator()(const DeleteOffsets& question) const {
+    step.out.atomic = false;
+    DeleteOffsetsResult result;
+    const Group* group = machine.find(question.group);
+    if (group == nullptr) {
+      result.error = ErrorCode::group_id_not_found;
+    } else if (group->classic.state() != ClassicGroup::State::empty &&
+               !group->classic.is_consumers()) {
+      result.error = ErrorCode::non_empty_group;
+    }
+    for (const GroupPartition& at : question.partitions) {
+      const bool read =
+          result.error == ErrorCode::none && group->classic.is_subscribed_to(at.topic);
+      result.errors.push_back(read ? ErrorCode::group_subscribed_to_topic : result.error);
+      if (read || result.error != ErrorCode::none) continue;
+      if (group->offsets.find(at.topic, at.partition) == nullptr) continue;
+      step.out.records.push_back(
+          offset_tombstone({std::string(question.group), std::string(at.topic), at.partition}));
+    }
+    step.reply(question.ticket, std::move(result));
+  }
+
+  void operator()(const DescribeGroup& question) const {
+    GroupDescription result;
+    const Group* group = machine.find(question.group);
+    if (group == nullptr || !group->consumer_keys.empty()) {
+      result.error = ErrorCode::group_id_not_found;
+      result.state = "Dead";
+      return step.reply(question.ticket, std::move(result));
+    }
+    const ClassicGroup& classic = group->classic;
+    result.state = classic.state_name();
+    result.protocol_type = classic.protocol_type().value_or("");
+    const bool stable = classic.state() == ClassicGroup::State::stable;
+    if (stable) result.protocol = classic.protocol().value_or("");
+    for (const auto& [id, member] : classic.members()) {
+      auto& said = result.members.emplace_back();
+      said.member_id = id;
+      said.group_instance_id = member.instance_id;
+      said.client_id = member.client_id;
+      said.client_host = member.client_host;
+      if (!stable) continue;
+      said.metadata = member.metadata_of(*classic.protocol());
+      said.assignment = member.assignment;
+    }
+    step.reply(question.ticket, std::move(result));
+  }
+  void operator()(const ListGroups& question) const {
+    GroupList result;
+    for (const auto& [id, group] : machine.groups_) {
+      const bool consumer = !group->consumer_keys.empty();
+      result.groups.push_back(
+          {id, consumer ? "consumer" : group->classic.protocol_type().value_or(""),
+           std::string(group->classic.state_name()), consumer ? "consumer" : "classic"});
+    }
+    step.reply(question.ticket, std::move(result));
+  }
+  void operator()(const DeleteGroup& question) const {
+    step.out.atomic = false;
+    const Group* group = machine.find(question.group);
+    ErrorCode error = ErrorCode::none;
+    if (group == nullptr) {
+      error = ErrorCode::group_id_not_found;
+    } else if (group->classic.state() != ClassicGroup::State::empty) {
+      error = ErrorCode::non_empty_group;
+    } else {
+      group->offsets.for_each([&](const std::string& topic, std::int32_t partition, const auto&) {
+        step.out.records.push_back(
+            offset_tombstone({std::string(question.group), topic, partition}));
+      });
+      tombstones_of_consumer_group(*group);
+      if (group->written) step.out.records.push_back(group_tombstone(question.group));
+    }
+    step.reply(question.ticket, DeleteGroupResult{error});
+  }
+
+  ClassicGroup* classic(std::string_view id) const {
+    Group* group = machine.find(id);
+    return group == nullptr ? nullptr : &group->classic;
+  }
+  static ErrorCode missing(std::string_view id) {
+    return id.empty() ? ErrorCode::invalid_group_id : ErrorCode::unknown_member_id;
+  }
+  void tombstones_of_consumer_group(const Group& group) const {
+    for (const auto& key : group.consumer_keys) step.out.records.push_back({key, std::nullopt});
+  }
+};
+
+GroupMachine::GroupMachine(GroupOptions options, GroupUse& use, std::uint64_t seed)
+    : options_(options), use_(use), prng_(seed) {}
+
+GroupMachine::~GroupMachine() = default;
+
+void GroupMachine::step(const GroupInput& input, Instant now, GroupEffects& out) {
+  out.clear();
+  CHECK(active_ || std::holds_alternative<ActivateGroups>(input.event),
+        "a step of a coordinator that is not active");
+  GroupStep step{options_, use_, timers_, prng_, now, input.wall_now, out};
+  std::visit(Decide{*this, step}, input.event);
+  if (timers_.size() > kTimersKept + 2 * timers_after_cleaning_) {
+    timers_.drop_dead([this](const GroupTimer& timer) { return is_live(timer); });
+    timers_after_cleaning_ = timers_.size();
+  }
+  out.wake_at = timers_.next();
+}
+
+GroupMachine::Group* GroupMachine::find(std::string_view group) {
+  const auto found = groups_.find(group);
+  return found == groups_.end() ? nullptr : found->second.get();
+}
+
+GroupMachine::Group& GroupMachine::find_or_make(std::string_view group) {
+  if (Group* found = find(group)) return *found;
+  std::string id(group);
+  auto made = std::make_unique<Group>(id, use_);
+  return *groups_.emplace(std::move(id), std::move(made)).first->second;
+}
+
+// A group that nothing is known of is not kept: whoever asks for it is answered as if it had never been.
+void GroupMachine::drop_if_useless(std::string_view group) {
+  const auto found = groups_.find(group);
+  if (found == groups_.end() || !found->second->useless()) return;
+  if (found->second->classic.pending().empty()) groups_.erase(found);
+}
+
+// ---- Records
+
+Result<void> GroupMachine::apply(ConstBytes key_bytes, std::optional<ConstBytes> value) {
+  TRY(key, decode_group_key(key_bytes));
+  if (const auto* consumer = std::get_if<ConsumerGroupKey>(&key)) {
+    std::vector<std::byte> bytes(key_bytes.begin(), key_bytes.end());
+    if (value) {
+      find_or_make(consumer->group).consumer_keys.insert(std::move(bytes));
+    } else if (Group* group = find(consumer->group)) {
+      group->consumer_keys.erase(bytes);
+      drop_if_useless(consumer->group);
+    }
+    return {};
+  }
+  if (!value) {
+    apply_tombstone(key);
+    return {};
+  }
+  if (const auto* commit = std::get_if<OffsetCommitKey>(&key)) {
+    TRY(decoded, decode_offset_commit_value(*value));
+    apply_commit(*commit, decoded);
+  } else if (const auto* metadata = std::get_if<GroupMetadataKey>(&key)) {
+    TRY(decoded, decode_group_metadata_value(*value));
+    apply_metadata(*metadata, decoded);
+  }
+  return {};
+}
+
+void GroupMachine::apply_commit(const OffsetCommitKey& key, const OffsetCommitValue& value) {
+  find_or_make(key.group).offsets.set(key.topic, key.partition, value);
+}
+
+void GroupMachine::apply_metadata(const GroupMetadataKey& key, const GroupMetadataValue& value) {
+  if (Group* group = find(key.group); group != nullptr && active_) {
+    group->classic.on_written(value);
+    group->written = true;
+    return;
+  }
+  // The latest record says all there is to know.
+  Group& group = find_or_make(key.group);
+  auto fresh = std::make_unique<Group>(key.group, use_);
+  fresh->classic.load(value);
+  fresh->written = true;
+  fresh->consumer_keys = std::move(group.consumer_keys);
+  group.offsets.for_each(
+      [&](const std::string& topic, std::int32_t partition, const auto& committed) {
+        fresh->offsets.set(topic, partition, committed);
+      });
+  groups_.find(key.group)->second = std::move(fresh);
+}
+
+void GroupMachine::apply_tombstone(const GroupKey& key) {
+  if (const auto* commit = std::get_if<OffsetCommitKey>(&key)) {
+    if (Group* group = find(commit->group)) group->offsets.erase(commit->topic, commit->partition);
+    return drop_if_useless(commit->group);
+  }
+  const auto* metadata = std::get_if<GroupMetadataKey>(&key);
+  if (metadata == nullptr) return;
+  Group* group = find(metadata->group);
+  if (group == nullptr) return;
+  if (!active_) {
+    // What was read of its members before is over.
+    auto fresh = std::make_unique<Group>(metadata->group, use_);
+    fresh->consumer_keys = std::move(group->consumer_keys);
+    group->offsets.for_each(
+        [&](const std::string& topic, std::int32_t partition, const auto& committed) {
+          fresh->offsets.set(topic, partition, committed);
+        });
+    groups_.find(metadata->group)->second = std::move(fresh);
+  } else {
+    group->written = false;
+  }
+  drop_if_useless(metadata->group);
+}
+
+std::vector<GroupRecord> GroupMachine::hard_state() const {
+  std::vector<GroupRecord> records;
+  for (const auto& [id, group] : groups_) {
+    const ClassicGroup& classic = group->classic;
+    const bool settled = classic.state() == ClassicGroup::State::stable ||
+                         classic.state() == ClassicGroup::State::empty;
+    if (group->written && settled) {
+      records.push_back(group_metadata_record(
+          id, classic.to_value(WallTime{classic.state_timestamp()}, nullptr)));
+    }
+    group->offsets.for_each(
+        [&](const std::string& topic, std::int32_t partition, const auto& value) {
+          records.push_back(offset_commit_record({id, topic, partition}, value));
+        });
+    for (const auto& key : group->consumer_keys) records.push_back({key, std::nullopt});
+  }
+  return records;
+}
+
+// ---- Time
+
+void GroupMachine::run_timers(GroupStep& step) {
+  while (const auto timer = timers_.pop(step.now)) {
+    if (timer->kind == GroupTimerKind::retention) {
+      if (timers_.is_due(retention_, *timer, step.now)) expire_offsets(step);
+      continue;
+    }
+    Group* group = find(timer->group);
+    if (group == nullptr) continue;
+    ClassicRebalance(group->classic, step).on_timer(*timer);
+    // If it has just become empty, its record brings it back.
+    drop_if_useless(timer->group);
+  }
+}
+
+// Whether an entry stands for something that is still waited for.
+bool GroupMachine::is_live(const GroupTimer& timer) {
+  const Deadline* deadline = &retention_;
+  if (timer.kind != GroupTimerKind::retention) {
+    Group* group = find(timer.group);
+    if (group == nullptr) return false;
+    ClassicGroup& classic = group->classic;
+    if (timer.kind == GroupTimerKind::join) deadline = &classic.join_deadline;
+    if (timer.kind == GroupTimerKind::sync) deadline = &classic.sync_deadline;
+    if (timer.kind == GroupTimerKind::session) {
+      ClassicGroup::Member* member = classic.find(timer.member);
+      if (member == nullptr) return false;
+      deadline = &member->session;
+    }
+    if (timer.kind == GroupTimerKind::pending_member) {
+      const auto pending = classic.pending().find(timer.member);
+      if (pending == classic.pending().end()) return false;
+      deadline = &pending->second;
+    }
+  }
+  return deadline->queued == timer.at;
+}
+
+void GroupMachine::expire_offsets(GroupStep& step) {
+  timers_.set(retention_, step.now + options_.offsets_retention_check, GroupTimerKind::retention,
+              "", "");
+  for (const auto& [id, group] : groups_) expire_offsets_of(id, *group, step);
+}
+
+// The offsets of a group that has members are kept, except of topics that its consumers no longer read; those of an empty group
+// for a time after it became empty; those of a group that never had members for a time after each commit.
+void GroupMachine::expire_offsets_of(const std::string& id, const Group& group, GroupStep& step) {
+  const ClassicGroup& classic = group.classic;
+  // Whose members this release cannot see.
+  if (!group.consumer_keys.empty()) return;
+  const bool is_empty = classic.state() == ClassicGroup::State::empty;
+  const bool is_stable = classic.state() == ClassicGroup::State::stable && classic.is_consumers();
+  std::size_t kept = group.offsets.size();
+  if (is_empty || is_stable) {
+    group.offsets.for_each([&](const std::string& topic, std::int32_t partition,
+                               const auto& value) {
+      if (is_stable && classic.is_subscribed_to(topic)) return;
+      const bool since_empty =
+          is_empty && classic.protocol_type() && classic.state_timestamp() >= 0;
+      const std::int64_t since = since_empty ? classic.state_timestamp() : value.commit_timestamp;
+      const bool over = value.expire_timestamp >= 0
+                            ? step.wall_now.ms >= value.expire_timestamp
+                            : step.wall_now.ms - since >= to_ms(options_.offsets_retention);
+      if (!over) return;
+      step.out.records.push_back(offset_tombstone({id, topic, partition}));
+      --kept;
+    });
+  }
+  if (is_empty && kept == 0 && group.written && classic.members().empty()) {
+    step.out.records.push_back(group_tombstone(id));
+  }
+}
+
+void GroupMachine::check_invariants() const {
+  std::size_t offsets = 0;
+  for (const auto& [id, group] : groups_) {
+    CHECK(id == group->classic.id());
+    group->classic.check_invariants();
+    offsets += group->offsets.size();
+  }
+  CHECK(offsets <= use_.offsets, "{} offsets, {} were counted", offsets, use_.offsets);
+}
+
+}  // namespace millrace::engine

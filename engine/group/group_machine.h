@@ -1,0 +1,88 @@
+// GroupMachine: the groups whose records are in one partition of __consumer_offsets: their members and their offsets.
+//
+// Shard:      that partition's; owned by engine/drivers/coordinator_driver.
+// Lifetime:   one term of leadership of the partition. When an append fails the driver drops the machine and makes a new one from
+//             the log.
+// Hard state: committed offsets, and generations with their assignments: apply() alone changes them, from the records as they
+//             stand in the log. It runs ahead of what is committed: the driver applies a step's records at once and holds
+//             replies until they are committed.
+// Soft state: who is joining, who waits for an assignment, sessions. A restart forgets them; members then find out by the errors
+//             they get, and join again.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/prng.h"
+#include "engine/group/classic_group.h"
+#include "engine/group/classic_rebalance.h"
+#include "engine/group/group_input.h"
+#include "engine/group/group_offsets.h"
+#include "engine/group/group_timers.h"
+
+namespace millrace::engine {
+
+class GroupMachine {
+ public:
+  // `use` is shared by the machines of a shard. `seed` for member ids.
+  GroupMachine(GroupOptions options, GroupUse& use, std::uint64_t seed);
+  ~GroupMachine();
+  GroupMachine(const GroupMachine&) = delete;
+
+  // Decides. Requires: every record of earlier steps has been applied; the first step is ActivateGroups.
+  void step(const GroupInput& input, Instant now, GroupEffects& out);
+
+  // Changes the hard state: a step's own records right after it, or the log's in a replay. `value`: none for a tombstone.
+  // Errors: unsupported, malformed.
+  Result<void> apply(ConstBytes key, std::optional<ConstBytes> value);
+
+  // The records from which a replay would make this hard state, in order. Groups that are rebalancing are left out.
+  std::vector<GroupRecord> hard_state() const;
+  std::size_t group_count() const { return groups_.size(); }
+  // CHECKs what must always hold between two steps.
+  void check_invariants() const;
+
+ private:
+  struct Group {
+    Group(std::string id, GroupUse& use) : classic(std::move(id), use), offsets(use) {}
+    ClassicGroup classic;
+    GroupOffsets offsets;
+    // There is a record of its metadata, which a tombstone has to follow.
+    bool written = false;
+    // Keys of what the newer protocol has written of a group of this name. This release serves no member of that protocol, so
+    // such a group has none; what it has written stays until a classic member joins or the group is deleted.
+    std::set<std::vector<std::byte>> consumer_keys;
+
+    bool useless() const {
+      return !written && offsets.empty() && consumer_keys.empty() &&
+             classic.state() == ClassicGroup::State::empty;
+    }
+  };
+  struct Decide;
+
+  Group* find(std::string_view group);
+  Group& find_or_make(std::string_view group);
+  void drop_if_useless(std::string_view group);
+  void apply_commit(const OffsetCommitKey& key, const OffsetCommitValue& value);
+  void apply_metadata(const GroupMetadataKey& key, const GroupMetadataValue& value);
+  void apply_tombstone(const GroupKey& key);
+  void run_timers(GroupStep& step);
+  bool is_live(const GroupTimer& timer);
+  void expire_offsets(GroupStep& step);
+  void expire_offsets_of(const std::string& id, const Group& group, GroupStep& step);
+
+  const GroupOptions options_;
+  GroupUse& use_;
+  Prng prng_;
+  bool active_ = false;
+  std::map<std::string, std::unique_ptr<Group>, std::less<>> groups_;
+  GroupTimers timers_;
+  std::size_t timers_after_cleaning_ = 0;
+  Deadline retention_;
+};
+
+}  // namespace millrace::engine

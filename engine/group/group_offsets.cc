@@ -1,0 +1,38 @@
+#include "engine/group/group_offsets.h"
+
+#include <utility>
+
+namespace millrace::engine {
+
+const OffsetCommitValue* GroupOffsets::find(std::string_view topic, std::int32_t partition) const {
+  const auto partitions = topics_.find(topic);
+  if (partitions == topics_.end()) return nullptr;
+  const auto found = partitions->second.find(partition);
+  return found == partitions->second.end() ? nullptr : &found->second;
+}
+
+void GroupOffsets::set(std::string_view topic, std::int32_t partition, OffsetCommitValue value) {
+  auto partitions = topics_.find(topic);
+  if (partitions == topics_.end()) partitions = topics_.try_emplace(std::string(topic)).first;
+  const auto [at, added] = partitions->second.insert_or_assign(partition, std::move(value));
+  if (!added) return;
+  ++count_;
+  ++use_.offsets;
+}
+
+void GroupOffsets::erase(std::string_view topic, std::int32_t partition) {
+  const auto partitions = topics_.find(topic);
+  if (partitions == topics_.end() || partitions->second.erase(partition) == 0) return;
+  --count_;
+  --use_.offsets;
+  if (partitions->second.empty()) topics_.erase(partitions);
+}
+
+void GroupOffsets::for_each(const std::function<void(const std::string&, std::int32_t,
+                                                     const OffsetCommitValue&)>& visit) const {
+  for (const auto& [topic, partitions] : topics_) {
+    for (const auto& [partition, value] : partitions) visit(topic, partition, value);
+  }
+}
+
+}  // namespace millrace::engine

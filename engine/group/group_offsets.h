@@ -1,0 +1,38 @@
+// GroupOffsets: how far one group has read, as its commits say.
+//
+// Shard:      its machine's. What it holds is counted in GroupUse for as long as it lives.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <string>
+#include <string_view>
+
+#include "engine/group/group_input.h"
+
+namespace millrace::engine {
+
+class GroupOffsets {
+ public:
+  explicit GroupOffsets(GroupUse& use) : use_(use) {}
+  ~GroupOffsets() { use_.offsets -= count_; }
+  GroupOffsets(const GroupOffsets&) = delete;
+
+  bool empty() const { return count_ == 0; }
+  std::size_t size() const { return count_; }
+  // Null when nothing was committed.
+  const OffsetCommitValue* find(std::string_view topic, std::int32_t partition) const;
+  void set(std::string_view topic, std::int32_t partition, OffsetCommitValue value);
+  void erase(std::string_view topic, std::int32_t partition);
+  // In order of topic and partition.
+  void for_each(const std::function<void(const std::string& topic, std::int32_t partition,
+                                         const OffsetCommitValue&)>& visit) const;
+
+ private:
+  GroupUse& use_;
+  std::map<std::string, std::map<std::int32_t, OffsetCommitValue>, std::less<>> topics_;
+  std::size_t count_ = 0;
+};
+
+}  // namespace millrace::engine

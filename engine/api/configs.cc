@@ -99,15 +99,12 @@ io::Task<net::Response> handle_describe_configs(Broker& broker, BrokerShard& her
   std::deque<Described> keep;
   std::set<std::pair<std::int8_t, std::string_view>> seen;
   for (const auto& asked : wanted.resources) {
+    // Once each: all of its configurations for some bytes of request, and an answer of any size could be asked for.
+    if (!seen.emplace(asked.resource_type, asked.resource_name).second) continue;
     auto& said = response.results.emplace_back();
     said.resource_type = asked.resource_type;
     said.resource_name = asked.resource_name;
     said.error_message = std::nullopt;
-    if (!seen.emplace(asked.resource_type, asked.resource_name).second) {
-      // All of its configurations for some bytes of request: an answer of any size could be asked for.
-      refuse(said, ErrorCode::invalid_request, "the resource is named twice in one request");
-      continue;
-    }
     if (asked.resource_type == kTopic) {
       keep.push_back(describe_topic(*image, broker.options(), asked.resource_name));
     } else if (asked.resource_type == kBroker) {

@@ -45,6 +45,13 @@ void say(const Described& described, const std::vector<QuorumReplica>& replicas,
   }
 }
 
+// As Kafka has it: a request is for the one partition there is, or it is for none that is known.
+bool asks_for_metadata(const DescribeQuorumRequest& wanted) {
+  if (wanted.topics.size() != 1 || wanted.topics.front().partitions.size() != 1) return false;
+  const auto& topic = wanted.topics.front();
+  return topic.topic_name == kMetadataTopic && topic.partitions.front().partition_index == 0;
+}
+
 }  // namespace
 
 io::Task<net::Response> handle_describe_quorum(Broker& broker, BrokerShard&, Request& request) {
@@ -53,6 +60,7 @@ io::Task<net::Response> handle_describe_quorum(Broker& broker, BrokerShard&, Req
       ShardId{0}, [&]() -> io::Task<Described> { return describe_here(broker); });
   DescribeQuorumResponse response;
   response.error_message = std::nullopt;
+  const bool known = asks_for_metadata(wanted);
   for (const auto& topic : wanted.topics) {
     auto& topic_answer = response.topics.emplace_back();
     topic_answer.topic_name = topic.topic_name;
@@ -60,7 +68,7 @@ io::Task<net::Response> handle_describe_quorum(Broker& broker, BrokerShard&, Req
       auto& said = topic_answer.partitions.emplace_back();
       said.partition_index = partition.partition_index;
       said.error_message = std::nullopt;
-      if (topic.topic_name != kMetadataTopic || partition.partition_index != 0) {
+      if (!known) {
         said.error_code = ErrorCode::unknown_topic_or_partition;
         continue;
       }

@@ -1,5 +1,7 @@
 #include "net/wire/find_coordinator.h"
 
+#include <set>
+
 #include "engine/api/decode.h"
 #include "engine/api/handlers.h"
 
@@ -20,13 +22,17 @@ io::Task<net::Response> handle_find_coordinator(Broker&, BrokerShard&, Request& 
   response.error_message = kNoGroups;
   response.node_id = -1;
   response.port = -1;
+  std::set<std::string_view> seen;
   for (const std::string_view key : wanted.coordinator_keys) {
+    if (!seen.insert(key).second) continue;
     auto& said = response.coordinators.emplace_back();
     said.key = key;
     said.node_id = -1;
     said.port = -1;
     said.error_code = wire::ErrorCode::coordinator_not_available;
-    said.error_message = kNoGroups;
+    // Said once: a key may be three bytes long, and there may be millions.
+    said.error_message = std::nullopt;
+    if (seen.size() == 1) said.error_message = kNoGroups;
   }
   co_return answer(request, response);
 }

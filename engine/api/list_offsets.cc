@@ -1,7 +1,5 @@
 #include "net/wire/list_offsets.h"
 
-#include <set>
-
 #include "engine/api/decode.h"
 #include "engine/api/error_map.h"
 #include "engine/api/handlers.h"
@@ -81,27 +79,8 @@ io::Task<void> look_up(Partition& partition, Part& part, Asked asked) {
 
 io::Task<net::Response> handle_list_offsets(Broker& broker, BrokerShard& here, Request& request) {
   DECODE(wanted, ListOffsetsRequest);
-  const SharedImage image = here.image();
   ListOffsetsResponse response;
-  response.topics.resize(wanted.topics.size());
-  std::vector<Part> parts;
-  std::set<std::pair<std::string_view, std::int32_t>> seen;
-  for (std::size_t i = 0; i < wanted.topics.size(); ++i) {
-    const auto& topic = wanted.topics[i];
-    auto& topic_answer = response.topics[i];
-    topic_answer.name = topic.name;
-    topic_answer.partitions.resize(topic.partitions.size());
-    const TopicImage* known = image->topics.find(topic.name);
-    for (std::size_t j = 0; j < topic.partitions.size(); ++j) {
-      auto& answer_part = topic_answer.partitions[j];
-      answer_part.partition_index = topic.partitions[j].partition_index;
-      if (!seen.emplace(topic.name, answer_part.partition_index).second) {
-        answer_part.error_code = ErrorCode::invalid_request;
-        continue;
-      }
-      plan_part(known, answer_part.partition_index, topic.partitions[j], answer_part, parts);
-    }
-  }
+  auto parts = plan_parts(*here.image(), wanted.topics, response.topics, Repeated::refused);
   const Asked asked{
       .isolation = wanted.isolation_level == 1 ? Isolation::read_committed : Isolation::read_uncommitted,
       .version = request.header.api_version};

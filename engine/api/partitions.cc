@@ -22,7 +22,6 @@ constexpr std::int64_t kToHighWatermark = -1;
 
 io::Task<void> delete_records(Partition& partition, DeletePart& part) {
   auto& answer = *part.answer;
-  answer.low_watermark = -1;
   if (const auto leads = partition.check_leader(kNoLeaderEpoch); !leads) {
     answer.error_code = to_error_code(leads.error().code);
     co_return;
@@ -76,21 +75,10 @@ io::Task<void> describe_producers(Partition& partition, ProducersPart& part) {
 
 io::Task<net::Response> handle_delete_records(Broker& broker, BrokerShard& here, Request& request) {
   DECODE(wanted, wire::DeleteRecordsRequest);
-  const SharedImage image = here.image();
   wire::DeleteRecordsResponse response;
-  response.topics.resize(wanted.topics.size());
-  std::vector<DeletePart> parts;
-  for (std::size_t i = 0; i < wanted.topics.size(); ++i) {
-    const auto& topic = wanted.topics[i];
-    response.topics[i].name = topic.name;
-    response.topics[i].partitions.resize(topic.partitions.size());
-    const TopicImage* known = image->topics.find(topic.name);
-    for (std::size_t j = 0; j < topic.partitions.size(); ++j) {
-      auto& part = response.topics[i].partitions[j];
-      part.partition_index = topic.partitions[j].partition_index;
-      part.low_watermark = -1;
-      plan_part(known, part.partition_index, topic.partitions[j], part, parts);
-    }
+  auto parts = plan_parts(*here.image(), wanted.topics, response.topics, Repeated::answered_once);
+  for (auto& topic : response.topics) {
+    for (auto& partition : topic.partitions) partition.low_watermark = -1;
   }
   co_await on_partitions(broker, parts, delete_records);
   co_return answer(request, response);
@@ -98,42 +86,16 @@ io::Task<net::Response> handle_delete_records(Broker& broker, BrokerShard& here,
 
 io::Task<net::Response> handle_offset_for_leader_epoch(Broker& broker, BrokerShard& here, Request& request) {
   DECODE(wanted, wire::OffsetForLeaderEpochRequest);
-  const SharedImage image = here.image();
   wire::OffsetForLeaderEpochResponse response;
-  response.topics.resize(wanted.topics.size());
-  std::vector<EpochPart> parts;
-  for (std::size_t i = 0; i < wanted.topics.size(); ++i) {
-    const auto& topic = wanted.topics[i];
-    response.topics[i].topic = topic.topic;
-    response.topics[i].partitions.resize(topic.partitions.size());
-    const TopicImage* known = image->topics.find(topic.topic);
-    for (std::size_t j = 0; j < topic.partitions.size(); ++j) {
-      auto& part = response.topics[i].partitions[j];
-      part.partition = topic.partitions[j].partition;
-      plan_part(known, part.partition, topic.partitions[j], part, parts);
-    }
-  }
+  auto parts = plan_parts(*here.image(), wanted.topics, response.topics, Repeated::answered_once);
   co_await on_partitions(broker, parts, find_epoch_end);
   co_return answer(request, response);
 }
 
 io::Task<net::Response> handle_describe_producers(Broker& broker, BrokerShard& here, Request& request) {
   DECODE(wanted, wire::DescribeProducersRequest);
-  const SharedImage image = here.image();
   wire::DescribeProducersResponse response;
-  response.topics.resize(wanted.topics.size());
-  std::vector<ProducersPart> parts;
-  for (std::size_t i = 0; i < wanted.topics.size(); ++i) {
-    const auto& topic = wanted.topics[i];
-    response.topics[i].name = topic.name;
-    response.topics[i].partitions.resize(topic.partition_indexes.size());
-    const TopicImage* known = image->topics.find(topic.name);
-    for (std::size_t j = 0; j < topic.partition_indexes.size(); ++j) {
-      auto& part = response.topics[i].partitions[j];
-      part.partition_index = topic.partition_indexes[j];
-      plan_part(known, part.partition_index, topic.partition_indexes[j], part, parts);
-    }
-  }
+  auto parts = plan_parts(*here.image(), wanted.topics, response.topics, Repeated::answered_once);
   co_await on_partitions(broker, parts, describe_producers);
   co_return answer(request, response);
 }

@@ -93,8 +93,8 @@ io::Task<Result<void>> BrokerNode::listen_on(ShardId id) {
   net::ServerOptions options;
   options.listeners.push_back(
       {.name = "PLAINTEXT", .listen = {.address = {.host = options_.host, .port = kNodePort}}});
-  options.connection.request_bytes_max = std::size_t{1} << 20;
-  options.buffers.bytes_max = std::uint64_t{4} << 20;
+  options.connection.request_bytes_max = options_.request_bytes_max;
+  options.buffers.bytes_max = 4 * options_.request_bytes_max;
   part.service = std::make_unique<engine::RequestService>(*broker_, broker_->at(id));
   part.server = std::make_unique<net::Server>(part.stack, *part.service, net::AdmissionPort{}, std::move(options));
   CO_TRY_DONE(part.server->listen());

@@ -29,6 +29,7 @@ struct BrokerNodeOptions {
   std::string host = "node";
   std::string name;  // tells its streams of random numbers from those of earlier starts
   std::uint64_t seed = 0;
+  std::size_t request_bytes_max = std::size_t{1} << 20;
 };
 
 class BrokerNode {

@@ -18,7 +18,10 @@ namespace millrace::engine {
 
 class BrokerTest : public testing::Test {
  protected:
-  BrokerTest() {
+  static sim::BrokerNodeOptions two_shards() { return {.shards = 2, .name = "broker", .seed = 1}; }
+
+  explicit BrokerTest(sim::BrokerNodeOptions options = two_shards())
+      : node_(world_, network_, disk_, std::move(options)) {
     world_.add(clients_);
     const auto started = node_.start();
     CHECK(started.has_value(), "{}", started.error().message);
@@ -58,7 +61,7 @@ class BrokerTest : public testing::Test {
   sim::World world_{1};
   sim::SimNetwork network_{world_};
   sim::SimDisk disk_{world_.stream("disk")};
-  sim::BrokerNode node_{world_, network_, disk_, {.shards = 2, .name = "broker", .seed = 1}};
+  sim::BrokerNode node_;
   sim::SimDisk client_disk_{world_.stream("client disk")};
   sim::SimProactor client_proactor_{world_, client_disk_, "clients"};
   io::Reactor clients_{ShardId{0}, client_proactor_};

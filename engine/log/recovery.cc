@@ -48,7 +48,8 @@ Result<void> apply_whole(Log::State& log, ConstBytes bytes, Offset& from) {
   for (BatchWalk walk(bytes); !walk.at_end();) {
     TRY(batch, walk.next());
     TRY_DONE(batch.verify());
-    if (batch.base_offset() >= from) (void)log.producers.apply(batch);
+    // The log may begin inside of a batch: its producer is to be known for as long as a record of it can be read.
+    if (batch.last_offset() >= from) (void)log.producers.apply(batch);
     from = std::max(from, batch.end_offset());
   }
   return {};
@@ -99,7 +100,7 @@ Result<void> note_recovered(Log::State& log, Segment& segment, const RecordBatch
                          .bytes = batch.size(),
                          .max_timestamp = batch.max_timestamp()},
                         log.options.index_interval_bytes));
-  if (batch.base_offset() >= log.producers.end_offset()) (void)log.producers.apply(batch);
+  if (batch.last_offset() >= log.producers.end_offset()) (void)log.producers.apply(batch);
   const auto latest = log.epochs.latest();
   if (batch.leader_epoch() >= LeaderEpoch{0} && (!latest || latest->epoch < batch.leader_epoch())) {
     log.epochs.assign(batch.leader_epoch(), batch.base_offset());

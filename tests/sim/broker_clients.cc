@@ -57,7 +57,7 @@ io::Task<void> BrokerLife::Actor::close() {
 std::vector<std::string> BrokerLife::usable_topics() const {
   std::vector<std::string> names;
   for (const auto& [name, truth] : oracle_.topics) {
-    if (truth.state == TopicTruth::State::exists) names.push_back(name);
+    if (truth.state == TopicTruth::State::exists && !truth.reserved) names.push_back(name);
   }
   return names;
 }
@@ -236,7 +236,8 @@ BrokerLife::Consumer BrokerLife::make_consumer(Prng& random, std::size_t partiti
   return consumer;
 }
 
-void BrokerLife::take_fetch_error(Consumer::Position& position, ErrorCode code) {
+void BrokerLife::take_fetch_error(Consumer::Position& position, const FetchedPartition& fetched) {
+  const ErrorCode code = fetched.error_code;
   const PartitionTruth& truth = partition(position.topic, position.partition);
   position.changed = true;
   if (says_gone(code) && topic(position.topic).may_be_gone()) return;
@@ -251,13 +252,19 @@ void BrokerLife::take_fetch_error(Consumer::Position& position, ErrorCode code) 
     position.offset = truth.deleted_below;
     return;
   }
+  // Before version 5 an answer does not say where the log begins.
+  const std::int64_t begins = fetched.log_start_offset >= 0 ? fetched.log_start_offset : fetched.high_watermark;
+  if (code == ErrorCode::offset_out_of_range && topic(position.topic).expires && position.offset < begins) {
+    position.offset = begins;
+    return;
+  }
   if (truth.in_doubt) return;
   fail(fmt::format("fetch of {}-{} from {} (known: {} to {}): {}", position.topic, position.partition,
                    position.offset, truth.deleted_below, truth.end, wire::error_name(code)));
 }
 
 void BrokerLife::take_fetched(Consumer::Position& position, const FetchedPartition& fetched, const Sink& sink) {
-  if (fetched.error_code != ErrorCode::none) return take_fetch_error(position, fetched.error_code);
+  if (fetched.error_code != ErrorCode::none) return take_fetch_error(position, fetched);
   position.had_records = !fetched.records.here.value_or(wire::WireBytes()).empty();
   const PartitionTruth& truth = partition(position.topic, position.partition);
   const std::string what = fmt::format("fetch of {}-{} from {}", position.topic, position.partition, position.offset);
@@ -378,6 +385,10 @@ io::Task<void> BrokerLife::act_consumer(std::uint64_t number) {
 
 io::Task<void> BrokerLife::create_topic(Actor& actor) {
   const std::string name = fmt::format("t{}", next_topic_++);
+  co_await send_creation(actor, name);
+}
+
+io::Task<void> BrokerLife::send_creation(Actor& actor, std::string name) {
   TopicTruth& truth = oracle_.topics[name];
   truth.fsync = !actor.random.chance(3);
   truth.partitions.resize(1 + actor.random.below(6));
@@ -388,6 +399,9 @@ io::Task<void> BrokerLife::create_topic(Actor& actor) {
   wanted.replication_factor = 1;
   wanted.configs.push_back({.name = "millrace.durability", .value = truth.fsync ? "fsync" : "replicated"});
   if (!actor.random.chance(4)) wanted.configs.push_back({.name = "internal.segment.bytes", .value = "20000"});
+  truth.expires = actor.random.chance(4);
+  if (truth.expires && actor.random.chance(2)) wanted.configs.push_back({.name = "retention.bytes", .value = "30000"});
+  else if (truth.expires) wanted.configs.push_back({.name = "retention.ms", .value = "500"});
   const auto answer = co_await actor.call(request, 7);
   if (!answer) co_return;
   const auto& made = answer->message.topics.at(0);
@@ -399,6 +413,30 @@ io::Task<void> BrokerLife::create_topic(Actor& actor) {
   }
   truth.id = made.topic_id;
   truth.state = TopicTruth::State::exists;
+}
+
+// One batch, acknowledged or not.
+io::Task<void> BrokerLife::produce_once(Actor& actor, std::string name) {
+  ProducerTruth producer;
+  const auto index = static_cast<std::int32_t>(actor.random.below(topic(name).partitions.size()));
+  producer.outstanding = {make_batch_for(actor.random, name, index)};
+  co_await send_outstanding(actor, producer);
+}
+
+// A topic that is deleted, and another of the same name made at once: nothing of the first may be in the second.
+io::Task<void> BrokerLife::replace_topic(Actor& actor) {
+  const std::string name = fmt::format("t{}", next_topic_++);
+  for (int round = 0; round < 3 && !over(); ++round) {
+    TopicTruth& truth = oracle_.topics[name] = TopicTruth{.reserved = true};
+    co_await send_creation(actor, name);
+    if (over() || truth.state != TopicTruth::State::exists) co_return;
+    const std::uint64_t batches = 1 + actor.random.below(3);
+    for (std::uint64_t i = 0; i < batches && !over(); ++i) co_await produce_once(actor, name);
+    if (over() || round == 2) break;
+    co_await send_deletion(actor, name);
+    if (truth.state != TopicTruth::State::deleted) co_return;
+  }
+  topic(name).reserved = false;
 }
 
 io::Task<void> BrokerLife::create_by_metadata(Actor& actor) {
@@ -428,6 +466,10 @@ io::Task<void> BrokerLife::delete_topic(Actor& actor) {
   const auto names = usable_topics();
   if (names.size() < 2) co_return;
   const std::string name = names[actor.random.below(names.size())];
+  co_await send_deletion(actor, name);
+}
+
+io::Task<void> BrokerLife::send_deletion(Actor& actor, std::string name) {
   TopicTruth& truth = topic(name);
   truth.state = TopicTruth::State::deleting;
   wire::DeleteTopicsRequest request;
@@ -490,7 +532,7 @@ io::Task<void> BrokerLife::check_offsets(Actor& actor) {
     fail(fmt::format("{}-{}: latest offset {}, known was {}", name, index, *latest, known_end));
   }
   const auto earliest = co_await list_offset(actor, name, index, kEarliest);
-  if (earliest && *earliest > partition(name, index).deleted_below) {
+  if (earliest && *earliest > partition(name, index).deleted_below && !topic(name).expires) {
     fail(fmt::format("{}-{}: earliest offset {}, deleted below {}", name, index, *earliest,
                      partition(name, index).deleted_below));
   }
@@ -500,12 +542,13 @@ io::Task<void> BrokerLife::act_admin() {
   Actor actor(*this, "admin");
   for (int i = 0; i < kOperationsPerClient && !over(); ++i) {
     const std::size_t topics = usable_topics().size();
-    const std::uint64_t choice = topics == 0 ? actor.random.below(2) : actor.random.below(9);
+    const std::uint64_t choice = topics == 0 ? actor.random.below(2) : actor.random.below(10);
     if (choice == 0 && topics < kTopicsMax) co_await create_topic(actor);
     if (choice == 1 && topics < kTopicsMax) co_await create_by_metadata(actor);
     if (choice == 2 && actor.random.chance(2)) co_await delete_topic(actor);
     if (choice == 3) co_await delete_records(actor);
     if (choice == 4 || choice == 5) co_await check_offsets(actor);
+    if (choice == 9 && topics < kTopicsMax && actor.random.chance(3)) co_await replace_topic(actor);
     if (trouble_ == Trouble::full_disk && disturbed_ && choice >= 6) {
       disk_->set_capacity(choice == 6 ? std::uint64_t{1} << 40 : disk_->used_bytes() + actor.random.below(60'000));
     }

@@ -32,6 +32,7 @@ BrokerLife::BrokerLife(const BrokerRun& run)
   world_.add(reactor_);
   if (!random_.chance(3)) trouble_ = static_cast<Trouble>(random_.below(6));
   if (trouble_ == Trouble::resets) network_.faults.reset_one_in = 60;
+  directories_ = random_.chance(2) ? 1 : static_cast<std::uint32_t>(2 + random_.below(2));
   const std::uint64_t producers = 1 + random_.below(3);
   for (std::uint64_t i = 0; i < producers; ++i) oracle_.producers.push_back({.idempotent = !random_.chance(4)});
 }
@@ -60,6 +61,7 @@ bool BrokerLife::start_node() {
   node_ = std::make_unique<BrokerNode>(
       world_, network_, *disk_,
       BrokerNodeOptions{.shards = static_cast<std::uint32_t>(1 + random_.below(3)),
+                        .directories = directories_,
                         .name = fmt::format("start {}", incarnation_++),
                         .seed = random_.next()});
   const auto started = node_->start();
@@ -154,6 +156,7 @@ io::Task<void> BrokerLife::verify_topics(Actor& actor) {
       continue;
     }
     TopicTruth& truth = known->second;
+    truth.reserved = false;
     if (truth.state == TopicTruth::State::deleted) fail(fmt::format("the topic {} was deleted and is there", name));
     if (truth.state == TopicTruth::State::creating) truth.id = found.topic_id;
     truth.state = TopicTruth::State::exists;
@@ -188,12 +191,22 @@ io::Task<void> BrokerLife::verify_records(Actor& actor) {
              position.offset >= found[{position.topic, position.partition}].high_watermark;
     });
   };
+  // Retention may have taken meanwhile what was read, and what was to come.
+  const auto skip_expired = [&](Oracle::Found& so_far, const Consumer::Position& position, std::int64_t next) {
+    const bool goes_on = next == so_far.start + static_cast<std::int64_t>(so_far.records.size());
+    if (!goes_on && topic(position.topic).expires) so_far = {.start = next, .high_watermark = so_far.high_watermark};
+  };
+  const auto take = [&](const Consumer::Position& position, Records records) {
+    auto& so_far = found[{position.topic, position.partition}];
+    skip_expired(so_far, position, records.front().first);
+    std::ranges::move(records, std::back_inserter(so_far.records));
+  };
   int idle = 0;
   while (!all_read() && report_.failure.empty()) {
     bool progress = false;
     co_await poll(actor, consumer, [&](const Consumer::Position& position, Records records) {
       progress = true;
-      std::ranges::move(records, std::back_inserter(found[{position.topic, position.partition}].records));
+      take(position, std::move(records));
     });
     idle = progress ? 0 : idle + 1;
     if (idle > kIdlePollsMax) {
@@ -208,6 +221,9 @@ io::Task<void> BrokerLife::verify_records(Actor& actor) {
     }
   }
   if (!report_.failure.empty()) co_return;
+  for (const auto& position : consumer.positions) {
+    skip_expired(found[{position.topic, position.partition}], position, position.offset);
+  }
   for (const auto& [key, records] : found) {
     if (partition(key.first, key.second).in_doubt) continue;
     check(oracle_.compare(key.first, key.second, records, after_power_cut_, report_.lost_unsynced));

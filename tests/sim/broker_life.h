@@ -118,8 +118,12 @@ class BrokerLife {
   Consumer make_consumer(Prng& random, std::size_t partitions);
   io::Task<void> poll(Actor& actor, Consumer& consumer, const Sink& sink);
   void take_fetched(Consumer::Position& position, const FetchedPartition& fetched, const Sink& sink);
-  void take_fetch_error(Consumer::Position& position, wire::ErrorCode code);
+  void take_fetch_error(Consumer::Position& position, const FetchedPartition& fetched);
   io::Task<void> create_topic(Actor& actor);
+  io::Task<void> send_creation(Actor& actor, std::string name);
+  io::Task<void> send_deletion(Actor& actor, std::string name);
+  io::Task<void> replace_topic(Actor& actor);
+  io::Task<void> produce_once(Actor& actor, std::string name);
   io::Task<void> create_by_metadata(Actor& actor);
   io::Task<void> delete_topic(Actor& actor);
   io::Task<void> delete_records(Actor& actor);
@@ -138,6 +142,7 @@ class BrokerLife {
   SimStack stack_;
   std::unique_ptr<SimDisk> disk_;
   std::unique_ptr<BrokerNode> node_;
+  std::uint32_t directories_ = 1;
   Trouble trouble_ = Trouble::none;
   bool disturbed_ = false;
   std::string bad_partition_;

@@ -38,7 +38,9 @@ BrokerNode::~BrokerNode() {
 // write-ahead log comes round.
 engine::BrokerOptions BrokerNode::broker_options() const {
   engine::BrokerOptions options;
-  options.log_directories = {"/data"};
+  for (std::uint32_t i = 0; i < options_.directories; ++i) {
+    options.log_directories.push_back(i == 0 ? "/data" : fmt::format("/data{}", i));
+  }
   options.metadata_directory = "/data";
   options.listeners.push_back({.name = "PLAINTEXT",
                                .host = options_.host,

@@ -26,6 +26,7 @@ inline constexpr std::uint16_t kNodePort = 9092;
 
 struct BrokerNodeOptions {
   std::uint32_t shards = 1;
+  std::uint32_t directories = 1;  // of log.dirs
   std::string host = "node";
   std::string name;  // tells its streams of random numbers from those of earlier starts
   std::uint64_t seed = 0;

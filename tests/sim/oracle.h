@@ -33,6 +33,9 @@ struct TopicTruth {
   State state = State::creating;
   TopicId id;
   bool fsync = true;
+  bool expires = false;  // retention may take its oldest records at any time
+  // Only its maker uses it: it is deleted and its name given to another at once, and nobody else's request may come in between.
+  bool reserved = false;
   std::vector<PartitionTruth> partitions;
   bool may_be_gone() const { return state != State::exists; }
 };
@@ -60,7 +63,7 @@ struct ProducerTruth {
 };
 
 struct Oracle {
-  std::map<std::string, TopicTruth> topics;  // names are never used again
+  std::map<std::string, TopicTruth> topics;  // a name that is used again has a truth of its own
   std::vector<ProducerTruth> producers;
 
   // Each gives what is wrong, or nothing.

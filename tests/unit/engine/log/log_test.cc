@@ -321,6 +321,21 @@ TEST_F(LogTest, a_refused_batch_may_be_sent_again_by_its_producer) {
   EXPECT_EQ(appended->first_offset, Offset(0));
 }
 
+TEST_F(LogTest, a_batch_that_the_log_begins_inside_of_is_still_known_after_its_snapshot_was_damaged) {
+  boot();
+  const BatchSpec spec{.values = {"a", "b", "c"}, .producer_id = ProducerId(9), .producer_epoch = 0, .base_sequence = 0};
+  ASSERT_TRUE(append(spec));
+  ASSERT_TRUE(log_->delete_records(Offset(1)));
+  stop();
+  disk_.flip_bit("/data/t-0/00000000000000000003.snapshot", 3, 1);
+  boot();
+  ASSERT_EQ(log_->log_start_offset(), Offset(1));
+  const auto again = append(spec);
+  ASSERT_TRUE(again) << again.error().message;
+  EXPECT_TRUE(again->duplicate);
+  EXPECT_EQ(log_->end_offset(), Offset(3));
+}
+
 TEST_F(LogTest, a_failed_write_takes_the_log_offline_and_leaves_it_readable) {
   boot();
   append_numbered(0, 5);

@@ -252,7 +252,8 @@ std::vector<log::CheckpointRow> BrokerShard::checkpoint_rows(const std::string& 
                     .partition = found.partition,
                     .recovery_point = found.recovery_point,
                     .log_start_offset = found.log_start_offset,
-                    .high_watermark = found.high_watermark});
+                    .high_watermark = found.high_watermark,
+                    .cleaned_end = found.cleaned_end});
   }
   return rows;
 }

@@ -65,7 +65,8 @@ CheckpointRow Log::State::checkpoint_row() const {
           .partition = partition,
           .recovery_point = flushed_end,
           .log_start_offset = log_start,
-          .first_segment_offset = segments.front()->base_offset()};
+          .first_segment_offset = segments.front()->base_offset(),
+          .cleaned_end = cleaned_end};
 }
 
 CheckpointRow Log::checkpoint_row() const { return state_->checkpoint_row(); }
@@ -87,8 +88,17 @@ Offset Log::last_stable_offset(Offset high_watermark) const {
 }
 
 void Log::on_high_watermark(Offset high_watermark) {
+  state_->high_watermark = high_watermark;
   state_->producers.on_high_watermark(high_watermark);
 }
+
+io::Task<Result<CleanedLog>> Log::compact() { return state_->shard.cleaner.clean(*state_, true); }
+
+std::optional<std::string> Log::uncleanable() const {
+  return state_->uncleanable ? std::optional(state_->uncleanable->message) : std::nullopt;
+}
+
+Offset Log::cleaned_end() const { return state_->cleaned_end; }
 
 std::vector<ProducerDescription> Log::active_producers() const {
   std::vector<ProducerDescription> result;

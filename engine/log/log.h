@@ -87,6 +87,20 @@ struct FoundOffset {
   LeaderEpoch leader_epoch{-1};
 };
 
+// What a pass of the cleaner did.
+struct CleanedLog {
+  // Everything below was compacted.
+  Offset cleaned_end{-1};
+  std::uint64_t keys = 0;
+  std::uint64_t map_bytes = 0;
+  std::uint64_t bytes_read = 0;
+  std::uint64_t bytes_before = 0;
+  std::uint64_t bytes_after = 0;
+  std::uint64_t records_before = 0;
+  std::uint64_t records_after = 0;
+  std::size_t segments_written = 0;
+};
+
 struct ProducerDescription {
   ProducerId producer_id;
   std::int16_t producer_epoch = -1;
@@ -184,12 +198,23 @@ class Log {
   // many went.
   Result<std::size_t> apply_retention(WallTime now, Offset high_watermark);
 
+  // ---- Compact
+  // A pass of the cleaner over all that may be compacted, whether it is due or not; the shard's cleaner makes those that are
+  // due by itself. Only below the high watermark that on_high_watermark() was told last. Errors: canceled (the log is
+  // being closed or cut), disk_full, too_large, corrupt and io_error (the log is then named and left alone).
+  io::Task<Result<CleanedLog>> compact();
+  // Why the cleaner leaves this log alone; empty when it does not.
+  std::optional<std::string> uncleanable() const;
+  // Everything below was compacted; -1 before the first pass.
+  Offset cleaned_end() const;
+
   // ---- Durability
   // Everything written before the call is on disk afterwards. Errors: offline (a failed sync is never tried again).
   io::Task<Result<void>> flush();
 
   // ---- Producers and transactions
   Offset last_stable_offset(Offset high_watermark) const;
+  // Nothing at or behind it is compacted, and transactions that end below it are settled.
   void on_high_watermark(Offset high_watermark);
   std::vector<ProducerDescription> active_producers() const;
   void expire_producers(WallTime now);

@@ -135,7 +135,10 @@ std::int64_t Log::State::segment_age_max() const {
   const std::size_t own = std::hash<TopicPartition>{}({topic_id, partition});
   const auto share = static_cast<std::int64_t>(
       own % static_cast<std::size_t>(std::max<std::int64_t>(options.segment_jitter_ms, 0) + 1));
-  return options.segment_ms - std::min(share, options.segment_ms);
+  // Only a segment that has ended can be compacted in time.
+  const bool bounded = options.compacts && options.compaction_lag_max_ms > 0;
+  const std::int64_t age = bounded ? std::min(options.segment_ms, options.compaction_lag_max_ms) : options.segment_ms;
+  return age - std::min(share, age);
 }
 
 Result<void> Log::State::make_room(const BatchSummary& batch, WallTime now) {

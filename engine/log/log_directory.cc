@@ -93,6 +93,13 @@ Result<DirectoryScan> scan_log_directory(io::Proactor& proactor, const std::stri
   TRY(recovery_points, read_checkpoint(proactor, path, kRecoveryPointFile));
   TRY(log_starts, read_checkpoint(proactor, path, kLogStartFile));
   TRY(high_watermarks, read_checkpoint(proactor, path, kHighWatermarkFile));
+  auto cleaned_ends = read_checkpoint(proactor, path, kCleanerFile);
+  if (!cleaned_ends && cleaned_ends.error() == Errc::corrupt) {
+    // Nothing is lost with it: the logs are compacted from their start again.
+    LOG(warn, "log.checkpoint_damaged", "reason=\"{}\"", cleaned_ends.error().message);
+    cleaned_ends = OffsetByPartition();
+  }
+  if (!cleaned_ends) return fail(std::move(cleaned_ends).error());
   for (const auto& entry : entries) {
     if (!entry.is_directory) continue;
     const std::string full = path + "/" + entry.name;
@@ -114,7 +121,8 @@ Result<DirectoryScan> scan_log_directory(io::Proactor& proactor, const std::stri
                                .clean_stop = scan.clean_stop,
                                .recovery_point = find_or(recovery_points, *name, Offset{0}),
                                .log_start_offset = find_or(log_starts, *name, Offset{0}),
-                               .high_watermark = find_or(high_watermarks, *name, kNoOffset)});
+                               .high_watermark = find_or(high_watermarks, *name, kNoOffset),
+                               .cleaned_end = find_or(*cleaned_ends, *name, kNoOffset)});
   }
   return scan;
 }
@@ -124,6 +132,7 @@ Result<void> write_checkpoints(io::Proactor& proactor, const std::string& path,
   std::vector<CheckpointEntry> recovery_points;
   std::vector<CheckpointEntry> log_starts;
   std::vector<CheckpointEntry> high_watermarks;
+  std::vector<CheckpointEntry> cleaned_ends;
   for (const auto& row : rows) {
     recovery_points.push_back({row.topic, row.partition, row.recovery_point});
     if (row.log_start_offset > row.first_segment_offset) {
@@ -132,6 +141,7 @@ Result<void> write_checkpoints(io::Proactor& proactor, const std::string& path,
     if (row.high_watermark >= Offset{0}) {
       high_watermarks.push_back({row.topic, row.partition, row.high_watermark});
     }
+    if (row.cleaned_end >= Offset{0}) cleaned_ends.push_back({row.topic, row.partition, row.cleaned_end});
   }
   const auto write = [&](std::string_view name, const std::vector<CheckpointEntry>& entries) {
     return io::replace_small_file(proactor, fmt::format("{}/{}", path, name),
@@ -139,6 +149,7 @@ Result<void> write_checkpoints(io::Proactor& proactor, const std::string& path,
   };
   TRY_DONE(write(kRecoveryPointFile, recovery_points));
   TRY_DONE(write(kLogStartFile, log_starts));
+  TRY_DONE(write(kCleanerFile, cleaned_ends));
   return write(kHighWatermarkFile, high_watermarks);
 }
 

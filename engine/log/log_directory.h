@@ -7,6 +7,7 @@
 //   recovery-point-offset-checkpoint   per partition: everything below is on disk
 //   log-start-offset-checkpoint        per partition: where its records begin, where that is not the first segment's base
 //   replication-offset-checkpoint      per partition: the high watermark
+//   cleaner-offset-checkpoint          per compacted partition: everything below was compacted
 //   .kafka_cleanshutdown               the last stop was clean: nothing needs a look
 //   .millrace-wal-<shard>              write-ahead logs (engine/log/write_ahead.h), in the first directory only
 //
@@ -28,6 +29,7 @@ namespace millrace::log {
 inline constexpr std::string_view kRecoveryPointFile = "recovery-point-offset-checkpoint";
 inline constexpr std::string_view kLogStartFile = "log-start-offset-checkpoint";
 inline constexpr std::string_view kHighWatermarkFile = "replication-offset-checkpoint";
+inline constexpr std::string_view kCleanerFile = "cleaner-offset-checkpoint";
 inline constexpr std::string_view kCleanStopFile = ".kafka_cleanshutdown";
 inline constexpr std::string_view kWriteAheadPrefix = ".millrace-wal-";
 
@@ -44,6 +46,8 @@ struct FoundPartition {
   Offset log_start_offset{0};
   // -1 when no checkpoint names the partition.
   Offset high_watermark{-1};
+  // -1 when no checkpoint names the partition.
+  Offset cleaned_end{-1};
 };
 
 struct DirectoryScan {
@@ -69,7 +73,7 @@ struct PartitionName {
 };
 std::optional<PartitionName> parse_partition_directory(std::string_view name);
 
-// One partition's line in the three checkpoint files.
+// One partition's line in the four checkpoint files.
 struct CheckpointRow {
   std::string topic;
   PartitionIndex partition{0};
@@ -78,9 +82,11 @@ struct CheckpointRow {
   Offset first_segment_offset{0};
   // -1: not known, no line.
   Offset high_watermark{-1};
+  // -1: never compacted, no line.
+  Offset cleaned_end{-1};
 };
 
-// Writes the three files whole: temporary file, sync, rename, sync of the directory. `rows` are all partitions of the
+// Writes the four files whole: temporary file, sync, rename, sync of the directory. `rows` are all partitions of the
 // directory, from all shards.
 Result<void> write_checkpoints(io::Proactor& proactor, const std::string& path,
                                const std::vector<CheckpointRow>& rows);

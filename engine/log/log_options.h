@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <limits>
 
+#include "base/time.h"
 #include "engine/log/format/append_validation.h"
 
 namespace millrace::log {
@@ -34,6 +35,13 @@ struct LogOptions {
   std::int64_t retention_bytes = kNoLimit;
   std::int64_t file_delete_delay_ms = 60'000;
 
+  // Compaction. `compacts`: cleanup.policy contains "compact".
+  bool compacts = false;
+  double dirty_ratio_min = 0.5;
+  std::int64_t compaction_lag_min_ms = 0;
+  std::int64_t compaction_lag_max_ms = kNever;
+  std::int64_t delete_retention_ms = 86'400'000;
+
   // What is accepted: sizes, timestamps, codec. `from_client` is overwritten by each append's.
   AppendRules accept;
 
@@ -43,6 +51,18 @@ struct LogOptions {
   std::int64_t flush_ms = kNever;
 
   std::int64_t producer_id_expiration_ms = 86'400'000;
+};
+
+// Of a shard's cleaner, by Kafka's log.cleaner.* settings; can be changed while it runs (LogShard::set_cleaner_options).
+struct CleanerOptions {
+  bool enabled = true;
+  // Of this shard: its share of log.cleaner.dedupe.buffer.size.
+  std::uint64_t map_bytes_max = std::uint64_t{128} << 20;
+  double map_load_max = 0.9;
+  double bytes_per_second_max = std::numeric_limits<double>::max();
+  Duration backoff = std::chrono::seconds(15);
+  // Makes the secret under which keys are hashed; nobody who writes keys may know it.
+  std::uint64_t seed = 0;
 };
 
 }  // namespace millrace::log

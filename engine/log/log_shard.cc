@@ -32,6 +32,7 @@ io::Task<Result<void>> LogShard::start() {
     shard.write_ahead = std::move(ahead);
   }
   shard.gate.spawn(shard.housekeeping());
+  shard.gate.spawn(shard.cleaner.run());
   co_return Result<void>{};
 }
 
@@ -40,6 +41,7 @@ io::Task<void> LogShard::stop() {
   for (const Log::State* log : shard.logs) CHECK(log->closed, "{} is open", log->name());
   shard.stopping = true;
   shard.wake.notify_all();
+  shard.cleaner.wake();
   co_await shard.gate.close();
   shard.remove_due(true);
   if (shard.write_ahead) co_await shard.write_ahead->stop();
@@ -114,6 +116,8 @@ const LogShardCounters& LogShard::counters() const {
   }
   return shard.counters;
 }
+
+void LogShard::set_cleaner_options(const CleanerOptions& options) { state_->cleaner.set_options(options); }
 
 // ---- Housekeeping
 

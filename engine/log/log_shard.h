@@ -41,6 +41,7 @@ struct LogShardOptions {
   std::uint64_t write_back_bytes = std::uint64_t{16} << 20;
   // How often housekeeping looks around.
   Duration housekeeping_interval = std::chrono::seconds(1);
+  CleanerOptions cleaner;
 };
 
 struct NewPartition {
@@ -60,6 +61,10 @@ struct LogShardCounters {
   std::uint64_t write_ahead_bytes = 0;
   std::uint64_t write_failures = 0;
   std::uint64_t logs_offline = 0;
+  std::uint64_t logs_uncleanable = 0;
+  std::uint64_t cleaner_passes = 0;
+  std::uint64_t cleaner_bytes_read = 0;
+  std::uint64_t cleaner_bytes_written = 0;
   // Opened after a stop that did not close them; and of those, the ones that miss records, as far as can be told.
   std::uint64_t logs_recovered = 0;
   std::uint64_t logs_shortened = 0;
@@ -101,6 +106,8 @@ class LogShard {
   // One row per log under `log_directory`, high watermarks left to the caller. A closed log counts until it is destroyed.
   std::vector<CheckpointRow> checkpoint_rows(const std::string& log_directory) const;
   const LogShardCounters& counters() const;
+  // Takes effect with the next chunk, the size of the map with the next pass.
+  void set_cleaner_options(const CleanerOptions& options);
 
  private:
   std::unique_ptr<State> state_;

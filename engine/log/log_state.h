@@ -13,6 +13,7 @@
 #include "base/prng.h"
 #include "engine/log/compression.h"
 #include "engine/log/log.h"
+#include "engine/log/log_cleaner.h"
 #include "engine/log/log_shard.h"
 #include "engine/log/producer_state.h"
 #include "engine/log/segment.h"
@@ -71,7 +72,7 @@ class ReadMarks {
 struct LogShard::State {
   State(io::Proactor& the_proactor, LogShardOptions the_options)
       : proactor(the_proactor), options(std::move(the_options)), files(the_proactor, options.open_files_max),
-        workspace(codecs) {}
+        workspace(codecs), cleaner(*this, options.cleaner) {}
 
   io::Proactor& proactor;
   LogShardOptions options;
@@ -81,6 +82,7 @@ struct LogShard::State {
   // Null when there is none or it has failed.
   std::unique_ptr<WriteAhead> write_ahead;
   LogShardCounters counters;
+  LogCleaner cleaner;
   io::Gate gate;
   bool stopping = false;
   io::Event wake;
@@ -160,6 +162,18 @@ struct Log::State final : io::TurnHook, WriteAheadClient {
   bool modified = false;  // since it was opened
   bool directory_dirty = false;
   Instant last_flush{};
+
+  // ---- Compaction
+  Offset high_watermark{0};
+  // Everything below was compacted, as cleaner-offset-checkpoint says; -1 before the first pass.
+  Offset cleaned_end{-1};
+  // Why the cleaner leaves this log alone until it is opened again.
+  std::optional<Error> uncleanable;
+  Instant clean_not_before{};
+  // Passes over this log, those that wait for their turn included. While there are holds they give way, and none begins.
+  std::uint32_t cleaning = 0;
+  std::uint32_t cleaning_holds = 0;
+  io::Event cleaning_ended;
   std::uint64_t write_ahead_sequence = 0;
   bool syncing = false;  // sync_until_durable() runs
   io::Semaphore flush_turn{1};
@@ -243,6 +257,9 @@ struct Log::State final : io::TurnHook, WriteAheadClient {
   Result<Offset> delete_records(Offset offset);
   Result<std::size_t> apply_retention(WallTime now, Offset high_watermark);
   void advance_start(Offset offset);
+  // While it is held no pass of the cleaner runs over this log.
+  io::Task<void> hold_cleaning();
+  void release_cleaning() { --cleaning_holds; }
   io::Task<void> settle();
   io::Task<Result<void>> truncate_to(Offset offset);
   io::Task<Result<void>> truncate_locked(Offset offset);

@@ -254,6 +254,11 @@ Result<std::size_t> Log::apply_retention(WallTime now, Offset high_watermark) {
 
 // ---- Truncate
 
+io::Task<void> Log::State::hold_cleaning() {
+  ++cleaning_holds;
+  while (cleaning > 0) co_await cleaning_ended.wait();
+}
+
 // Waits until nothing of this log is on its way to the disk.
 io::Task<void> Log::State::settle() {
   (void)write_staged();
@@ -262,10 +267,12 @@ io::Task<void> Log::State::settle() {
 
 io::Task<Result<void>> Log::State::truncate_to(Offset offset) {
   CO_TRY_DONE(check_usable());
+  co_await hold_cleaning();
   co_await settle();
   co_await flush_turn.acquire(1);
   auto truncated = co_await truncate_locked(offset);
   flush_turn.release(1);
+  release_cleaning();
   if (!truncated) go_offline(truncated.error());
   co_return truncated;
 }
@@ -293,6 +300,8 @@ io::Task<Result<void>> Log::State::truncate_locked(Offset offset) {
   durable_end = std::min(durable_end, new_end);
   write_ahead_end = std::min(write_ahead_end, new_end);
   write_ahead_from = std::min(write_ahead_from, new_end);
+  cleaned_end = std::min(cleaned_end, new_end);
+  high_watermark = std::min(high_watermark, new_end);
   modified = true;
   if (epochs.truncate_from_end(new_end)) CO_TRY_DONE(save_epochs());
   if (WriteAhead* const ahead = shard.usable_write_ahead(); ahead != nullptr) {
@@ -314,11 +323,13 @@ io::Task<Result<void>> Log::truncate_to(Offset offset) {
 
 io::Task<Result<void>> Log::State::truncate_fully_to(Offset offset) {
   CO_TRY_DONE(check_usable());
+  co_await hold_cleaning();
   co_await settle();
   co_await flush_turn.acquire(1);
   auto restarted = restart_at(offset);
   if (restarted) co_await settle();
   flush_turn.release(1);
+  release_cleaning();
   if (!restarted) go_offline(restarted.error());
   co_return restarted;
 }
@@ -337,6 +348,8 @@ Result<void> Log::State::restart_at(Offset offset) {
   producers.clear(offset);
   log_start = end = written_end = flushed_end = durable_end = offset;
   write_ahead_from = write_ahead_end = offset;
+  cleaned_end = kNoOffset;
+  high_watermark = offset;
   TRY_DONE(add_segment(offset));
   TRY_DONE(proactor().sync_directory(directory));
   if (WriteAhead* const ahead = shard.usable_write_ahead(); ahead != nullptr) {
@@ -358,6 +371,7 @@ io::Task<Result<void>> Log::State::close() {
     co_return Result<void>{};
   }
   closing = true;
+  co_await hold_cleaning();
   co_await settle();
   Result<void> result;
   if (!offline && modified) {

@@ -55,6 +55,8 @@ Result<void> complete_swap(io::Proactor& proactor, const std::string& directory,
     for (const auto suffix : kSuffixes) TRY_DONE(remove_if_there(proactor, segment_path(directory, *old, suffix)));
   }
   LOG(info, "log.swap_completed", "segment={}", swapped);
+  // Two segments that overlap must not be found together.
+  TRY_DONE(proactor.sync_directory(directory));
   // The data file last: until it is in place the swap is found again.
   for (const auto suffix : {kIndexSuffix, kTimeIndexSuffix, kTransactionIndexSuffix, kLogSuffix}) {
     const std::string to = segment_path(directory, base, suffix);

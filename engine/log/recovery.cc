@@ -322,17 +322,39 @@ std::vector<HeldBatch> fold(const std::vector<WriteAheadStep>& steps) {
   return held;
 }
 
-// Whether the log has this very batch where it belongs.
+// Whether a batch of the log is what compaction left of the one that is held: bounds and sender stay, and either records are
+// gone or the delete horizon has come.
+bool is_rest_of(ConstBytes header, ConstBytes held) {
+  const auto count = [](ConstBytes of) { return load_big_endian<std::int32_t>(of.data() + batch_field::kRecordCount); };
+  const auto horizon = load_big_endian<std::int16_t>(header.data() + batch_field::kAttributes) &
+                       batch_attribute::kDeleteHorizon;
+  if (count(header) >= count(held) && horizon == 0) return false;
+  const auto same = [&](std::size_t from, std::size_t end) {
+    return std::ranges::equal(header.subspan(from, end - from), held.subspan(from, end - from));
+  };
+  return same(batch_field::kBaseOffset, batch_field::kLength) && same(batch_field::kLeaderEpoch, batch_field::kCrc) &&
+         same(batch_field::kLastOffsetDelta, batch_field::kBaseTimestamp) &&
+         same(batch_field::kProducerId, batch_field::kRecordCount);
+}
+
+// Whether the log has this very batch where it belongs, or has had it and compacted it since. A log has no gaps but those
+// that compaction leaves and those where damage lies.
 Result<bool> has_batch(Log::State& log, const HeldBatch& held) {
-  Segment& segment = *log.segments[log.segment_index(held.base)];
+  const std::size_t index = log.segment_index(held.base);
+  Segment& segment = *log.segments[index];
   TRY(location, segment.locate(held.base));
-  if (!location || location->batch.base_offset != held.base || location->batch.bytes != held.bytes.size()) {
-    return false;
+  if (!location || location->batch.base_offset > held.last) {
+    const bool sealed = index + 1 < log.segments.size();
+    return (location || sealed) && !segment.has_damage();
   }
+  if (location->batch.base_offset != held.base) return false;
   TRY(file, segment.file());
   std::array<std::byte, kBatchHeaderBytes> header;
   TRY(got, log.proactor().read_inline(file->handle(), location->position, header));
-  return got == header.size() && std::ranges::equal(header, held.bytes.first(kBatchHeaderBytes));
+  if (got != header.size()) return false;
+  const ConstBytes held_header = held.bytes.first(kBatchHeaderBytes);
+  const bool same = location->batch.bytes == held.bytes.size() && std::ranges::equal(header, held_header);
+  return same || is_rest_of(header, held_header);
 }
 
 Result<void> append_held(Log::State& log, const HeldBatch& held, WallTime now) {
@@ -477,6 +499,7 @@ io::Task<Result<void>> recover_log(Log::State& log, const FoundPartition& found,
   }
   CO_TRY_DONE(load_epochs(log, files));
   log.log_start = found.log_start_offset;
+  log.cleaned_end = found.cleaned_end;
   const SaidEnd said = said_end(log, found, files);
   Opened opened{.synced = log.log_start};
   if (files.segments.empty()) {

@@ -122,6 +122,7 @@ class Segment {
   void note_damage(std::uint64_t bytes);
   // Whether the position lies in such bytes; and where the next ones begin, at or behind it.
   bool damaged(std::uint64_t position) const;
+  bool has_damage() const { return !damage_.empty(); }
   std::uint64_t next_damage(std::uint64_t position) const;
   bool indexes_full(std::int64_t index_bytes_max) const;
   bool fits(Offset offset) const { return relative_offset(base_offset_, offset).has_value(); }

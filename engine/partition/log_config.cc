@@ -44,6 +44,11 @@ log::LogOptions to_log_options(const TopicConfig& config, std::int64_t producer_
   options.retention_ms = config.retention_ms;
   options.retention_bytes = config.retention_bytes;
   options.file_delete_delay_ms = config.file_delete_delay_ms;
+  options.compacts = config.cleanup_compact;
+  options.dirty_ratio_min = config.cleanable_dirty_ratio_min;
+  options.compaction_lag_min_ms = config.compaction_lag_ms_min;
+  options.compaction_lag_max_ms = config.compaction_lag_ms_max;
+  options.delete_retention_ms = config.delete_retention_ms;
   options.accept.max_message_bytes = static_cast<std::size_t>(config.message_bytes_max);
   options.accept.timestamp_type = config.timestamp_type == TimestampType::log_append_time
                                ? log::TimestampType::log_append_time

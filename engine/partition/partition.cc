@@ -15,7 +15,10 @@ Partition::Partition(BrokerId self, TopicPartition id, std::string topic, std::u
       offline_reason_(std::move(offline_reason)) {
   CHECK((log_ == nullptr) != offline_reason_.empty());
   // What recovery left is all this broker ever had: everything written is stable then.
-  if (log_) high_watermark_ = log_->stable_end();
+  if (log_) {
+    high_watermark_ = log_->stable_end();
+    log_->on_high_watermark(high_watermark_);
+  }
 }
 
 Result<void> Partition::assign(const PartitionImage& assignment) {
@@ -70,6 +73,7 @@ void Partition::advance_high_watermark() {
   const Offset stable = log_->stable_end();
   if (stable <= high_watermark_) return;
   high_watermark_ = stable;
+  log_->on_high_watermark(stable);
   waiters_.wake_all();
 }
 

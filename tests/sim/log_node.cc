@@ -17,7 +17,11 @@ std::vector<std::byte> make_batch(const BatchSpec& spec) {
                              .producer_epoch = spec.producer_epoch,
                              .base_sequence = spec.base_sequence});
   std::int64_t timestamp = spec.timestamp;
-  for (const auto& value : spec.values) builder.append(timestamp++, std::nullopt, as_bytes(value));
+  for (std::size_t i = 0; i < spec.values.size(); ++i) {
+    const auto key = i < spec.keys.size() ? std::optional<ConstBytes>(as_bytes(spec.keys[i])) : std::nullopt;
+    const bool has_value = !spec.without_value.contains(i);
+    builder.append(timestamp++, key, has_value ? std::optional<ConstBytes>(as_bytes(spec.values[i])) : std::nullopt);
+  }
   const Bytes bytes = builder.finish();
   return {bytes.begin(), bytes.end()};
 }
@@ -36,7 +40,8 @@ io::Task<Result<std::vector<ReadRecord>>> read_records(log::Log& log, Offset fro
       for (log::RecordWalk record_walk(batch, batch.payload()); !record_walk.at_end();) {
         CO_TRY(record, record_walk.next());
         if (record.offset < next) continue;
-        records.push_back({record.offset, std::string(as_text(record.value.value_or(ConstBytes())))});
+        records.push_back({record.offset, std::string(as_text(record.value.value_or(ConstBytes()))),
+                           std::string(as_text(record.key.value_or(ConstBytes()))), record.value.has_value()});
       }
       next = std::max(next, batch.end_offset());
     }

@@ -6,6 +6,7 @@
 
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -22,6 +23,9 @@ struct BatchSpec {
   ProducerId producer_id = kNoProducerId;
   std::int16_t producer_epoch = -1;
   std::int32_t base_sequence = -1;
+  // By record, where there are as many; none by default. A record of `without_value` deletes its key.
+  std::vector<std::string> keys = {};
+  std::set<std::size_t> without_value = {};
 };
 std::vector<std::byte> make_batch(const BatchSpec& spec);
 
@@ -29,6 +33,8 @@ std::vector<std::byte> make_batch(const BatchSpec& spec);
 struct ReadRecord {
   Offset offset;
   std::string value;
+  std::string key = {};
+  bool has_value = true;
   auto operator<=>(const ReadRecord&) const = default;
 };
 io::Task<Result<std::vector<ReadRecord>>> read_records(log::Log& log, Offset from, Offset end,

@@ -1,0 +1,93 @@
+#include "engine/log/cleaned_segment.h"
+
+#include <limits>
+
+namespace millrace::log {
+namespace {
+
+constexpr std::uint64_t kWriteBackStep = std::uint64_t{8} << 20;
+
+}  // namespace
+
+Result<void> CleanedSegment::create() {
+  offsets_.begin_anew();
+  times_.begin_anew();
+  TRY(file, io::OpenFile::open(proactor_, path(kLogSuffix, kCleanedSuffix),
+                               {.write = true, .create = true, .truncate = true}));
+  file_ = std::move(file);
+  return {};
+}
+
+Result<void> CleanedSegment::add(ConstBytes bytes) {
+  TRY(batch, RecordBatch::parse(bytes));
+  const auto relative = relative_offset(base_offset_, batch.last_offset());
+  if (!relative || size() + bytes.size() > std::numeric_limits<std::int32_t>::max()) {
+    return fail(Errc::too_large, "the records that are left do not fit into one segment");
+  }
+  if (batch.max_timestamp() > youngest_.timestamp) {
+    youngest_ = {.timestamp = batch.max_timestamp(), .offset = batch.last_offset()};
+  }
+  if (bytes_since_entry_ > index_interval_bytes_) {
+    offsets_.append({.relative_offset = *relative, .position = static_cast<std::int32_t>(size())});
+    if (youngest_.timestamp >= 0) {
+      times_.append({.timestamp = youngest_.timestamp,
+                     .relative_offset = *relative_offset(base_offset_, youngest_.offset)});
+    }
+    bytes_since_entry_ = 0;
+  }
+  bytes_since_entry_ += static_cast<std::int64_t>(bytes.size());
+  pending_.insert(pending_.end(), bytes.begin(), bytes.end());
+  return {};
+}
+
+io::Task<Result<void>> CleanedSegment::write() {
+  CO_TRY_DONE(co_await io::write_all(proactor_, file_->handle(), written_, pending_));
+  written_ += pending_.size();
+  pending_.clear();
+  if (written_ - write_back_from_ >= kWriteBackStep) {
+    // Bit by bit, so that the sync at the end does not keep others from the disk.
+    (void)co_await io::start_write_back(proactor_, file_->handle(), write_back_from_, written_ - write_back_from_);
+    write_back_from_ = written_;
+  }
+  if (offsets_.wants_write()) {
+    CO_TRY_DONE(offsets_.write_out(proactor_, path(kIndexSuffix, kCleanedSuffix)));
+    CO_TRY_DONE(times_.write_out(proactor_, path(kTimeIndexSuffix, kCleanedSuffix)));
+  }
+  co_return Result<void>{};
+}
+
+io::Task<Result<void>> CleanedSegment::finish() {
+  CO_TRY_DONE(co_await write());
+  if (youngest_.timestamp >= 0) {
+    times_.append({.timestamp = youngest_.timestamp,
+                   .relative_offset = *relative_offset(base_offset_, youngest_.offset)});
+  }
+  CO_TRY_DONE(offsets_.write_out(proactor_, path(kIndexSuffix, kCleanedSuffix)));
+  CO_TRY_DONE(times_.write_out(proactor_, path(kTimeIndexSuffix, kCleanedSuffix)));
+  CO_TRY_DONE(co_await io::sync(proactor_, file_->handle()));
+  CO_TRY_DONE(co_await sync_index(path(kIndexSuffix, kCleanedSuffix)));
+  CO_TRY_DONE(co_await sync_index(path(kTimeIndexSuffix, kCleanedSuffix)));
+  file_.reset();
+  co_return Result<void>{};
+}
+
+io::Task<Result<void>> CleanedSegment::sync_index(std::string path) {
+  CO_TRY(file, io::OpenFile::open(proactor_, path, {.write = true}));
+  co_return co_await io::sync(proactor_, file->handle());
+}
+
+Result<void> CleanedSegment::rename_all(std::string_view from, std::string_view to) {
+  for (const auto suffix : {kIndexSuffix, kTimeIndexSuffix, kLogSuffix}) {
+    TRY_DONE(proactor_.rename(path(suffix, from), path(suffix, to)));
+  }
+  return {};
+}
+
+void CleanedSegment::remove() {
+  file_.reset();
+  for (const auto suffix : {kLogSuffix, kIndexSuffix, kTimeIndexSuffix}) {
+    for (const auto ending : {kCleanedSuffix, kSwapSuffix}) (void)proactor_.remove(path(suffix, ending));
+  }
+}
+
+}  // namespace millrace::log

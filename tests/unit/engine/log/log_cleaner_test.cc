@@ -1,0 +1,462 @@
+// The cleaner on the simulated disk: what it writes, swaps in and leaves alone, and what comes in between.
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <functional>
+
+#include "engine/log/checkpoint_format.h"
+#include "engine/log/log.h"
+#include "engine/log/log_shard.h"
+#include "io/file.h"
+#include "io/gate.h"
+#include "io/reactor.h"
+#include "tests/sim/log_node.h"
+#include "tests/sim/sim_proactor.h"
+#include "tests/sim/world.h"
+
+namespace millrace::log {
+namespace {
+
+using sim::BatchSpec;
+using sim::ReadRecord;
+using testing::Contains;
+using testing::HasSubstr;
+using testing::Not;
+
+constexpr const char* kDirectory = "/data/t-0";
+
+class LogCleanerTest : public testing::Test {
+ protected:
+  LogCleanerTest()
+      : world_(7), disk_(world_.stream("disk")), proactor_(world_, disk_, "proactor"),
+        reactor_(ShardId{0}, proactor_), enter_(reactor_) {
+    world_.add(reactor_);
+    shard_options_.write_ahead_bytes_max = 1 << 20;
+    shard_options_.write_ahead_bytes_first = 256 << 10;
+    shard_options_.cleaner.backoff = std::chrono::milliseconds(50);
+    shard_options_.cleaner.enabled = false;  // passes are asked for by name
+    options_.compacts = true;
+    options_.deletes = false;
+    options_.segment_bytes = 1000;
+    options_.index_interval_bytes = 200;
+    options_.file_delete_delay_ms = 0;
+    options_.accept.compacted = true;
+  }
+  ~LogCleanerTest() override {
+    if (node_) run(node_->crash());
+    world_.remove(reactor_);
+  }
+
+  template <class T>
+  T run(io::Task<T> task) {
+    return world_.run(reactor_, std::move(task));
+  }
+
+  void boot() {
+    node_ = std::make_unique<sim::LogNode>(proactor_, "/data", shard_options_);
+    const auto booted = run(node_->boot(options_));
+    ASSERT_TRUE(booted) << booted.error().message;
+    log_ = node_->find("t", 0);
+    if (log_ == nullptr) {
+      auto made = run(node_->create("t", 0, options_));
+      ASSERT_TRUE(made) << made.error().message;
+      log_ = *made;
+    }
+    log_->on_high_watermark(log_->end_offset());
+  }
+  void stop() {
+    const auto stopped = run(node_->stop());
+    ASSERT_TRUE(stopped) << stopped.error().message;
+    node_.reset();
+  }
+  void kill() {
+    run(node_->crash());
+    node_.reset();
+  }
+
+  static io::Task<Result<AppendedBatches>> append_task(Log& log, std::vector<std::byte> batch, WallTime now) {
+    CO_TRY(appended, log.stage_append_as_leader(batch, {.leader_epoch = LeaderEpoch(1), .now = now}));
+    CO_TRY_DONE(co_await log.stable(appended));
+    co_return appended;
+  }
+  // A record for each key, the value says which record of all it is.
+  void append(std::vector<std::string> keys, std::set<std::size_t> without_value = {}) {
+    BatchSpec spec{.timestamp = world_.wall_now().ms, .keys = keys, .without_value = std::move(without_value)};
+    for (std::size_t i = 0; i < keys.size(); ++i) spec.values.push_back(fmt::format("v{}", sent_++));
+    const auto appended = run(append_task(*log_, sim::make_batch(spec), world_.wall_now()));
+    ASSERT_TRUE(appended) << appended.error().message;
+    log_->on_high_watermark(log_->end_offset());
+  }
+  // Batches of one record over `keys` keys in turn.
+  void append_many(int count, int keys) {
+    for (int i = 0; i < count; ++i) append({fmt::format("k{}", sent_ % keys)});
+  }
+  void roll() { ASSERT_TRUE(log_->roll(world_.wall_now())); }
+  CleanedLog clean() {
+    const auto cleaned = run(log_->compact());
+    EXPECT_TRUE(cleaned) << cleaned.error().message;
+    return cleaned.value_or(CleanedLog{});
+  }
+  std::vector<ReadRecord> read(Offset from = Offset(0)) {
+    auto records = run(sim::read_records(*log_, from, log_->written_end()));
+    EXPECT_TRUE(records) << records.error().message;
+    return records ? *records : std::vector<ReadRecord>();
+  }
+  std::vector<std::int64_t> offsets() {
+    std::vector<std::int64_t> offsets;
+    for (const auto& record : read()) offsets.push_back(record.offset.value());
+    return offsets;
+  }
+  std::vector<std::string> files() {
+    std::vector<std::string> names;
+    const auto listed = proactor_.list(kDirectory);
+    EXPECT_TRUE(listed);
+    for (const auto& entry : *listed) names.push_back(entry.name);
+    return names;
+  }
+  // 40 records over 4 keys in sealed segments, one more in the active one.
+  void fill() {
+    append_many(40, 4);
+    roll();
+    append({"k0"});
+  }
+  void expect_filled_and_cleaned() {
+    EXPECT_THAT(offsets(), testing::ElementsAre(36, 37, 38, 39, 40));
+    EXPECT_EQ(read().front(), (ReadRecord{Offset(36), "v36", "k0"}));
+  }
+
+  sim::World world_;
+  sim::SimDisk disk_;
+  sim::SimProactor proactor_;
+  io::Reactor reactor_;
+  io::Reactor::Enter enter_;
+  LogShardOptions shard_options_;
+  LogOptions options_;
+  std::unique_ptr<sim::LogNode> node_;
+  Log* log_ = nullptr;
+  int sent_ = 0;
+};
+
+TEST_F(LogCleanerTest, keeps_the_last_record_of_each_key_below_the_active_segment) {
+  boot();
+  fill();
+  const std::uint64_t size = log_->size();
+  const auto cleaned = clean();
+  EXPECT_EQ(cleaned.cleaned_end, Offset(40));
+  EXPECT_EQ(cleaned.keys, 4U);
+  EXPECT_EQ(cleaned.records_before, 40U);
+  EXPECT_EQ(cleaned.records_after, 4U);
+  EXPECT_LT(log_->size(), size);
+  EXPECT_EQ(log_->log_start_offset(), Offset(0));
+  EXPECT_EQ(log_->end_offset(), Offset(41));
+  expect_filled_and_cleaned();
+}
+
+TEST_F(LogCleanerTest, joins_segments_that_have_become_small) {
+  boot();
+  fill();
+  const std::size_t segments = log_->segment_count();
+  clean();
+  append_many(20, 4);
+  roll();
+  clean();
+  EXPECT_LT(log_->segment_count(), segments);
+  EXPECT_EQ(offsets().size(), 4U);
+  kill();
+  boot();
+  EXPECT_EQ(offsets().size(), 4U);
+  EXPECT_EQ(log_->end_offset(), Offset(61));
+}
+
+TEST_F(LogCleanerTest, finds_every_offset_after_a_gap) {
+  boot();
+  fill();
+  clean();
+  for (int from = 0; from <= 36; ++from) {
+    const auto records = read(Offset(from));
+    ASSERT_FALSE(records.empty()) << from;
+    EXPECT_EQ(records.front().offset, Offset(36)) << from;
+  }
+}
+
+TEST_F(LogCleanerTest, is_the_same_log_after_a_clean_stop_a_kill_and_a_power_cut) {
+  boot();
+  fill();
+  clean();
+  stop();
+  boot();
+  expect_filled_and_cleaned();
+  EXPECT_EQ(log_->cleaned_end(), Offset(40));
+  kill();
+  boot();
+  expect_filled_and_cleaned();
+  append({"k1"});
+  EXPECT_EQ(log_->end_offset(), Offset(42));
+}
+
+TEST_F(LogCleanerTest, writes_kafkas_checkpoint) {
+  boot();
+  fill();
+  clean();
+  ASSERT_TRUE(node_->checkpoint());
+  const auto text = io::read_small_file(proactor_, "/data/cleaner-offset-checkpoint");
+  ASSERT_TRUE(text);
+  EXPECT_EQ(*text, "0\n1\nt 0 40\n");
+}
+
+TEST_F(LogCleanerTest, begins_at_the_start_when_its_checkpoint_is_damaged) {
+  boot();
+  fill();
+  clean();
+  stop();
+  ASSERT_TRUE(io::replace_small_file(proactor_, "/data/cleaner-offset-checkpoint", as_bytes(std::string("0\nx\n"))));
+  boot();
+  EXPECT_EQ(log_->cleaned_end(), kNoOffset);
+  EXPECT_EQ(clean().cleaned_end, Offset(40));
+  expect_filled_and_cleaned();
+}
+
+TEST_F(LogCleanerTest, has_nothing_to_do_when_all_is_clean) {
+  boot();
+  fill();
+  clean();
+  EXPECT_EQ(clean().segments_written, 0U);
+}
+
+TEST_F(LogCleanerTest, cleans_again_what_came_since) {
+  boot();
+  fill();
+  clean();
+  append_many(20, 5);
+  roll();
+  EXPECT_GT(clean().segments_written, 0U);
+  std::set<std::string> keys;
+  for (const auto& record : read()) EXPECT_TRUE(keys.insert(record.key).second) << record.key;
+  EXPECT_EQ(keys.size(), 5U);
+}
+
+TEST_F(LogCleanerTest, takes_up_nothing_at_or_behind_the_high_watermark) {
+  boot();
+  fill();
+  log_->on_high_watermark(Offset(5));
+  EXPECT_LE(clean().cleaned_end, Offset(5));
+  const auto left = offsets();
+  for (int offset = 5; offset <= 40; ++offset) EXPECT_THAT(left, Contains(offset));
+}
+
+TEST_F(LogCleanerTest, removes_a_tombstone_after_its_retention_and_the_record_before_it_at_once) {
+  options_.delete_retention_ms = 1000;
+  boot();
+  append({"a"});
+  append({"a"}, {0});
+  append({"b"});
+  roll();
+  clean();
+  ASSERT_EQ(read().size(), 2U);
+  EXPECT_FALSE(read().front().has_value);
+  world_.run(reactor_, [](LogCleanerTest& test) -> io::Task<void> {
+    co_await io::sleep_for(std::chrono::milliseconds(1100));
+    (void)test;
+  }(*this));
+  append({"c"});
+  roll();
+  clean();
+  EXPECT_THAT(offsets(), testing::ElementsAre(2, 3));
+}
+
+TEST_F(LogCleanerTest, keeps_the_last_sequence_number_of_a_producer) {
+  boot();
+  const auto from_producer = [&](std::int32_t sequence) {
+    BatchSpec spec{.values = {"x"}, .timestamp = world_.wall_now().ms, .producer_id = ProducerId(5),
+                   .producer_epoch = 0, .base_sequence = sequence, .keys = {"a"}};
+    return run(append_task(*log_, sim::make_batch(spec), world_.wall_now()));
+  };
+  ASSERT_TRUE(from_producer(0));
+  ASSERT_TRUE(from_producer(1));
+  append({"a"});
+  roll();
+  append({"b"});
+  clean();
+  EXPECT_THAT(offsets(), testing::ElementsAre(2, 3));
+  kill();
+  ASSERT_TRUE(proactor_.remove(std::string(kDirectory) + "/00000000000000000003.snapshot"));
+  boot();
+  const auto repeated = from_producer(1);
+  ASSERT_TRUE(repeated) << repeated.error().message;
+  EXPECT_TRUE(repeated->duplicate);
+  EXPECT_EQ(from_producer(7).error(), Errc::out_of_order_sequence);
+}
+
+TEST_F(LogCleanerTest, cleans_as_far_as_its_map_reaches_and_goes_on_from_there) {
+  shard_options_.cleaner.map_bytes_max = 16 * 12;
+  boot();
+  append_many(60, 30);
+  roll();
+  append({"z"});
+  const auto first = clean();
+  EXPECT_EQ(first.cleaned_end, Offset(10));
+  EXPECT_LE(first.keys, 11U);
+  Offset before = first.cleaned_end;
+  for (int pass = 0; pass < 20 && before < Offset(60); ++pass) {
+    const Offset after = clean().cleaned_end;
+    ASSERT_GT(after, before);
+    before = after;
+  }
+  EXPECT_EQ(offsets().size(), 31U);
+}
+
+TEST_F(LogCleanerTest, names_a_log_whose_batch_has_more_keys_than_the_map) {
+  shard_options_.cleaner.map_bytes_max = 16 * 4;
+  boot();
+  append({"a", "b", "c", "d", "e", "f"});
+  roll();
+  append({"a"});
+  const auto cleaned = run(log_->compact());
+  ASSERT_FALSE(cleaned);
+  EXPECT_EQ(cleaned.error(), Errc::too_large);
+  EXPECT_THAT(log_->uncleanable().value_or(""), HasSubstr("log.cleaner.dedupe.buffer.size"));
+  EXPECT_EQ(read().size(), 7U);
+}
+
+class LogCleanerDamageTest : public LogCleanerTest, public testing::WithParamInterface<std::uint64_t> {};
+
+// In a record, and in a batch's base offset, which no checksum covers.
+INSTANTIATE_TEST_SUITE_P(Positions, LogCleanerDamageTest, testing::Values(68, 75));
+
+TEST_P(LogCleanerDamageTest, leaves_a_damaged_log_as_it_is_and_names_it) {
+  boot();
+  fill();
+  ASSERT_TRUE(run(log_->flush()));
+  disk_.flip_bit(std::string(kDirectory) + "/00000000000000000000.log", GetParam(), 3);
+  const std::uint64_t size = log_->size();
+  const auto cleaned = run(log_->compact());
+  ASSERT_FALSE(cleaned);
+  EXPECT_EQ(cleaned.error(), Errc::corrupt);
+  EXPECT_TRUE(log_->uncleanable().has_value());
+  EXPECT_EQ(log_->size(), size);
+  EXPECT_FALSE(log_->is_offline());
+  EXPECT_THAT(files(), Not(Contains(HasSubstr(".cleaned"))));
+}
+
+TEST_F(LogCleanerTest, a_full_disk_puts_cleaning_off_and_costs_nothing) {
+  boot();
+  fill();
+  disk_.set_capacity(disk_.used_bytes());
+  const auto cleaned = run(log_->compact());
+  ASSERT_FALSE(cleaned);
+  EXPECT_EQ(cleaned.error(), Errc::disk_full);
+  EXPECT_FALSE(log_->uncleanable().has_value());
+  EXPECT_EQ(read().size(), 41U);
+  EXPECT_THAT(files(), Not(Contains(HasSubstr(".cleaned"))));
+  disk_.set_capacity(std::uint64_t{1} << 40);
+  clean();
+  expect_filled_and_cleaned();
+}
+
+TEST_F(LogCleanerTest, a_reader_of_an_old_segment_reads_it_to_its_end) {
+  boot();
+  fill();
+  const auto range = log_->read(Offset(0), {.end = Offset(41), .bytes_max = 1 << 20});
+  ASSERT_TRUE(range);
+  ASSERT_FALSE(range->empty());
+  std::vector<std::byte> before(range->length);
+  ASSERT_TRUE(proactor_.read_inline(range->file->handle(), range->position, before));
+  clean();
+  world_.run(reactor_, [](LogCleanerTest& test) -> io::Task<void> {
+    co_await io::sleep_for(std::chrono::seconds(3));  // the old files are removed
+    (void)test;
+  }(*this));
+  EXPECT_THAT(files(), Not(Contains(HasSubstr(".deleted"))));
+  std::vector<std::byte> after(range->length);
+  ASSERT_EQ(*proactor_.read_inline(range->file->handle(), range->position, after), after.size());
+  EXPECT_EQ(before, after);
+}
+
+io::Task<void> compact_aside(Log& log, std::optional<Result<CleanedLog>>& outcome) {
+  outcome = co_await log.compact();
+}
+
+TEST_F(LogCleanerTest, gives_way_to_a_truncation) {
+  boot();
+  fill();
+  std::optional<Result<CleanedLog>> outcome;
+  io::Gate gate;
+  gate.spawn(compact_aside(*log_, outcome));
+  ASSERT_FALSE(outcome.has_value());
+  ASSERT_TRUE(run(log_->truncate_to(Offset(20))));
+  run(gate.close());
+  ASSERT_TRUE(outcome.has_value());
+  ASSERT_FALSE(outcome->has_value());
+  EXPECT_EQ(outcome->error(), Errc::canceled);
+  EXPECT_EQ(log_->end_offset(), Offset(20));
+  EXPECT_EQ(read().size(), 20U);
+  EXPECT_FALSE(log_->uncleanable().has_value());
+}
+
+TEST_F(LogCleanerTest, gives_way_to_a_stop) {
+  boot();
+  fill();
+  std::optional<Result<CleanedLog>> outcome;
+  io::Gate gate;
+  gate.spawn(compact_aside(*log_, outcome));
+  stop();
+  run(gate.close());
+  ASSERT_TRUE(outcome.has_value());
+  boot();
+  EXPECT_EQ(read().size(), 41U);
+}
+
+TEST_F(LogCleanerTest, retention_may_take_segments_during_a_pass) {
+  boot();
+  fill();
+  std::optional<Result<CleanedLog>> outcome;
+  io::Gate gate;
+  gate.spawn(compact_aside(*log_, outcome));
+  ASSERT_TRUE(log_->delete_records(Offset(25)));
+  ASSERT_GT(*log_->apply_retention(world_.wall_now(), Offset(41)), 0U);
+  run(gate.close());
+  ASSERT_TRUE(outcome.has_value());
+  clean();
+  EXPECT_THAT(read(Offset(25)).size(), 5U);
+  EXPECT_EQ(log_->log_start_offset(), Offset(25));
+}
+
+TEST_F(LogCleanerTest, cleans_what_is_due_by_itself) {
+  shard_options_.cleaner.enabled = true;
+  boot();
+  fill();
+  for (int i = 0; i < 100 && log_->cleaned_end() < Offset(40); ++i) {
+    world_.run(reactor_, [](LogCleanerTest& test) -> io::Task<void> {
+      co_await io::sleep_for(std::chrono::milliseconds(10));
+      (void)test;
+    }(*this));
+  }
+  EXPECT_EQ(log_->cleaned_end(), Offset(40));
+  expect_filled_and_cleaned();
+}
+
+TEST_F(LogCleanerTest, stays_below_its_rate) {
+  shard_options_.cleaner.bytes_per_second_max = 10'000;
+  boot();
+  fill();
+  const Instant begun = reactor_.now();
+  const auto cleaned = clean();
+  const double seconds = static_cast<double>((world_.now() - begun).count()) / 1e9;
+  EXPECT_GE(seconds, static_cast<double>(cleaned.bytes_read) / 10'000 * 0.8);
+  expect_filled_and_cleaned();
+}
+
+TEST_F(LogCleanerTest, what_the_write_ahead_log_still_holds_of_dropped_records_does_not_cut_the_log) {
+  boot();
+  fill();
+  clean();
+  // No clean stop and no new checkpoint: the write-ahead log is replayed over the compacted segments.
+  kill();
+  boot();
+  EXPECT_EQ(log_->end_offset(), Offset(41));
+  expect_filled_and_cleaned();
+}
+
+}  // namespace
+}  // namespace millrace::log

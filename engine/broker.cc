@@ -144,9 +144,7 @@ io::Task<Result<void>> Broker::join_cluster() {
     question.listeners.push_back(
         {.name = listener.name, .host = listener.advertised_host, .port = listener.advertised_port});
   }
-  for (const auto& feature : supported_features()) {
-    question.features.push_back({std::string(feature.name), feature.min_level, feature.max_level});
-  }
+  question.features = feature_ranges();
   if (!options_.rack.empty()) question.rack = options_.rack;
   question.log_directories = options_.directory_ids;
   CO_TRY(epoch, co_await controller_->join(std::move(question)));

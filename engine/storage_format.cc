@@ -215,6 +215,27 @@ bool is_cluster_id(std::string_view text) {
   return !text.empty() && text.size() <= 64 && std::ranges::all_of(text, allowed);
 }
 
+// What the cluster will begin with. Errors: invalid_argument.
+Result<FeatureLevels> feature_levels(const FormatOptions& options) {
+  FeatureLevels levels = default_feature_levels(options.metadata_version);
+  for (const auto& [name, level] : options.features) {
+    const SupportedFeature* const feature = supported_feature(name);
+    if (feature == nullptr || name == kMetadataVersionFeature) {
+      return fail(Errc::invalid_argument, fmt::format("'{}' is no feature that can be chosen here", name));
+    }
+    if (level < feature->min_level || level > feature->max_level) {
+      return fail(Errc::invalid_argument, fmt::format("{} {} is outside of {} to {}", name, level,
+                                                      feature->min_level, feature->max_level));
+    }
+    if (level > 0 && options.metadata_version < feature->needs_metadata_version) {
+      return fail(Errc::invalid_argument, fmt::format("{} {} needs metadata.version {} or later", name, level,
+                                                      feature->needs_metadata_version));
+    }
+    levels.set(name, level);
+  }
+  return levels;
+}
+
 Result<void> check_format(const FormatOptions& options, const StorageIdentity& present) {
   if (!is_cluster_id(options.cluster_id)) {
     return fail(Errc::invalid_argument, fmt::format("'{}' is no cluster id: letters, digits, '-' "
@@ -234,6 +255,7 @@ Result<void> check_format(const FormatOptions& options, const StorageIdentity& p
                 "out and set "
                 "controller.quorum.voters");
   }
+  TRY_DONE(feature_levels(options));
   if (!present.formatted()) return {};
   if (!options.ignore_formatted) {
     return fail(Errc::already_exists,
@@ -252,8 +274,8 @@ Result<void> check_format(const FormatOptions& options, const StorageIdentity& p
 }
 
 Result<void> write_bootstrap(io::Proactor& proactor, const FormatOptions& options, WallTime now) {
-  const SnapshotContents contents{.voters = std::nullopt,
-                                  .records = default_bootstrap_records(options.metadata_version)};
+  TRY(levels, feature_levels(options));
+  const SnapshotContents contents{.voters = std::nullopt, .records = bootstrap_records(levels)};
   return io::replace_small_file(proactor, joined(options.metadata_log_dir, kBootstrapFile),
                                 encode_snapshot(contents, LeaderEpoch(0), now));
 }

@@ -9,6 +9,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/ids.h"
@@ -69,6 +70,8 @@ struct FormatOptions {
   std::string cluster_id;
   BrokerId node_id;
   std::int16_t metadata_version = kMetadataVersionMax;
+  // Levels of other features, where they are not to be what a new cluster at that metadata.version begins with; 0: none.
+  std::vector<std::pair<std::string, std::int16_t>> features;
   // Directories that are formatted already are left as they are instead of refused.
   bool ignore_formatted = false;
   // The address of this node's controller, "NAME", host, port: it is then the only voter, and says
@@ -91,7 +94,7 @@ Result<FormatReport> format_storage(io::Proactor& proactor, const FormatOptions&
 std::string random_cluster_id(Prng& prng);
 
 // What format left for the controller that finds an empty log. Without the file: a cluster at the
-// newest metadata.version.
+// newest metadata.version and what comes with it.
 Result<std::vector<VersionedRecord>> read_bootstrap_records(io::Proactor& proactor,
                                                             const std::string& metadata_log_dir);
 

@@ -4,6 +4,7 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <charconv>
 #include <memory>
 #include <vector>
 
@@ -20,9 +21,28 @@ struct FormatArguments {
   std::vector<std::string> overrides;
   std::string cluster_id = "random";
   std::string release_version;
+  std::vector<std::string> features;
   bool standalone = false;
   bool ignore_formatted = false;
 };
+
+// "group.version=0" and the like.
+Result<std::vector<std::pair<std::string, std::int16_t>>> parse_features(const std::vector<std::string>& texts) {
+  std::vector<std::pair<std::string, std::int16_t>> features;
+  for (const std::string& text : texts) {
+    const auto equals = text.find('=');
+    std::int16_t level = 0;
+    const char* const end = text.data() + text.size();
+    const auto [stop, error] = equals == std::string::npos
+                                   ? std::from_chars_result{text.data(), std::errc::invalid_argument}
+                                   : std::from_chars(text.data() + equals + 1, end, level);
+    if (error != std::errc{} || stop != end) {
+      return fail(Errc::invalid_argument, fmt::format("--feature {}: not name=level, as group.version=0", text));
+    }
+    features.emplace_back(text.substr(0, equals), level);
+  }
+  return features;
+}
 
 Result<void> run_format(const FormatArguments& arguments) {
   TRY(settings, load_settings(arguments.file, arguments.overrides));
@@ -36,11 +56,14 @@ Result<void> run_format(const FormatArguments& arguments) {
     const auto level = engine::parse_metadata_version(arguments.release_version);
     if (!level) {
       return fail(Errc::invalid_argument,
-                  fmt::format("--release-version {}: not a release from 3.3-IV3 to 4.0-IV3",
-                              arguments.release_version));
+                  fmt::format("--release-version {}: not a release from {} to {}", arguments.release_version,
+                              engine::metadata_version(engine::kMetadataVersionMin)->name,
+                              engine::metadata_version(engine::kMetadataVersionMax)->name));
     }
     options.metadata_version = *level;
   }
+  TRY(features, parse_features(arguments.features));
+  options.features = std::move(features);
   TRY(report, engine::format_storage(*proactor, options, prng, proactor->wall_now()));
   for (const std::string& path : report.left_alone) fmt::print("{} is formatted already\n", path);
   for (const std::string& path : report.formatted) {
@@ -59,7 +82,10 @@ cli::Action define_format(CLI::App& app) {
                  "The cluster's id, the same on all of its nodes; `random` draws one")
       ->capture_default_str();
   app.add_option("--release-version", arguments->release_version,
-                 "The metadata.version to begin with, as 3.9 or 4.0-IV3; without it, the newest");
+                 "The metadata.version to begin with, as 3.9 or 4.0-IV3, and the features of that release; "
+                 "without it, the newest");
+  app.add_option("-f,--feature", arguments->features,
+                 "name=level of another feature, as group.version=0; may be repeated");
   app.add_flag("-s,--standalone", arguments->standalone,
                "This node is the cluster's first controller; others may be added later");
   app.add_flag("-g,--ignore-formatted", arguments->ignore_formatted,

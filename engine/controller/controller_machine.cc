@@ -92,7 +92,10 @@ void ControllerMachine::activate(Instant now, ControllerEffects& out) {
     out.records.push_back({AbortTransactionRecord{"Controller failover"}, 0});
     return;
   }
-  if (image().features.empty()) out.records = activation_records(options_.bootstrap_records);
+  if (!image().features.empty()) return;
+  const auto min_insync = options_.static_broker_config.find("min.insync.replicas");
+  out.records = activation_records(options_.bootstrap_records,
+                                   min_insync == options_.static_broker_config.end() ? "1" : min_insync->second);
 }
 
 Result<void> ControllerMachine::apply(const MetadataRecord& record, Offset offset) {
@@ -151,7 +154,10 @@ void ControllerMachine::check_invariants() const {
       CHECK(!partition.replicas.empty(), "{}-{} has no replicas", topic.name, index.value());
       CHECK(partition.directories.empty() ||
             partition.directories.size() == partition.replicas.size());
-      CHECK(!partition.isr.empty(), "{}-{} has an empty ISR", topic.name, index.value());
+      const bool eligible_are_known =
+          !partition.eligible_leader_replicas.empty() || !partition.last_known_elr.empty();
+      CHECK(!partition.isr.empty() || (eligible_are_known && partition.leader == kNoBroker),
+            "{}-{} has an empty ISR", topic.name, index.value());
       for (const BrokerId id : partition.isr)
         CHECK(partition.has_replica(id), "{} in ISR only", id.value());
       if (partition.leader == kNoBroker) return;

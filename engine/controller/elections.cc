@@ -23,16 +23,18 @@ Uuid directory_for_new_replica(const BrokerImage* broker) {
   return broker->directories.size() == 1 ? broker->directories.front() : kDirectoryUnassigned;
 }
 
-Election Elections::election_of(const TopicImage& topic) const {
+Elections::Rules Elections::rules_of(const TopicImage& topic) const {
   const auto resolved =
       resolve_topic_config({.topic = &image_.config(ConfigResource::topic(topic.name)),
                             .dynamic_default = &image_.config(ConfigResource::cluster_default()),
                             .static_broker = &static_broker_config_});
-  return resolved && resolved->unclean_leader_election ? Election::unclean : Election::online;
+  if (!resolved) return {};
+  return {.election = resolved->unclean_leader_election ? Election::unclean : Election::online,
+          .min_insync_replicas = static_cast<std::int32_t>(resolved->min_insync_replicas)};
 }
 
 std::optional<VersionedRecord> Elections::change(const TopicImage& topic, PartitionIndex index,
-                                                 const PartitionImage& partition, Election election,
+                                                 const PartitionImage& partition, const Rules& rules,
                                                  const Circumstances& circumstances) const {
   const auto gone = [&](BrokerId id, const Uuid& directory) {
     if (id != circumstances.leaving) return false;
@@ -51,23 +53,27 @@ std::optional<VersionedRecord> Elections::change(const TopicImage& topic, Partit
       {.topic_id = topic.id,
        .index = index,
        .current = partition,
-       .election = election,
+       .election = rules.election,
        .live = live,
        .isr = std::move(isr),
        .directory_for =
            [&](BrokerId id) { return directory_for_new_replica(image_.brokers.find(id)); },
-       .metadata_version = image_.metadata_version()});
+       .min_insync_replicas = rules.min_insync_replicas,
+       .metadata_version = image_.metadata_version(),
+       // Whoever was eligible when the last one left stays so, whatever became of the feature.
+       .eligible_leader_replicas =
+           image_.feature_level(kEligibleLeadersFeature) > 0 || partition.isr.empty()});
 }
 
 template <class Affected>
 void Elections::change_all(const Circumstances& circumstances, const Affected& affected,
                            std::vector<VersionedRecord>& records) const {
   image_.topics.for_each([&](const TopicImage& topic) {
-    std::optional<Election> election;  // what the topic's configuration says, asked once
+    std::optional<Rules> rules;  // asked once
     topic.partitions.for_each([&](PartitionIndex index, const PartitionImage& partition) {
       if (!affected(partition)) return;
-      if (!election) election = election_of(topic);
-      auto record = change(topic, index, partition, *election, circumstances);
+      if (!rules) rules = rules_of(topic);
+      auto record = change(topic, index, partition, *rules, circumstances);
       if (record) records.push_back(std::move(*record));
     });
   });

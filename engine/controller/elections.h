@@ -29,14 +29,19 @@ class Elections {
 
  private:
   struct Circumstances;
+  // What a topic's configuration says about its elections.
+  struct Rules {
+    Election election = Election::online;
+    std::int32_t min_insync_replicas = 1;
+  };
   // Changes every partition that `affected` picks.
   template <class Affected>
   void change_all(const Circumstances& circumstances, const Affected& affected,
                   std::vector<VersionedRecord>& records) const;
   std::optional<VersionedRecord> change(const TopicImage& topic, PartitionIndex index,
-                                        const PartitionImage& partition, Election election,
+                                        const PartitionImage& partition, const Rules& rules,
                                         const Circumstances& circumstances) const;
-  Election election_of(const TopicImage& topic) const;
+  Rules rules_of(const TopicImage& topic) const;
 
   const MetadataImage& image_;
   const ConfigValues& static_broker_config_;

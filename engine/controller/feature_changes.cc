@@ -24,10 +24,7 @@ Refusal invalid_version(const Update& update, std::string why) {
 
 std::optional<Refusal> check_supported(const MetadataImage& image, const ControllerOptions& options,
                                        const Update& update) {
-  const SupportedFeature* ours = nullptr;
-  for (const SupportedFeature& feature : supported_features()) {
-    if (feature.name == update.feature) ours = &feature;
-  }
+  const SupportedFeature* ours = supported_feature(update.feature);
   const std::int16_t level = update.max_version_level;
   if (ours == nullptr) {
     return invalid_version(update, fmt::format("Local controller {} does not support this feature.",
@@ -72,6 +69,21 @@ std::optional<Refusal> check_direction(const MetadataImage& image, const Update&
                                        "might delete metadata information.");
 }
 
+// Without the feature nobody is eligible: a partition that has nobody else would be without a leader for good.
+std::optional<Refusal> check_nobody_needs_it(const MetadataImage& image, const Update& update) {
+  if (update.feature != kEligibleLeadersFeature || update.max_version_level > 0) return std::nullopt;
+  std::optional<Refusal> refusal;
+  image.topics.for_each([&](const TopicImage& topic) {
+    topic.partitions.for_each([&](PartitionIndex index, const PartitionImage& partition) {
+      if (refusal || !partition.isr.empty()) return;
+      refusal = invalid_version(
+          update, fmt::format("Partition {}-{} has no replica in sync: bring one of its eligible leaders back first.",
+                              topic.name, index.value()));
+    });
+  });
+  return refusal;
+}
+
 std::optional<Refusal> check(const MetadataImage& image, const ControllerOptions& options,
                              const Update& update) {
   // Version 0 of the request has a flag where later ones have a type.
@@ -87,7 +99,45 @@ std::optional<Refusal> check(const MetadataImage& image, const ControllerOptions
     return invalid_version(update, "metadata.version cannot be removed.");
   }
   if (auto refusal = check_supported(image, options, update)) return refusal;
+  if (auto refusal = check_nobody_needs_it(image, update)) return refusal;
   return check_direction(image, update, type);
+}
+
+// What the request as a whole leaves behind: no feature above 0 at a metadata.version that cannot carry it.
+std::optional<Refusal> check_together(const MetadataImage& image,
+                                      const wire::UpdateFeaturesRequest& request) {
+  const auto level_of = [&](std::string_view name) {
+    for (const Update& update : request.feature_updates) {
+      if (update.feature == name) return update.max_version_level;
+    }
+    return image.feature_level(name);
+  };
+  const std::int16_t version = level_of(kMetadataVersionFeature);
+  for (const SupportedFeature& feature : supported_features()) {
+    const std::int16_t level = level_of(feature.name);
+    if (level == 0 || version >= feature.needs_metadata_version) continue;
+    return Refusal{ErrorCode::invalid_update_version,
+                   fmt::format("{} could not be set to {} because it depends on metadata.version level {}",
+                               feature.name, level, feature.needs_metadata_version)};
+  }
+  return std::nullopt;
+}
+
+// What comes with the level of eligible leader replicas: all controllers must go by the same min.insync.replicas, and without
+// the feature nobody is eligible.
+void follow_eligible_leaders(const MetadataImage& image, const ControllerOptions& options, std::int16_t level,
+                             std::vector<VersionedRecord>& records) {
+  if (level == 0) {
+    records.push_back({ClearElrRecord{}, 0});
+    return;
+  }
+  constexpr std::string_view kKey = "min.insync.replicas";
+  if (image.config(ConfigResource::cluster_default()).contains(kKey)) return;
+  const auto ours = options.static_broker_config.find(kKey);
+  records.push_back({ConfigRecord{.resource_type = static_cast<std::int8_t>(ConfigResourceType::broker),
+                                  .name = std::string(kKey),
+                                  .value = ours == options.static_broker_config.end() ? "1" : ours->second},
+                     0});
 }
 
 }  // namespace
@@ -116,7 +166,11 @@ Reply<wire::UpdateFeaturesResponse> update_features(const MetadataImage& image,
     if (refusal || update.max_version_level == image.feature_level(update.feature)) continue;
     records.push_back(
         {FeatureLevelRecord{std::string(update.feature), update.max_version_level}, 0});
+    if (update.feature == kEligibleLeadersFeature) {
+      follow_eligible_leaders(image, options, update.max_version_level, records);
+    }
   }
+  if (!refusal) refusal = check_together(image, request);
   if (refusal) {
     // All or nothing.
     records.clear();

@@ -74,7 +74,9 @@ class Change {
   }
 
   void update_eligible_leaders() {
-    if (static_cast<std::int32_t>(isr_.size()) >= request_.min_insync_replicas) {
+    // A partition cannot have more in sync than it has replicas.
+    const auto wanted = std::min(static_cast<std::size_t>(std::max(request_.min_insync_replicas, 0)), replicas_.size());
+    if (isr_.size() >= wanted) {
       elr_.clear();
       last_known_.clear();
       return;

@@ -19,8 +19,6 @@ from rig import brokers, kafka_jars, report as reports, wire  # noqa: E402
 CODECS = ("none", "gzip", "snappy", "lz4", "zstd")
 LINES = 500
 NODE_ID = "1"
-# The newest features that both know.
-RELEASE = "4.0"
 
 
 def kcat(broker, *arguments, text=""):
@@ -91,6 +89,9 @@ def main():
     parser.add_argument("--binary", default=os.path.join(kafka_jars.ROOT, "build/release/millrace"))
     parser.add_argument("--first", choices=("millrace", "kafka"), default="millrace")
     parser.add_argument("--turns", type=int, default=3)
+    parser.add_argument("--release", help="format with the features of that release of Kafka, not the newest")
+    parser.add_argument("--quorum", choices=("static", "standalone"), default="static",
+                        help="controller.quorum.voters, or voters that the metadata names")
     reports.add_report_options(parser)
     options = parser.parse_args()
     report = reports.Report(options.only)
@@ -102,7 +103,8 @@ def main():
             system = systems[turn % 2]
             settings = {"log.dirs": os.path.join(scratch, "data"), "node.id": NODE_ID}
             broker = brokers.open_broker(system, os.path.join(scratch, system), options.binary, settings,
-                                         port=port, release=RELEASE)
+                                         port=port, static_quorum=options.quorum == "static",
+                                         release=options.release)
             if not take_turn(report, broker, turn):
                 break
     except Exception as error:  # the closing line is printed whatever happens

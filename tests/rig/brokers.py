@@ -207,11 +207,12 @@ class Kafka(Process):
     }
 
     def __init__(self, folder, overrides=None, heap=("-Xms1g", "-Xmx1g"), jvm=None, release=None,
-                 **keywords):
-        """With `release` the quorum is a static one and its features are those of that release."""
+                 static_quorum=False, **keywords):
+        """`release`: the features of that release; without it, what this Kafka gives a new cluster."""
         super().__init__(folder, **keywords)
         self.controller_port = free_port()
         self.release = release
+        self.static_quorum = static_quorum
         self.overrides = dict(overrides or {})
         self.heap = list(heap)
         self.jvm = kafka_jars.BROKER_JVM if jvm is None else jvm
@@ -240,16 +241,15 @@ class Kafka(Process):
 
     def _quorum(self):
         address = f"127.0.0.1:{self.controller_port}"
-        if self.release:
+        if self.static_quorum:
             node = self.overrides.get("node.id", "1")
             return {"controller.quorum.voters": f"{node}@{address}"}
         return {"controller.quorum.bootstrap.servers": address}
 
     def _format(self):
-        kind = ["--standalone"]
-        if self.release:  # without the features of coordinators, which this release would switch on
-            kind = ["--release-version", self.release, "--feature", "transaction.version=0", "--feature",
-                    "group.version=0"]
+        kind = [] if self.static_quorum else ["--standalone"]
+        if self.release:
+            kind += ["--release-version", self.release]
         done = kafka_jars.run_tool("kafka-storage", [
             "format", *kind, "-t", "bWlsbHJhY2UtY29tcGFyZQ", "-c", self.properties])
         if done.returncode != 0:
@@ -263,6 +263,6 @@ def open_broker(system, folder, binary=None, overrides=None, **keywords):
     if not binary or not os.path.exists(binary):
         raise StartFailed(f"no Millrace binary at {binary}: build it first (make run), or name it "
                           "with --binary")
-    for only_kafka in ("heap", "release"):
+    for only_kafka in ("heap", "release", "static_quorum"):
         keywords.pop(only_kafka, None)
     return Millrace(folder, binary, overrides=overrides, **keywords)

@@ -70,10 +70,41 @@ TEST_F(StorageFormat, several_directories_get_ids_of_their_own_in_one_cluster) {
             storage->directories[1].properties->directory_id);
   const auto bootstrap = read_bootstrap_records(proactor_, "/a/b");
   ASSERT_TRUE(bootstrap);
-  EXPECT_EQ(*bootstrap,
-            (std::vector<VersionedRecord>{{FeatureLevelRecord{"metadata.version", 25}, 0}}));
+  // As `kafka-storage format` of Apache Kafka 4.2 writes them, in its order.
+  EXPECT_EQ(*bootstrap, (std::vector<VersionedRecord>{
+                            {FeatureLevelRecord{"metadata.version", 29}, 0},
+                            {FeatureLevelRecord{"eligible.leader.replicas.version", 1}, 0},
+                            {FeatureLevelRecord{"group.version", 1}, 0},
+                            {FeatureLevelRecord{"share.version", 1}, 0},
+                            {FeatureLevelRecord{"streams.version", 1}, 0},
+                            {FeatureLevelRecord{"transaction.version", 2}, 0}}));
   EXPECT_EQ(io::read_small_file(proactor_, "/c/bootstrap.checkpoint").error().code,
             Errc::not_found);
+}
+
+TEST_F(StorageFormat, features_follow_the_release_unless_they_are_chosen) {
+  auto asked = options();
+  asked.metadata_version = 25;
+  asked.features = {{"transaction.version", 1}, {"group.version", 0}};
+  ASSERT_TRUE(format(asked));
+  const auto bootstrap = read_bootstrap_records(proactor_, "/data");
+  ASSERT_TRUE(bootstrap);
+  EXPECT_EQ(*bootstrap, (std::vector<VersionedRecord>{{FeatureLevelRecord{"metadata.version", 25}, 0},
+                                                      {FeatureLevelRecord{"transaction.version", 1}, 0}}));
+}
+
+TEST_F(StorageFormat, a_feature_beyond_what_is_known_or_what_the_release_can_carry_is_refused) {
+  const std::vector<std::pair<std::string, std::int16_t>> wrong = {
+      {"group.version", 2}, {"transaction.version", -1}, {"shoe.size", 1}, {"metadata.version", 25}};
+  for (const auto& feature : wrong) {
+    auto asked = options();
+    asked.features = {feature};
+    EXPECT_EQ(format(asked).error().code, Errc::invalid_argument) << feature.first;
+  }
+  auto early = options();
+  early.metadata_version = 22;
+  early.features = {{"eligible.leader.replicas.version", 1}};
+  EXPECT_EQ(format(early).error().code, Errc::invalid_argument);
 }
 
 TEST_F(StorageFormat, a_standalone_voter_names_itself_in_a_snapshot) {

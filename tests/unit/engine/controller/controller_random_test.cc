@@ -127,7 +127,7 @@ class RandomCluster {
                         .cluster_id = "cluster",
                         .incarnation_id = Uuid::from_halves(id, broker.starts),
                         .listeners = {{"PLAINTEXT", "h", 9092, 0}},
-                        .features = {{"metadata.version", 7, 25}},
+                        .features = feature_ranges(),
                         .rack = "r" + std::to_string(id % 2),
                         .log_directories = {Uuid::from_halves(9, id), Uuid::from_halves(10, id)}});
   }

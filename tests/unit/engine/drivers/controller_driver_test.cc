@@ -81,7 +81,7 @@ class Node {
             .cluster_id = "cluster",
             .incarnation_id = Uuid::from_random(prng_.next(), prng_.next()),
             .listeners = {{"PLAINTEXT", "localhost", 9092, 0}},
-            .features = {{"metadata.version", 7, 25}},
+            .features = feature_ranges(),
             .rack = std::nullopt,
             .log_directories = {Uuid::from_halves(5, 5)}};
   }

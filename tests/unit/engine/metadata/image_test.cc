@@ -176,7 +176,7 @@ TEST_F(Image, records_that_contradict_the_image_are_refused) {
 }
 
 TEST_F(Image, a_metadata_version_we_do_not_work_at_is_unsupported) {
-  const auto done = builder_.apply(FeatureLevelRecord{"metadata.version", 26});
+  const auto done = builder_.apply(FeatureLevelRecord{"metadata.version", 30});
   ASSERT_FALSE(done);
   EXPECT_EQ(done.error().code, Errc::unsupported);
 }
@@ -340,6 +340,7 @@ TEST(ImageProperties, the_delta_of_records_is_the_difference_of_the_images) {
 TEST(Features, metadata_versions_are_known_by_name_release_and_level) {
   EXPECT_EQ(parse_metadata_version("4.0-IV3"), 25);
   EXPECT_EQ(parse_metadata_version("4.0"), 25);
+  EXPECT_EQ(parse_metadata_version("4.2"), 29);
   EXPECT_EQ(parse_metadata_version("3.9"), 21);
   EXPECT_EQ(parse_metadata_version("21"), 21);
   EXPECT_EQ(parse_metadata_version("6"), std::nullopt);

@@ -15,11 +15,17 @@
 namespace millrace::engine {
 namespace {
 
-log::LogShardOptions log_shard_options(const BrokerOptions& options, ShardId shard) {
+std::uint64_t cleaner_seed(const BrokerOptions& options, ShardId shard) {
+  return Prng(options.random_seed ^ (std::uint64_t{shard.value()} << 32)).next();
+}
+
+log::LogShardOptions log_shard_options(const BrokerOptions& options, ShardId shard, std::uint32_t shard_count) {
   log::LogShardOptions shard_options;
   shard_options.write_ahead_path = fmt::format("{}/{}{}", options.log_directories.front(),
                                                log::kWriteAheadPrefix, shard.value());
   shard_options.write_ahead_bytes_max = options.write_ahead_bytes;
+  shard_options.cleaner = to_cleaner_options({.static_broker = &options.static_configs}, shard_count,
+                                             cleaner_seed(options, shard));
   return shard_options;
 }
 
@@ -45,7 +51,7 @@ BrokerShard::BrokerShard(const BrokerOptions& options, ShardId shard, std::uint3
     : options_(options),
       shard_(shard),
       shard_count_(shard_count),
-      logs_(io::Reactor::current().proactor(), log_shard_options(options, shard)),
+      logs_(io::Reactor::current().proactor(), log_shard_options(options, shard, shard_count)),
       fetch_sessions_({.sessions = fetch_sessions_per_shard(options, shard_count)},
                       Prng(options.random_seed + shard.value())) {}
 
@@ -221,6 +227,12 @@ void BrokerShard::apply_configs(const MetadataImage& image, const MetadataDelta&
       configure(image, *partition);
     }
   }
+  if (!broker_changed) return;
+  const auto& dynamic_broker = image.config(ConfigResource::broker(broker_resource_name(options_.node_id)));
+  logs_.set_cleaner_options(to_cleaner_options({.dynamic_broker = &dynamic_broker,
+                                                .dynamic_default = &image.config(ConfigResource::cluster_default()),
+                                                .static_broker = &options_.static_configs},
+                                               shard_count_, cleaner_seed(options_, shard_)));
 }
 
 const std::string& BrokerShard::directory_for_new_partition() const {

@@ -9,52 +9,44 @@ constexpr Setting kSettings[] = {
     long_integer("log.cleaner.backoff.ms", "15000",
                  "Pause of the log cleaner when there is nothing to clean.")
         .within(at_least(0))
-        .accepted(kNoCompaction)
         .cluster_wide(),
     long_integer("log.cleaner.dedupe.buffer.size", "134217728",
-                 "Memory of the log cleaner for keys.")
-        .accepted(kNoCompaction)
+                 "Memory of the log cleaner for keys, all shards together; 16 bytes a key.")
         .cluster_wide(),
     long_integer("log.cleaner.delete.retention.ms", "86400000",
                  "Default of topics: how long the markers of deleted keys stay.")
         .within(at_least(0))
-        .accepted(kNoCompaction)
         .cluster_wide(),
-    boolean("log.cleaner.enable", "true", "Run the log cleaner.").accepted(kNoCompaction),
+    boolean("log.cleaner.enable", "true", "Run the log cleaner."),
     real("log.cleaner.io.buffer.load.factor", "0.9",
          "How full the cleaner's table of keys may get.")
-        .accepted(kNoCompaction)
         .cluster_wide(),
     integer("log.cleaner.io.buffer.size", "524288",
             "Memory of the log cleaner for reading and writing.")
         .within(at_least(0))
-        .accepted(kNoCompaction)
+        .accepted(kCleanerChunks)
         .cluster_wide(),
     real("log.cleaner.io.max.bytes.per.second", "1.7976931348623157E308",
-         "Bytes the log cleaner may read and write in a second.")
-        .accepted(kNoCompaction)
+         "Bytes each shard's log cleaner may read and write in a second.")
         .cluster_wide(),
     long_integer("log.cleaner.max.compaction.lag.ms", "9223372036854775807",
                  "Default of topics: longest time a record stays out of compaction.")
         .within(at_least(1))
-        .accepted(kNoCompaction)
         .cluster_wide(),
     real("log.cleaner.min.cleanable.ratio", "0.5",
          "Default of topics: share of a log that must be uncompacted before it is compacted.")
         .within(between(0, 1))
-        .accepted(kNoCompaction)
         .cluster_wide(),
     long_integer("log.cleaner.min.compaction.lag.ms", "0",
                  "Default of topics: shortest time a record stays out of compaction.")
         .within(at_least(0))
-        .accepted(kNoCompaction)
         .cluster_wide(),
     integer("log.cleaner.threads", "1", "Threads of the log cleaner.")
         .within(at_least(0))
-        .accepted(kNoCompaction)
+        .accepted(kCleanerPerShard)
         .cluster_wide(),
     list("log.cleanup.policy", "delete",
-         "Default of topics: what happens to old segments; `delete`, or empty to keep them.")
+         "Default of topics: what happens to old records; `delete`, `compact`, both, or empty to keep them.")
         .within(one_of("compact,delete"))
         .cluster_wide(),
     list("log.dir", "/tmp/kafka-logs", "Directory of the logs, used when log.dirs is not set."),

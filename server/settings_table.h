@@ -125,7 +125,8 @@ inline constexpr std::string_view kNoAuthorizer =
 inline constexpr std::string_view kNoTls = "this version has no TLS; every listener is PLAINTEXT";
 inline constexpr std::string_view kNoSasl = "this version has no SASL; every listener is PLAINTEXT";
 inline constexpr std::string_view kNoTiering = "this version has no remote storage";
-inline constexpr std::string_view kNoCompaction = "this version does not compact logs";
+inline constexpr std::string_view kCleanerPerShard = "each shard compacts its own logs, one at a time";
+inline constexpr std::string_view kCleanerChunks = "the cleaner reads and writes 1 MiB at a time";
 inline constexpr std::string_view kNoRecompression =
     "batches are stored as the producer compressed them";
 

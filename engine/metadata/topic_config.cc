@@ -53,19 +53,16 @@ constexpr std::array<BrokerSynonym, 3> from(std::string_view broker_name,
 
 constexpr std::string_view kNoTiering =
     "Tiered storage is not part of this version of Millrace; leave remote storage off";
-constexpr std::string_view kNoCompaction =
-    "Log compaction is not part of this version of Millrace; use cleanup.policy=delete";
 const TopicConfigRow kRows[] = {
     {.definition = {.name = "cleanup.policy",
                     .type = Type::list,
                     .default_value = "delete",
                     .rule = one_of("compact,delete"),
                     .documentation =
-                        "What happens to old segments: `delete` drops them by retention.ms and "
-                        "retention.bytes; empty keeps them for ever."},
+                        "What happens to old records: `delete` drops segments by retention.ms and "
+                        "retention.bytes, `compact` keeps the last record of every key; both may be "
+                        "given; empty keeps all for ever."},
      .synonyms = from("log.cleanup.policy", "delete"),
-     .refused_values = "compact",
-     .refused_because = kNoCompaction,
      .store = store_cleanup_policy},
     {.definition = {.name = "compression.gzip.level",
                     .type = Type::integer,

@@ -1,7 +1,10 @@
 #include "engine/partition/log_config.h"
 
 #include <algorithm>
+#include <charconv>
 #include <limits>
+#include <optional>
+#include <string_view>
 
 namespace millrace::engine {
 namespace {
@@ -30,7 +33,38 @@ int compression_level(const TopicConfig& config) {
   return log::kDefaultCompressionLevel;
 }
 
+std::optional<std::string_view> broker_text(const ConfigLayers& layers, std::string_view name) {
+  for (const ConfigMap* map : {layers.dynamic_broker, layers.dynamic_default, layers.static_broker}) {
+    if (map == nullptr) continue;
+    if (const auto found = map->find(name); found != map->end()) return found->second;
+  }
+  return std::nullopt;
+}
+
+// What is set was checked when it was set.
+template <class Number>
+Number broker_number(const ConfigLayers& layers, std::string_view name, Number otherwise) {
+  const auto text = broker_text(layers, name);
+  Number number{};
+  if (!text || std::from_chars(text->data(), text->data() + text->size(), number).ec != std::errc{}) return otherwise;
+  return number;
+}
+
 }  // namespace
+
+log::CleanerOptions to_cleaner_options(const ConfigLayers& layers, std::uint32_t shard_count, std::uint64_t seed) {
+  log::CleanerOptions options;
+  options.enabled = broker_text(layers, "log.cleaner.enable").value_or("true") != "false";
+  const auto buffer = broker_number<std::int64_t>(layers, "log.cleaner.dedupe.buffer.size", 134'217'728);
+  options.map_bytes_max = static_cast<std::uint64_t>(std::max<std::int64_t>(buffer, 0)) / std::max(shard_count, 1U);
+  options.map_load_max = broker_number(layers, "log.cleaner.io.buffer.load.factor", options.map_load_max);
+  options.bytes_per_second_max =
+      broker_number(layers, "log.cleaner.io.max.bytes.per.second", options.bytes_per_second_max);
+  const auto backoff = broker_number<std::int64_t>(layers, "log.cleaner.backoff.ms", 15'000);
+  options.backoff = from_ms(std::clamp<std::int64_t>(backoff, 1, 86'400'000));
+  options.seed = seed;
+  return options;
+}
 
 log::LogOptions to_log_options(const TopicConfig& config, std::int64_t producer_id_expiration_ms) {
   log::LogOptions options;

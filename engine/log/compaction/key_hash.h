@@ -2,8 +2,9 @@
 //
 // A key is dropped on the word of its hash alone, so two keys of one log must not share what is kept of it. The offset map
 // keeps 96 bits. Eight million keys in a map (128 MiB) and a billion records looked up in it meet by chance once in 2^43
-// passes; the keys of a map among themselves once in 2^51. Chance is all that is left: without the secret, which no client
-// can know, nobody can make two keys that meet, as anybody can for the MD5 that Apache Kafka uses here.
+// passes; the keys of a map among themselves once in 2^51. Chance is all that is left: under a secret drawn for the pass
+// nobody prepares two keys that meet, as anybody can for the MD5 that Apache Kafka uses here. Who could would win nothing:
+// whoever may write a topic's keys may delete them.
 #pragma once
 
 #include <cstdint>

@@ -67,9 +67,9 @@ TEST(Settings, what_this_version_does_not_have_is_refused_unless_default) {
   EXPECT_EQ(refusal({{"security.inter.broker.protocol", "PLAINTEXT"}}), "accepted");
 }
 
-TEST(Settings, a_default_of_topics_that_is_not_served_is_refused) {
-  EXPECT_THAT(refusal({{"log.cleanup.policy", "compact"}}),
-              HasSubstr("f:1: Invalid value compact for configuration "));
+TEST(Settings, a_default_of_topics_obeys_the_rule_of_the_topics_configuration) {
+  EXPECT_THAT(refusal({{"log.cleanup.policy", "shrink"}}), HasSubstr("shrink"));
+  EXPECT_EQ(refusal({{"log.cleanup.policy", "compact"}}), "accepted");
   EXPECT_EQ(refusal({{"log.cleanup.policy", "delete"}}), "accepted");
 }
 

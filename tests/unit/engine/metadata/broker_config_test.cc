@@ -60,7 +60,6 @@ TEST(BrokerConfig, refuses_to_change_what_is_read_at_start_only) {
   EXPECT_TRUE(validate_broker_config(kDefinitions, "log.retention.ms", "1", true));
   EXPECT_FALSE(validate_broker_config(kDefinitions, "log.retention.ms", "x", true));
   EXPECT_FALSE(validate_broker_config(kDefinitions, "no.such.name", "1", true));
-  EXPECT_FALSE(validate_broker_config(kDefinitions, "log.cleanup.policy", "compact", true));
 }
 
 }  // namespace

@@ -252,25 +252,56 @@ Result<std::optional<FoundOffset>> Log::State::find_in_batch(const RecordBatch& 
   return Found();
 }
 
+// The first segment that begins at or behind `base`; null when there is none. Asked for anew after every wait: retention may have
+// taken segments from the front, and a segment with them that was being looked at.
+Segment* Log::State::segment_from(Offset base) {
+  const auto next = std::ranges::lower_bound(segments, base, {}, [](const auto& held) { return held->base_offset(); });
+  return next == segments.end() ? nullptr : next->get();
+}
+
+// The youngest timestamp in the segment that begins at `base`, found without holding the shard.
+io::Task<Result<TimestampedOffset>> Log::State::youngest_in_segment(Offset base) {
+  Segment* segment = segment_from(base);
+  CHECK(segment != nullptr && segment->base_offset() == base);
+  CO_TRY(walk, segment->begin_timestamp_walk());
+  TimestampedOffset youngest = walk.youngest;
+  const std::uint64_t size = segment->size();
+  if (walk.position < size) {
+    CO_TRY(file, segment->file());
+    HeaderScan headers = segment->scan(*file, walk.position);
+    while (!headers.at_end()) {
+      if (!headers.holds_next()) CO_TRY_DONE(co_await headers.fetch_next());
+      CO_TRY(found, headers.next());
+      if (found.batch.max_timestamp > youngest.timestamp) {
+        youngest = {.timestamp = found.batch.max_timestamp, .offset = found.batch.last_offset};
+      }
+    }
+    segment = segment_from(base);
+  }
+  const bool unchanged = segment != nullptr && segment->base_offset() == base && segment->size() == size;
+  if (unchanged) segment->note_max_timestamp(youngest);
+  co_return youngest;
+}
+
 io::Task<Result<std::optional<FoundOffset>>> Log::State::find_timestamp(std::int64_t timestamp,
                                                                         Offset limit) {
   using Found = std::optional<FoundOffset>;
   limit = std::min(limit, written_end);
   const Offset from = log_start;
-  // The first segment with a record as young; segments before it cannot have one. By base offset: retention may take some from
-  // the front while a batch is read.
+  // The first segment with a record as young; segments before it cannot have one.
   Offset base = segments[segment_index(log_start)]->base_offset();
-  while (true) {
-    const auto next = std::ranges::lower_bound(segments, base, {}, [](const auto& held) { return held->base_offset(); });
-    if (next == segments.end()) break;
-    Segment& segment = **next;
-    base = segment.base_offset() + 1;
-    CO_TRY(youngest, segment.max_timestamp());
+  for (Segment* segment = segment_from(base); segment != nullptr; segment = segment_from(base)) {
+    const Offset at = segment->base_offset();
+    base = at + 1;
+    CO_TRY(youngest, co_await youngest_in_segment(at));
     if (youngest.timestamp < timestamp) continue;
-    CO_TRY(position, segment.position_for_timestamp(timestamp));
-    CO_TRY(file, segment.file());
-    HeaderScan headers = segment.scan(*file, position);
+    segment = segment_from(at);
+    if (segment == nullptr || segment->base_offset() != at) continue;
+    CO_TRY(position, segment->position_for_timestamp(timestamp));
+    CO_TRY(file, segment->file());
+    HeaderScan headers = segment->scan(*file, position);
     while (!headers.at_end()) {
+      if (!headers.holds_next()) CO_TRY_DONE(co_await headers.fetch_next());
       CO_TRY(found, headers.next());
       if (found.batch.max_timestamp < timestamp || found.batch.last_offset < from) continue;
       if (found.batch.base_offset >= limit) co_return Found();
@@ -288,8 +319,10 @@ io::Task<Result<std::optional<FoundOffset>>> Log::State::find_timestamp(std::int
 io::Task<Result<std::optional<FoundOffset>>> Log::State::find_max_timestamp() {
   using Found = std::optional<FoundOffset>;
   TimestampedOffset youngest;
-  for (std::size_t index = segment_index(log_start); index < segments.size(); ++index) {
-    CO_TRY(candidate, segments[index]->max_timestamp());
+  Offset base = segments[segment_index(log_start)]->base_offset();
+  for (Segment* segment = segment_from(base); segment != nullptr; segment = segment_from(base)) {
+    base = segment->base_offset() + 1;
+    CO_TRY(candidate, co_await youngest_in_segment(segment->base_offset()));
     if (candidate.timestamp > youngest.timestamp) youngest = candidate;
   }
   if (youngest.timestamp < 0 || youngest.offset < log_start) co_return Found();

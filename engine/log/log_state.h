@@ -239,6 +239,8 @@ struct Log::State final : io::TurnHook, WriteAheadClient {
   io::Task<Result<std::vector<std::byte>>> read_bytes(Offset from, ReadLimits limits);
   io::Task<Result<std::optional<FoundOffset>>> find_timestamp(std::int64_t timestamp, Offset limit);
   io::Task<Result<std::optional<FoundOffset>>> find_max_timestamp();
+  io::Task<Result<TimestampedOffset>> youngest_in_segment(Offset base);
+  Segment* segment_from(Offset base);
   Result<std::optional<FoundOffset>> find_in_batch(const RecordBatch& batch, std::int64_t timestamp);
   LeaderEpoch epoch_of(Offset offset) const;
 

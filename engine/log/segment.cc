@@ -10,6 +10,7 @@
 #include "base/check.h"
 #include "base/logging.h"
 #include "engine/log/format/record_batch.h"
+#include "io/file.h"
 
 namespace millrace::log {
 namespace {
@@ -43,10 +44,21 @@ std::optional<Offset> parse_segment_name(std::string_view name, std::string_view
 
 // ---- HeaderScan
 
+bool HeaderScan::holds(std::uint64_t position) const {
+  return position >= window_start_ && position + kBatchHeaderBytes <= window_start_ + window_bytes_;
+}
+
+io::Task<Result<void>> HeaderScan::fetch_next() {
+  const auto wanted = std::min<std::uint64_t>(kWindowBytes, end_ - position_);
+  window_bytes_ = 0;
+  CO_TRY(got, co_await io::read_all(proactor_, file_, position_, Bytes(window_, wanted)));
+  window_start_ = position_;
+  window_bytes_ = got;
+  co_return Result<void>{};
+}
+
 Result<const std::byte*> HeaderScan::header_at(std::uint64_t position) {
-  const bool inside = position >= window_start_ &&
-                      position + kBatchHeaderBytes <= window_start_ + window_bytes_;
-  if (!inside) {
+  if (!holds(position)) {
     const auto wanted = std::min<std::uint64_t>(kWindowBytes, end_ - position);
     TRY(got, proactor_.read_inline(file_, position, Bytes(window_, wanted)));
     window_start_ = position;
@@ -319,30 +331,40 @@ Result<std::uint64_t> Segment::position_for_timestamp(std::int64_t timestamp) {
   return trusted_index_position(absolute((*entry)->relative_offset));
 }
 
-Result<TimestampedOffset> Segment::max_timestamp() {
-  if (max_timestamp_known_) return max_timestamp_;
-  TRY_DONE(load_indexes());
-  if (max_timestamp_known_) return max_timestamp_;
+Result<Segment::TimestampWalk> Segment::begin_timestamp_walk() {
+  if (!max_timestamp_known_) TRY_DONE(load_indexes());
+  if (max_timestamp_known_) return TimestampWalk{.youngest = max_timestamp_, .position = size_};
   // Of a sealed segment the last time entry is its maximum; from there on the headers are asked, which ends at once.
-  TimestampedOffset youngest;
-  std::uint64_t position = 0;
+  TimestampWalk walk;
   if (const auto last = times_.last()) {
-    youngest = {.timestamp = last->timestamp, .offset = absolute(last->relative_offset)};
+    walk.youngest = {.timestamp = last->timestamp, .offset = absolute(last->relative_offset)};
     if (const auto last_position = offsets_.last()) {
-      position = static_cast<std::uint64_t>(last_position->position);
+      walk.position = static_cast<std::uint64_t>(last_position->position);
     }
   }
-  TRY(open, file());
-  HeaderScan headers = scan(*open, position);
-  while (!headers.at_end()) {
-    TRY(found, headers.next());
-    if (found.batch.max_timestamp > youngest.timestamp) {
-      youngest = {.timestamp = found.batch.max_timestamp, .offset = found.batch.last_offset};
-    }
-  }
+  return walk;
+}
+
+void Segment::note_max_timestamp(TimestampedOffset youngest) {
   max_timestamp_ = youngest;
   max_timestamp_known_ = true;
-  return max_timestamp_;
+}
+
+Result<TimestampedOffset> Segment::max_timestamp() {
+  TRY(walk, begin_timestamp_walk());
+  TimestampedOffset youngest = walk.youngest;
+  if (walk.position < size_) {
+    TRY(open, file());
+    HeaderScan headers = scan(*open, walk.position);
+    while (!headers.at_end()) {
+      TRY(found, headers.next());
+      if (found.batch.max_timestamp > youngest.timestamp) {
+        youngest = {.timestamp = found.batch.max_timestamp, .offset = found.batch.last_offset};
+      }
+    }
+  }
+  note_max_timestamp(youngest);
+  return youngest;
 }
 
 Result<std::int64_t> Segment::first_timestamp() {

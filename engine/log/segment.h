@@ -77,9 +77,14 @@ class HeaderScan {
   bool at_end() const { return position_ >= end_; }
   std::uint64_t position() const { return position_; }
   Result<BatchLocation> next();
+  // next() reads inline unless the next header is held. For a walk of any length: `if (!holds_next()) co_await fetch_next()`
+  // before each, which waits for the disk without holding the shard and gives the shard's other work a turn.
+  bool holds_next() const { return holds(position_); }
+  io::Task<Result<void>> fetch_next();
 
  private:
   static constexpr std::size_t kWindowBytes = 4096;
+  bool holds(std::uint64_t position) const;
   Result<const std::byte*> header_at(std::uint64_t position);
 
   io::Proactor& proactor_;
@@ -147,6 +152,13 @@ class Segment {
   Result<std::uint64_t> position_for_timestamp(std::int64_t timestamp);
   // The largest timestamp of a batch, with its last offset; both -1 if no batch has one.
   Result<TimestampedOffset> max_timestamp();
+  // The same for who must not hold the shard: where the walk over the headers begins, and what is known of those before.
+  struct TimestampWalk {
+    TimestampedOffset youngest;
+    std::uint64_t position = 0;  // size() when nothing is left to be walked over
+  };
+  Result<TimestampWalk> begin_timestamp_walk();
+  void note_max_timestamp(TimestampedOffset youngest);
   // Of the first batch, by which the segment's age is told; -1 if there is none.
   Result<std::int64_t> first_timestamp();
   // The same without a look at the file.

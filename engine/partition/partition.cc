@@ -86,7 +86,8 @@ Result<log::ReadRange> Partition::read(Offset from, Isolation isolation, std::si
                                        bool at_least_one_batch) {
   return log_->read(from, {.end = read_end(isolation),
                            .bytes_max = bytes_max,
-                           .at_least_one_batch = at_least_one_batch});
+                           .at_least_one_batch = at_least_one_batch,
+                           .may_cut_cold = true});
 }
 
 PartitionState Partition::state() const {

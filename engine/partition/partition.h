@@ -58,6 +58,7 @@ class Partition {
   bool has_enough_replicas() const;
 
   // ---- Fetch
+  // What is read may end inside of a batch (ReadLimits::may_cut_cold): for consumers, not for who needs whole batches.
   Offset read_end(Isolation isolation) const;
   // Errors: out_of_range, corrupt, io_error, offline.
   Result<log::ReadRange> read(Offset from, Isolation isolation, std::size_t bytes_max,

@@ -5,6 +5,7 @@
 
 #include "engine/log/log.h"
 #include "engine/log/log_shard.h"
+#include "io/gate.h"
 #include "io/reactor.h"
 #include "tests/sim/log_node.h"
 #include "tests/sim/sim_proactor.h"
@@ -290,6 +291,68 @@ TEST_F(LogTest, finds_offsets_by_time) {
   const auto youngest = run(log_->find_max_timestamp());
   ASSERT_TRUE(youngest && *youngest);
   EXPECT_EQ((*youngest)->offset, Offset(99));
+}
+
+// Counts how often other work of the shard gets a turn.
+io::Task<void> count_turns(const bool& done, int& turns) {
+  while (!done) {
+    ++turns;
+    co_await io::sleep_for(std::chrono::microseconds(1));
+  }
+}
+
+using TimestampSearch = io::Task<Result<std::optional<FoundOffset>>>;
+
+io::Task<int> turns_during(TimestampSearch search) {
+  bool done = false;
+  int turns = 0;
+  io::Gate gate;
+  gate.spawn(count_turns(done, turns));
+  const auto found = co_await search;
+  EXPECT_TRUE(found && *found);
+  done = true;
+  co_await gate.close();
+  co_return turns;
+}
+
+TEST_F(LogTest, looking_for_a_time_lets_others_run_while_headers_are_walked_over) {
+  constexpr int kBatches = 250;
+  options_.index_interval_bytes = 1 << 30;
+  options_.segment_bytes = 900'000;
+  boot();
+  for (int i = 0; i < kBatches; ++i) {
+    ASSERT_TRUE(append({.values = {std::string(3000, 'x')}, .timestamp = 1000 + i}));
+  }
+  ASSERT_TRUE(append({.values = {std::string(200'000, 'y')}, .timestamp = 1}));
+  EXPECT_GE(run(turns_during(log_->find_timestamp(1000 + kBatches - 1, Offset(1000)))), kBatches);
+}
+
+TEST_F(LogTest, looking_for_the_youngest_lets_others_run_at_each_segment) {
+  constexpr int kSegments = 20;
+  options_.segment_bytes = 7000;
+  boot();
+  for (int i = 0; i < 2 * kSegments; ++i) {
+    ASSERT_TRUE(append({.values = {std::string(3000, 'x')}, .timestamp = 1000 + i}));
+  }
+  stop();
+  boot();
+  EXPECT_GE(run(turns_during(log_->find_max_timestamp())), kSegments - 1);
+  const auto again = run(log_->find_max_timestamp());
+  ASSERT_TRUE(again && *again);
+  EXPECT_EQ((*again)->offset, Offset(2 * kSegments - 1));
+}
+
+TEST_F(LogTest, a_cold_range_may_end_inside_of_a_batch_only_where_the_reader_says_so) {
+  options_.segment_bytes = 40'000;
+  options_.accept.max_message_bytes = 4000;
+  boot();
+  for (int i = 0; i < 20; ++i) ASSERT_TRUE(append({.values = {std::string(3000, 'x')}}));
+  disk_.faults.cold_one_in = 1;
+  const auto cut = log_->read(Offset(0), {.end = Offset(20), .bytes_max = 10'000, .may_cut_cold = true});
+  const auto whole = log_->read(Offset(0), {.end = Offset(20), .bytes_max = 10'000, .may_cut_cold = false});
+  ASSERT_TRUE(cut && whole);
+  EXPECT_EQ(cut->length, 10'000U);
+  EXPECT_LT(whole->length, 10'000U);
 }
 
 TEST_F(LogTest, a_full_disk_refuses_the_batch_and_nothing_of_it_remains) {

@@ -288,9 +288,10 @@ io::Task<Result<void>> settle_bounds(Log::State& log, bool replayed) {
   epochs_changed |= log.epochs.truncate_from_start(log.log_start);
   if (epochs_changed) CO_TRY_DONE(log.save_epochs());
   log.producers.on_log_start(log.log_start);
-  log.flushed_end = std::max(log.flushed_end, log.log_start);
   log.update_durable();
-  if (replayed || (log.is_fsync() && log.flushed_end < log.end)) co_return co_await log.flush();
+  // A log start says nothing of what is on disk: what was deleted may stand in one segment with what was not.
+  const bool start_unsynced = log.flushed_end < log.log_start;
+  if (replayed || start_unsynced || (log.is_fsync() && log.flushed_end < log.end)) co_return co_await log.flush();
   co_return Result<void>{};
 }
 

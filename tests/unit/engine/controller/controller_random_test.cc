@@ -3,6 +3,7 @@
 // never go back, blocks of ids never overlap, and the log makes the same state at every moment.
 #include <gtest/gtest.h>
 
+#include <cstdlib>
 #include <map>
 #include <set>
 
@@ -182,7 +183,10 @@ class RandomCluster {
 TEST(ControllerRandom, invariants_hold_after_every_step_and_the_log_makes_the_same_state) {
   std::size_t topics = 0;
   std::size_t fenced = 0;
-  for (std::uint64_t seed = 0; seed < 40; ++seed) {
+  // More seeds: MILLRACE_SEEDS=20000.
+  const char* asked = std::getenv("MILLRACE_SEEDS");
+  const std::uint64_t seeds = asked == nullptr ? 40 : std::strtoull(asked, nullptr, 10);
+  for (std::uint64_t seed = 0; seed < seeds; ++seed) {
     SCOPED_TRACE(seed);
     RandomCluster cluster(seed);
     cluster.run(400);

@@ -5,6 +5,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cstdlib>
 #include <set>
 
 #include "engine/log/format/record_batch.h"
@@ -370,7 +371,10 @@ void cut_somewhere(std::uint64_t seed) {
 }
 
 TEST(ControllerDriverCrash, no_answered_topic_is_lost_wherever_the_power_goes) {
-  for (std::uint64_t seed = 0; seed < 60; ++seed) cut_somewhere(seed);
+  // More seeds: MILLRACE_SEEDS=20000.
+  const char* asked = std::getenv("MILLRACE_SEEDS");
+  const std::uint64_t seeds = asked == nullptr ? 60 : std::strtoull(asked, nullptr, 10);
+  for (std::uint64_t seed = 0; seed < seeds; ++seed) cut_somewhere(seed);
 }
 
 }  // namespace

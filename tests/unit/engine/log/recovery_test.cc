@@ -101,6 +101,27 @@ class RecoveryTest : public testing::Test {
   Log* log_ = nullptr;
 };
 
+TEST_F(RecoveryTest, what_it_says_is_synced_is_on_disk_also_where_the_log_start_is_ahead_of_the_last_sync) {
+  const auto whole = batches(0, 5);
+  write(kData, whole);
+  write("/data/log-start-offset-checkpoint", as_bytes("0\n1\nt 0 2\n"));
+  ASSERT_TRUE(disk_.sync_directory("/"));
+  ASSERT_TRUE(disk_.sync_directory("/data"));
+  ASSERT_TRUE(open());
+  ASSERT_EQ(log_->log_start_offset(), Offset(2));
+  EXPECT_GE(log_->recovery_point(), Offset(2));
+  Prng cuts(1);
+  for (int i = 0; i < 8; ++i) {
+    const auto after = disk_.power_cut(cuts);
+    const auto file = after->open(kData, {});
+    ASSERT_TRUE(file);
+    std::vector<std::byte> found(whole.size());
+    EXPECT_EQ(after->read(*file, 0, found), whole.size());
+    EXPECT_TRUE(found == whole) << "cut " << i;
+    after->close(*file);
+  }
+}
+
 TEST_F(RecoveryTest, ends_the_log_before_a_torn_batch_wherever_it_is_torn) {
   const auto whole = batches(0, 3);
   const auto two = batches(0, 2).size();

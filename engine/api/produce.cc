@@ -20,7 +20,9 @@ struct ProducePart {
   Bytes records;
   bool acks_all = false;
   ProduceResponse::Partition* answer = nullptr;
-  std::string error_message;  // written by the owner, read by us when it has returned
+  // Written by the owner, read by us when it has returned.
+  std::string error_message;
+  std::vector<log::RecordError> record_errors;
 };
 
 void refuse(ProducePart& part, const Error& error) {
@@ -45,6 +47,12 @@ io::Task<void> append_part(BrokerShard& owner, ProducePart& part) {
   const auto appended = co_await partition->append(part.records, now, part.acks_all);
   if (!appended) {
     refuse(part, appended.error());
+    // A refused batch is refused before anything is waited for, so these are its own.
+    const bool by_record = appended.error() == Errc::malformed || appended.error() == Errc::invalid_timestamp;
+    if (by_record) part.record_errors = partition->log()->record_errors();
+    if (appended.error() == Errc::malformed && !part.record_errors.empty()) {
+      part.answer->error_code = ErrorCode::invalid_record;
+    }
     co_return;
   }
   part.answer->base_offset = appended->first_offset.value();
@@ -157,6 +165,9 @@ io::Task<net::Response> handle_produce(Broker& broker, BrokerShard& here, Reques
   }
   for (const auto& part : parts) {
     if (!part.error_message.empty()) part.answer->error_message = part.error_message;
+    for (const auto& error : part.record_errors) {
+      part.answer->record_errors.push_back({error.batch_index, std::string_view(error.message)});
+    }
   }
   if (produce.acks == 0) {
     // Kafka's way to tell a producer that does not listen: it then looks at the metadata again.

@@ -9,6 +9,7 @@
 
 #include "base/ids.h"
 #include "base/result.h"
+#include "engine/group/group_input.h"
 #include "engine/metadata/config_definition.h"
 
 namespace millrace::engine {
@@ -46,6 +47,10 @@ struct BrokerOptions {
   std::int64_t checkpoint_ms = 60'000;
   std::int64_t metadata_segment_bytes = std::int64_t{1} << 30;   // metadata.log.segment.bytes
   std::size_t metadata_snapshot_bytes = std::size_t{20} << 20;   // metadata.log.max.record.bytes.between.snapshots
+  GroupOptions groups;
+  std::int32_t offsets_topic_partitions = 50;             // offsets.topic.num.partitions
+  std::int16_t offsets_topic_replication_factor = 3;      // offsets.topic.replication.factor
+  std::int64_t offsets_topic_segment_bytes = 104'857'600;  // offsets.topic.segment.bytes
   std::uint64_t random_seed = 0;  // from the kernel
   // The metadata log has failed: nothing more can be decided, the process should end. Called on shard 0.
   std::function<void(const Error&)> on_failure;

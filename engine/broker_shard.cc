@@ -53,7 +53,8 @@ BrokerShard::BrokerShard(const BrokerOptions& options, ShardId shard, std::uint3
       shard_count_(shard_count),
       logs_(io::Reactor::current().proactor(), log_shard_options(options, shard, shard_count)),
       fetch_sessions_({.sessions = fetch_sessions_per_shard(options, shard_count)},
-                      Prng(options.random_seed + shard.value())) {}
+                      Prng(options.random_seed + shard.value())),
+      groups_(options.groups, (options.random_seed ^ 0x67726f757073) + shard.value()) {}
 
 BrokerShard::~BrokerShard() = default;
 
@@ -79,7 +80,19 @@ io::Task<Result<void>> BrokerShard::start_logs() {
     LOG(warn, "shard.recovered", "shard={} logs={} shortened={} reason=\"the last stop was not clean\"", shard_.value(),
         counters.logs_recovered, counters.logs_shortened);
   }
-  co_return co_await logs_.start();
+  CO_TRY_DONE(co_await logs_.start());
+  co_await follow_groups();
+  co_return Result<void>{};
+}
+
+// Coordinators write, so there are none before the logs have started.
+io::Task<void> BrokerShard::follow_groups() {
+  std::vector<std::shared_ptr<Partition>> offsets;
+  for (const auto& [id, partition] : partitions_) {
+    if (partition->topic() == kOffsetsTopic) offsets.push_back(partition);
+  }
+  std::ranges::sort(offsets, {}, [](const auto& partition) { return partition->id(); });
+  co_await groups_.follow(std::move(offsets));
 }
 
 io::Task<void> BrokerShard::remove_gone(const SharedImage& image, const MetadataDelta& delta) {
@@ -113,6 +126,7 @@ io::Task<void> BrokerShard::apply(SharedImage image, const MetadataDelta& delta)
     }
   }
   apply_configs(*image, delta);
+  if (started_ && !delta.topics.empty()) co_await follow_groups();
   image_ = std::move(image);
 }
 
@@ -190,6 +204,7 @@ io::Task<std::shared_ptr<Partition>> BrokerShard::find_or_make(TopicPartition id
     LOG(error, "partition.assign", "topic={} partition={} error=\"{}\"", topic->name, id.partition.value(),
         assigned.error().message);
   }
+  if (made->topic() == kOffsetsTopic) co_await follow_groups();
   co_return made;
 }
 
@@ -291,10 +306,12 @@ void BrokerShard::keep_house(WallTime now) {
 
 void BrokerShard::end_waits() {
   ending_ = true;
+  groups_.end_waits();
   for (const auto& [id, partition] : partitions_) partition->wake_waiters();
 }
 
 io::Task<void> BrokerShard::stop() {
+  co_await groups_.stop();
   for (const auto& found : not_opened_) unclean_.insert(io::directory_of(found.directory));
   std::vector<std::shared_ptr<Partition>> open;
   for (const auto& [id, partition] : partitions_) open.push_back(partition);

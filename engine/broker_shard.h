@@ -15,6 +15,7 @@
 #include "base/ids.h"
 #include "base/result.h"
 #include "engine/broker_options.h"
+#include "engine/drivers/group_coordinators.h"
 #include "engine/log/log_directory.h"
 #include "engine/log/log_shard.h"
 #include "engine/log/write_ahead_replay.h"
@@ -37,6 +38,8 @@ class BrokerShard {
   const BrokerOptions& options() const { return options_; }
   const SharedImage& image() const { return image_; }
   FetchSessions& fetch_sessions() { return fetch_sessions_; }
+  // The groups whose partition of __consumer_offsets is here.
+  GroupCoordinators& groups() { return groups_; }
 
   // Null when this shard has no such partition. Kept alive by the pointer while a request uses it.
   std::shared_ptr<Partition> find(const TopicPartition& id) const {
@@ -85,6 +88,7 @@ class BrokerShard {
   io::Task<std::shared_ptr<Partition>> open(const MetadataImage& image, const TopicImage& topic,
                                             PartitionIndex index);
   void apply_configs(const MetadataImage& image, const MetadataDelta& delta);
+  io::Task<void> follow_groups();
   void configure(const MetadataImage& image, Partition& partition);
   const std::string& directory_for_new_partition() const;
 
@@ -96,6 +100,7 @@ class BrokerShard {
   std::unordered_map<TopicPartition, std::shared_ptr<Partition>> partitions_;
   std::unordered_set<TopicPartition> unmade_;  // for want of room
   FetchSessions fetch_sessions_;
+  GroupCoordinators groups_;
   std::map<std::pair<std::string, PartitionIndex>, log::FoundPartition> found_;
   std::vector<log::FoundPartition> not_opened_;
   std::set<std::string> unclean_;  // log directories

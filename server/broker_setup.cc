@@ -22,6 +22,19 @@ io::Backend backend(const Settings& settings) {
   return io::Backend::automatic;
 }
 
+engine::GroupOptions group_options(const Settings& settings) {
+  engine::GroupOptions options;
+  options.initial_rebalance_delay = from_ms(settings.number("group.initial.rebalance.delay.ms"));
+  options.session_timeout_min = from_ms(settings.number("group.min.session.timeout.ms"));
+  options.session_timeout_max = from_ms(settings.number("group.max.session.timeout.ms"));
+  options.group_size_max = static_cast<std::size_t>(settings.number("group.max.size"));
+  options.offset_metadata_bytes_max =
+      static_cast<std::size_t>(std::max<std::int64_t>(settings.number("offset.metadata.max.bytes"), 0));
+  options.offsets_retention = std::chrono::minutes(settings.number("offsets.retention.minutes"));
+  options.offsets_retention_check = from_ms(settings.number("offsets.retention.check.interval.ms"));
+  return options;
+}
+
 }  // namespace
 
 io::ShardOptions shard_options(const Settings& settings) {
@@ -71,6 +84,12 @@ engine::BrokerOptions broker_options(const Settings& settings, std::uint64_t ran
   options.write_ahead_bytes = static_cast<std::uint64_t>(settings.number("millrace.wal.bytes"));
   options.retention_check_ms = settings.number("log.retention.check.interval.ms");
   options.checkpoint_ms = settings.number("log.flush.offset.checkpoint.interval.ms");
+  options.groups = group_options(settings);
+  options.offsets_topic_partitions =
+      static_cast<std::int32_t>(settings.number("offsets.topic.num.partitions"));
+  options.offsets_topic_replication_factor =
+      static_cast<std::int16_t>(settings.number("offsets.topic.replication.factor"));
+  options.offsets_topic_segment_bytes = settings.number("offsets.topic.segment.bytes");
   options.random_seed = random_seed;
   return options;
 }

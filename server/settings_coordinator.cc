@@ -68,7 +68,7 @@ constexpr Setting kSettings[] = {
     integer("group.coordinator.append.linger.ms", "-1",
             "How long the coordinator gathers records before it writes them; -1 adapts.")
         .within(at_least(-1))
-        .accepted(kNoGroups),
+        .accepted(kNoEffect),
     list("group.coordinator.rebalance.protocols", "classic,consumer,streams",
          "Group protocols that are offered.")
         .within(one_of("consumer,classic,share,streams"))
@@ -77,17 +77,13 @@ constexpr Setting kSettings[] = {
         .within(at_least(1))
         .accepted(kNoPools),
     integer("group.initial.rebalance.delay.ms", "3000",
-            "How long a new group waits for more members.")
-        .accepted(kNoGroups),
+            "How long a new group waits for more members."),
     integer("group.max.session.timeout.ms", "1800000",
-            "Largest session timeout a member may ask for.")
-        .accepted(kNoGroups),
+            "Largest session timeout a member may ask for."),
     integer("group.max.size", "2147483647", "Most members of a group.")
-        .within(at_least(1))
-        .accepted(kNoGroups),
+        .within(at_least(1)),
     integer("group.min.session.timeout.ms", "6000",
-            "Smallest session timeout a member may ask for.")
-        .accepted(kNoGroups),
+            "Smallest session timeout a member may ask for."),
     list("group.share.assignors", "simple", "Ways of sharing partitions out in share groups.")
         .accepted(kNoGroups),
     integer("group.share.delivery.count.limit", "5", "Deliveries after which a record is given up.")
@@ -188,34 +184,28 @@ constexpr Setting kSettings[] = {
             "Silence after which a streams group's member is taken for dead.")
         .within(at_least(1))
         .accepted(kNoGroups),
-    integer("offset.metadata.max.bytes", "4096", "Most bytes of text beside a committed offset.")
-        .accepted(kNoGroups),
+    integer("offset.metadata.max.bytes", "4096", "Most bytes of text beside a committed offset."),
     integer("offsets.commit.timeout.ms", "5000",
             "How long a commit of offsets waits for its replicas.")
         .within(at_least(1))
-        .accepted(kNoGroups),
+        .accepted(kOneNode),
     integer("offsets.load.buffer.size", "5242880", "Bytes read at a time when offsets are loaded.")
         .within(at_least(1))
-        .accepted(kNoGroups),
+        .accepted(kNoEffect),
     long_integer("offsets.retention.check.interval.ms", "600000",
                  "Time between two looks for old offsets.")
-        .within(at_least(1))
-        .accepted(kNoGroups),
+        .within(at_least(1)),
     integer("offsets.retention.minutes", "10080",
             "How long the offsets of an empty group are kept.")
-        .within(at_least(1))
-        .accepted(kNoGroups),
+        .within(at_least(1)),
     integer("offsets.topic.compression.codec", "0", "Codec of the offsets topic, by number.")
-        .accepted(kNoGroups),
+        .accepted(kNoEffect),
     integer("offsets.topic.num.partitions", "50", "Partitions of the offsets topic.")
-        .within(at_least(1))
-        .accepted(kNoGroups),
+        .within(at_least(1)),
     short_integer("offsets.topic.replication.factor", "3", "Replicas of the offsets topic.")
-        .within(at_least(1))
-        .accepted(kNoGroups),
+        .within(at_least(1)),
     integer("offsets.topic.segment.bytes", "104857600", "Segment size of the offsets topic.")
-        .within(at_least(1))
-        .accepted(kNoGroups),
+        .within(at_least(1)),
     integer("share.coordinator.append.linger.ms", "-1",
             "How long the share coordinator gathers records; -1 adapts.")
         .within(at_least(-1))

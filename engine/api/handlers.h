@@ -15,6 +15,16 @@ io::Task<net::Response> handle_fetch(Broker& broker, BrokerShard& here, Request&
 io::Task<net::Response> handle_list_offsets(Broker& broker, BrokerShard& here, Request& request);
 io::Task<net::Response> handle_metadata(Broker& broker, BrokerShard& here, Request& request);
 io::Task<net::Response> handle_find_coordinator(Broker& broker, BrokerShard& here, Request& request);
+io::Task<net::Response> handle_join_group(Broker& broker, BrokerShard& here, Request& request);
+io::Task<net::Response> handle_sync_group(Broker& broker, BrokerShard& here, Request& request);
+io::Task<net::Response> handle_heartbeat(Broker& broker, BrokerShard& here, Request& request);
+io::Task<net::Response> handle_leave_group(Broker& broker, BrokerShard& here, Request& request);
+io::Task<net::Response> handle_list_groups(Broker& broker, BrokerShard& here, Request& request);
+io::Task<net::Response> handle_describe_groups(Broker& broker, BrokerShard& here, Request& request);
+io::Task<net::Response> handle_delete_groups(Broker& broker, BrokerShard& here, Request& request);
+io::Task<net::Response> handle_offset_commit(Broker& broker, BrokerShard& here, Request& request);
+io::Task<net::Response> handle_offset_fetch(Broker& broker, BrokerShard& here, Request& request);
+io::Task<net::Response> handle_offset_delete(Broker& broker, BrokerShard& here, Request& request);
 io::Task<net::Response> handle_api_versions(Broker& broker, BrokerShard& here, Request& request);
 io::Task<net::Response> handle_create_topics(Broker& broker, BrokerShard& here, Request& request);
 io::Task<net::Response> handle_delete_topics(Broker& broker, BrokerShard& here, Request& request);

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "engine/api/controller_requests.h"
+#include "engine/api/coordinator_requests.h"
 #include "engine/api/decode.h"
 #include "engine/api/handlers.h"
 #include "engine/metadata/topic_name.h"
@@ -78,10 +79,15 @@ bool by_id(const MetadataRequest::Topic& asked) { return !asked.name || !asked.t
 io::Task<void> create_missing(Broker& broker, SharedImage image, const MetadataRequest& wanted) {
   wire::CreateTopicsRequest create;
   std::set<std::string_view> names;
+  TextArena texts;
   for (const auto& asked : *wanted.topics) {
     if (by_id(asked) || image->topics.find(*asked.name) != nullptr) continue;
     if (!validate_topic_name(*asked.name) || !names.insert(*asked.name).second) continue;
     auto& topic = create.topics.emplace_back();
+    if (*asked.name == kOffsetsTopic) {
+      describe_offsets_topic(broker.options(), *image, texts, topic);
+      continue;
+    }
     topic.name = *asked.name;
     topic.num_partitions = -1;
     topic.replication_factor = -1;

@@ -5,6 +5,7 @@
 #include "engine/api/error_map.h"
 #include "engine/api/handlers.h"
 #include "engine/api/shard_route.h"
+#include "engine/metadata/topic_name.h"
 #include "io/reactor.h"
 
 namespace millrace::engine {
@@ -96,6 +97,11 @@ std::vector<ProducePart> plan(const MetadataImage& image, const ProduceRequest& 
       partition_answer.index = wanted.index;
       partition_answer.base_offset = -1;
       const PartitionIndex index{wanted.index};
+      if (known != nullptr && is_internal_topic(known->name)) {
+        // What stands there the broker itself acts on.
+        partition_answer.error_code = ErrorCode::invalid_topic_exception;
+        continue;
+      }
       if (known == nullptr || known->partition(index) == nullptr) {
         partition_answer.error_code = known == nullptr && version >= 13
                                           ? ErrorCode::unknown_topic_id

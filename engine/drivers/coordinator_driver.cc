@@ -1,0 +1,220 @@
+#include "engine/drivers/coordinator_driver.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/logging.h"
+#include "engine/drivers/group_loader.h"
+#include "engine/log/format/batch_builder.h"
+
+namespace millrace::engine {
+namespace {
+
+using wire::ErrorCode;
+
+// Small enough for any topic's max.message.bytes but one that was set on purpose; then a record alone is a batch.
+constexpr std::size_t kBatchBytesMax = std::size_t{256} << 10;
+constexpr std::size_t kBatchOverheadBytes = 256;
+
+// What the log takes as one record's value.
+std::size_t record_bytes_max(Partition& partition) {
+  constexpr std::size_t kSmallest = 1024;
+  const std::size_t most =
+      partition.log() == nullptr ? kSmallest : partition.log()->options().accept.max_message_bytes;
+  return std::max(most, kSmallest + kBatchOverheadBytes) - kBatchOverheadBytes;
+}
+
+GroupOptions with_record_limit(GroupOptions options, Partition& partition) {
+  options.record_bytes_max = record_bytes_max(partition);
+  return options;
+}
+
+}  // namespace
+
+CoordinatorDriver::CoordinatorDriver(std::shared_ptr<Partition> partition, GroupOptions options,
+                                     GroupUse& use, std::uint64_t seed)
+    : partition_(std::move(partition)),
+      options_(with_record_limit(options, *partition_)),
+      use_(use),
+      prng_(seed),
+      timer_([this] { on_timer(); }) {}
+
+CoordinatorDriver::~CoordinatorDriver() {
+  CHECK(waiting_.empty(), "{} still wait for the coordinator", waiting_.size());
+}
+
+void CoordinatorDriver::start() {
+  begin_load();
+}
+
+void CoordinatorDriver::end_waits() {
+  ending_ = true;
+  timer_.cancel();
+  refuse_all(ErrorCode::not_coordinator);
+}
+
+io::Task<void> CoordinatorDriver::stop() {
+  end_waits();
+  co_await gate_.close();
+  machine_.reset();
+}
+
+// ---- Loading
+
+void CoordinatorDriver::begin_load() {
+  if (loading_ || ending_ || partition_->offline()) return;
+  loading_ = true;
+  gate_.spawn(load());
+}
+
+io::Task<void> CoordinatorDriver::load() {
+  // What is on its way is in the log or is not when its write has ended.
+  while (writing_ > 0) co_await written_.wait();
+  auto machine = std::make_unique<GroupMachine>(options_, use_, prng_.next());
+  GroupLoader loader(*partition_->log(), *machine);
+  const auto loaded = co_await loader.load(partition_->log()->end_offset());
+  loading_ = false;
+  if (ending_) co_return;
+  if (!loaded) {
+    LOG(error, "groups.load", "topic={} partition={} error=\"{}\"", partition_->topic(),
+        partition().value(), loaded.error().message);
+    co_return;
+  }
+  if (loader.records() > 0) {
+    LOG(info, "groups.loaded", "partition={} records={} groups={}", partition().value(),
+        loader.records(), machine->group_count());
+  }
+  machine_ = std::move(machine);
+  ++term_;
+  decide(ActivateGroups{});
+}
+
+// ---- Questions
+
+io::Task<GroupOutcome> CoordinatorDriver::ask(GroupEvent event) {
+  if (ending_ || !partition_->check_leader(kNoLeaderEpoch)) {
+    co_return std::unexpected(partition_->offline() ? ErrorCode::coordinator_not_available
+                                                    : ErrorCode::not_coordinator);
+  }
+  if (machine_ == nullptr) {
+    begin_load();
+    co_return std::unexpected(ErrorCode::coordinator_load_in_progress);
+  }
+  Waiting waiting;
+  const Ticket ticket(++last_ticket_);
+  waiting_.emplace(ticket.value(), &waiting);
+  std::visit(
+      [&](auto& question) {
+        if constexpr (requires { question.ticket; }) question.ticket = ticket;
+      },
+      event);
+  decide(std::move(event));
+  while (!waiting.outcome) co_await waiting.done.wait();
+  co_return std::move(*waiting.outcome);
+}
+
+void CoordinatorDriver::decide(GroupEvent event) {
+  io::Reactor& reactor = io::Reactor::current();
+  GroupEffects effects = std::exchange(effects_, {});
+  machine_->step({std::move(event), reactor.wall_now()}, reactor.now(), effects);
+  if (!append(effects.records, effects.atomic)) {
+    // The machine has gone, and with it everybody who had asked it.
+    effects.clear();
+    effects_ = std::move(effects);
+    return;
+  }
+  for (const GroupRecord& record : effects.records) {
+    std::optional<ConstBytes> value;
+    if (record.value) value = *record.value;
+    const auto applied = machine_->apply(record.key, value);
+    CHECK(applied, "a record of this coordinator cannot be applied: {}", applied.error().message);
+  }
+  const Offset seen_end = partition_->log()->end_offset();
+  for (GroupReply& reply : effects.replies) pending_.push_back({seen_end, std::move(reply)});
+  if (effects.wake_at) {
+    timer_.arm(*effects.wake_at);
+  } else {
+    timer_.cancel();
+  }
+  effects.clear();
+  effects_ = std::move(effects);
+  deliver();
+}
+
+// False when the log took something else than all of it: the machine is gone then.
+bool CoordinatorDriver::append(const std::vector<GroupRecord>& records, bool atomic) {
+  const std::uint64_t term = term_;
+  const std::int64_t now = io::Reactor::current().wall_now().ms;
+  for (std::size_t begin = 0; begin < records.size();) {
+    log::BatchBuilder builder;
+    for (; begin < records.size(); ++begin) {
+      const GroupRecord& record = records[begin];
+      const std::size_t more = log::BatchBuilder::record_bytes_max(
+          record.key.size(), record.value ? record.value->size() : 0);
+      if (!atomic && builder.record_count() > 0 && builder.size() + more > kBatchBytesMax) break;
+      std::optional<ConstBytes> value;
+      if (record.value) value = *record.value;
+      builder.append(now, ConstBytes(record.key), value);
+    }
+    const Bytes batch = builder.finish();
+    gate_.spawn(write(std::vector<std::byte>(batch.begin(), batch.end()), term));
+    if (term != term_) return false;
+  }
+  return true;
+}
+
+// Staged inline, so batches are in the log in the order of the steps.
+io::Task<void> CoordinatorDriver::write(std::vector<std::byte> batch, std::uint64_t term) {
+  ++writing_;
+  const auto appended = co_await partition_->append(batch, io::Reactor::current().wall_now(), true);
+  if (--writing_ == 0) written_.notify_all();
+  if (term != term_) co_return;
+  if (!appended) {
+    drop_machine(appended.error());
+  } else {
+    deliver();
+  }
+}
+
+void CoordinatorDriver::drop_machine(const Error& error) {
+  LOG(error, "groups.append", "topic={} partition={} error=\"{}\"", partition_->topic(),
+      partition().value(), error.message);
+  ++term_;
+  timer_.cancel();
+  machine_.reset();
+  refuse_all(ErrorCode::coordinator_not_available);
+  begin_load();
+}
+
+// ---- Answers
+
+void CoordinatorDriver::deliver() {
+  const Offset stable = partition_->state().high_watermark;
+  while (!pending_.empty() && pending_.front().seen_end <= stable) {
+    GroupReply reply = std::move(pending_.front().reply);
+    pending_.pop_front();
+    answer(reply.ticket, std::move(reply.answer));
+  }
+}
+
+void CoordinatorDriver::answer(Ticket ticket, GroupOutcome outcome) {
+  const auto found = waiting_.extract(ticket.value());
+  if (found.empty()) return;  // it was told that we are ending
+  found.mapped()->outcome = std::move(outcome);
+  found.mapped()->done.notify_all();
+}
+
+void CoordinatorDriver::refuse_all(ErrorCode error) {
+  pending_.clear();
+  for (auto& [ticket, waiting] : std::exchange(waiting_, {})) {
+    waiting->outcome = std::unexpected(error);
+    waiting->done.notify_all();
+  }
+}
+
+void CoordinatorDriver::on_timer() {
+  if (machine_ == nullptr || ending_ || !partition_->check_leader(kNoLeaderEpoch)) return;
+  decide(GroupTick{});
+}
+
+}  // namespace millrace::engine

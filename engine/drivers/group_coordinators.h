@@ -1,0 +1,40 @@
+// GroupCoordinators: the coordinators of one shard, one for each partition of __consumer_offsets that is here.
+//
+// Shard:      its BrokerShard's.
+// Lifetime:   of the BrokerShard; stop() must have completed before destruction.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string_view>
+#include <vector>
+
+#include "base/ids.h"
+#include "engine/drivers/coordinator_driver.h"
+
+namespace millrace::engine {
+
+inline constexpr std::string_view kOffsetsTopic = "__consumer_offsets";
+
+class GroupCoordinators {
+ public:
+  GroupCoordinators(GroupOptions options, std::uint64_t seed) : options_(options), prng_(seed) {}
+
+  // Makes a coordinator for each of `partitions` that has none, and ends those whose partition is not among them.
+  io::Task<void> follow(std::vector<std::shared_ptr<Partition>> partitions);
+  // Null when that partition is not here.
+  std::shared_ptr<CoordinatorDriver> find(const TopicPartition& id) const;
+  std::vector<std::shared_ptr<CoordinatorDriver>> all() const;
+
+  void end_waits();
+  io::Task<void> stop();
+
+ private:
+  const GroupOptions options_;
+  Prng prng_;
+  GroupUse use_;
+  std::map<TopicPartition, std::shared_ptr<CoordinatorDriver>> drivers_;
+};
+
+}  // namespace millrace::engine

@@ -5,7 +5,7 @@
 
 #include <functional>
 
-#include "engine/log/checkpoint_format.h"
+#include "base/prng.h"
 #include "engine/log/log.h"
 #include "engine/log/log_shard.h"
 #include "io/file.h"
@@ -180,7 +180,7 @@ TEST_F(LogCleanerTest, finds_every_offset_after_a_gap) {
   }
 }
 
-TEST_F(LogCleanerTest, is_the_same_log_after_a_clean_stop_a_kill_and_a_power_cut) {
+TEST_F(LogCleanerTest, is_the_same_log_after_a_clean_stop_and_after_one_that_was_not_marked) {
   boot();
   fill();
   clean();
@@ -447,15 +447,31 @@ TEST_F(LogCleanerTest, stays_below_its_rate) {
   expect_filled_and_cleaned();
 }
 
-TEST_F(LogCleanerTest, what_the_write_ahead_log_still_holds_of_dropped_records_does_not_cut_the_log) {
+// A killed process leaves a write-ahead log that holds every batch, also those that were compacted away since.
+TEST_F(LogCleanerTest, what_the_write_ahead_log_still_holds_of_dropped_records_does_not_bring_them_back) {
   boot();
   fill();
   clean();
-  // No clean stop and no new checkpoint: the write-ahead log is replayed over the compacted segments.
-  kill();
-  boot();
-  EXPECT_EQ(log_->end_offset(), Offset(41));
-  expect_filled_and_cleaned();
+  Prng random(1);
+  const auto image = disk_.process_kill(random);
+  sim::SimProactor proactor(world_, *image, "after the kill");
+  io::Reactor reactor(ShardId{0}, proactor);
+  world_.add(reactor);
+  {
+    const io::Reactor::Enter enter(reactor);
+    sim::LogNode node(proactor, "/data", shard_options_);
+    const auto booted = world_.run(reactor, node.boot(options_));
+    ASSERT_TRUE(booted) << booted.error().message;
+    Log* const log = node.find("t", 0);
+    ASSERT_NE(log, nullptr);
+    EXPECT_EQ(log->end_offset(), Offset(41));
+    const auto records = world_.run(reactor, sim::read_records(*log, Offset(0), log->written_end()));
+    ASSERT_TRUE(records);
+    EXPECT_EQ(records->size(), 5U);
+    EXPECT_EQ(records->front().offset, Offset(36));
+    world_.run(reactor, node.crash());
+  }
+  world_.remove(reactor);
 }
 
 }  // namespace

@@ -18,12 +18,12 @@ import tempfile
 import uuid
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-from compat import cli_checks, kcat_checks, tool_checks, trap_checks  # noqa: E402
+from compat import cli_checks, group_checks, kcat_checks, tool_checks, trap_checks  # noqa: E402
 from rig import brokers, kafka_jars, report as reports  # noqa: E402
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 CLIENT_TIMEOUT = 150
-PARTS = ("traps", "versions", "kcat", "librdkafka", "java", "tools", "kafkajs", "cli")
+PARTS = ("traps", "versions", "kcat", "librdkafka", "java", "tools", "kafkajs", "groups", "cli")
 
 
 def build_librdkafka_client():
@@ -124,6 +124,9 @@ class Suite:
         environment = dict(os.environ, NODE_PATH=kafkajs_modules())
         self.client("kafkajs", ["node", os.path.join(HERE, "kafkajs", "client.js"), self.bootstrap,
                                 self.prefix + "n"], environment)
+
+    def groups(self):
+        group_checks.Groups(self.bootstrap, self.prefix + "g", self.report, self.broker).run()
 
     def cli(self):
         """Millrace's own commands, where the binary has been built."""

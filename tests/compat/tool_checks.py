@@ -9,7 +9,6 @@ import subprocess
 from rig import kafka_jars, wire
 
 RECORDS = 60
-JOIN_GROUP = 11
 
 
 class Tools:
@@ -145,15 +144,7 @@ class Tools:
             ":20000"), "not all records are there"
 
     def consumer_perf(self):
-        """The tool reads as a group's member, so it needs a broker with group coordinators."""
-        host, port = self.bootstrap.rsplit(":", 1)
-        with wire.Connection(host, int(port)) as connection:
-            groups = JOIN_GROUP in connection.api_versions(0)[1]
-        if groups:
-            self.report.run("tools/consumer_perf_test", self.consumer_perf_test)
-        else:
-            print("left out tools/consumer_perf_test: it joins a group, and this broker has no group "
-                  "coordinator yet; tools/assign_consumer reads the same records", flush=True)
+        self.report.run("tools/consumer_perf_test", self.consumer_perf_test)
         self.report.run("tools/assign_consumer", self.assign_consumer)
 
     def consumer_perf_test(self):

@@ -1,7 +1,7 @@
 // client.js BOOTSTRAP PREFIX: uses a broker as a program on kafkajs does.
 //
-// kafkajs reads only as a member of a group, so the checks here fetch through its broker class: the
-// same requests and the same parser, without a group. Prints `ok NAME` or `FAILED NAME: why` lines.
+// kafkajs reads only as a member of a group. What is about records fetches through its broker class: the
+// same requests and the same parser, without a group; what is about groups uses its consumer. Prints `ok NAME` or `FAILED NAME: why` lines.
 'use strict'
 
 const { Kafka, CompressionTypes, CompressionCodecs, logLevel } = require('kafkajs')
@@ -218,6 +218,73 @@ const checkOffsets = async admin => {
   })
 }
 
+// Values that `members` consumers of a group read together, until `wanted` have come; they commit as they go.
+const readAsGroup = async (topic, groupId, members, wanted) => {
+  const values = []
+  let done
+  const enough = new Promise(resolve => { done = resolve })
+  const consumers = []
+  try {
+    for (let i = 0; i < members; ++i) {
+      const consumer = kafka.consumer({ groupId, sessionTimeout: 10000, heartbeatInterval: 500 })
+      consumers.push(consumer)
+      await consumer.connect()
+      await consumer.subscribe({ topic, fromBeginning: true })
+      await consumer.run({
+        eachMessage: async ({ partition, message: got }) => {
+          values.push(`${partition}-${got.offset}`)
+          if (values.length >= wanted) done()
+        },
+      })
+    }
+    await enough
+  } finally {
+    for (const consumer of consumers) await consumer.disconnect()
+  }
+  return values
+}
+
+const checkGroups = async admin => {
+  const topic = topicName('group')
+  const groupId = topicName('members')
+  await admin.createTopics({ topics: [{ topic, numPartitions: 2 }] })
+  const producer = kafka.producer()
+  await producer.connect()
+  const send = async () => {
+    const messages = []
+    for (let i = 0; i < 40; ++i) messages.push({ partition: i % 2, value: `v${i}` })
+    await producer.send({ topic, messages })
+  }
+  const expected = from => {
+    const all = []
+    for (const partition of [0, 1]) for (let i = from; i < from + 20; ++i) all.push(`${partition}-${i}`)
+    return all.sort()
+  }
+  await send()
+  await check('group_reads_everything', async () => {
+    same([...new Set(await readAsGroup(topic, groupId, 1, 40))].sort(), expected(0), 'records')
+  })
+  await send()
+  await check('group_goes_on_where_it_stopped', async () => {
+    same([...new Set(await readAsGroup(topic, groupId, 1, 40))].sort(), expected(20), 'records')
+  })
+  await check('group_offsets_are_fetched_and_set', async () => {
+    const [before] = await admin.fetchOffsets({ groupId, topics: [topic] })
+    same(before.partitions.map(part => part.offset), ['40', '40'], 'offsets')
+    await admin.setOffsets({ groupId, topic, partitions: [{ partition: 0, offset: '5' }] })
+    const [after] = await admin.fetchOffsets({ groupId, topics: [topic] })
+    same(after.partitions.find(part => part.partition === 0).offset, '5', 'offset')
+  })
+  await check('group_is_described_and_deleted', async () => {
+    const { groups } = await admin.describeGroups([groupId])
+    same([groups[0].state, groups[0].members.length], ['Empty', 0], 'group')
+    same((await admin.listGroups()).groups.some(group => group.groupId === groupId), true, 'listed')
+    await admin.deleteGroups([groupId])
+    same((await admin.listGroups()).groups.some(group => group.groupId === groupId), false, 'listed')
+  })
+  await producer.disconnect()
+}
+
 const main = async () => {
   await zstd.init()
   const admin = kafka.admin()
@@ -225,6 +292,7 @@ const main = async () => {
   await checkTopics(admin)
   await checkProduceAndConsume(admin)
   await checkOffsets(admin)
+  await checkGroups(admin)
   await admin.disconnect()
 }
 

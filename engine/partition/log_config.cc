@@ -1,6 +1,7 @@
 #include "engine/partition/log_config.h"
 
 #include <algorithm>
+#include <cctype>
 #include <charconv>
 #include <limits>
 #include <optional>
@@ -36,7 +37,12 @@ int compression_level(const TopicConfig& config) {
 std::optional<std::string_view> broker_text(const ConfigLayers& layers, std::string_view name) {
   for (const ConfigMap* map : {layers.dynamic_broker, layers.dynamic_default, layers.static_broker}) {
     if (map == nullptr) continue;
-    if (const auto found = map->find(name); found != map->end()) return found->second;
+    const auto found = map->find(name);
+    if (found == map->end()) continue;
+    std::string_view text = found->second;
+    while (text.starts_with(' ')) text.remove_prefix(1);
+    while (text.ends_with(' ')) text.remove_suffix(1);
+    return text;
   }
   return std::nullopt;
 }
@@ -54,7 +60,8 @@ Number broker_number(const ConfigLayers& layers, std::string_view name, Number o
 
 log::CleanerOptions to_cleaner_options(const ConfigLayers& layers, std::uint32_t shard_count, std::uint64_t seed) {
   log::CleanerOptions options;
-  options.enabled = broker_text(layers, "log.cleaner.enable").value_or("true") != "false";
+  options.enabled = !std::ranges::equal(broker_text(layers, "log.cleaner.enable").value_or("true"),
+                                        std::string_view("false"), {}, [](char c) { return std::tolower(c); });
   const auto buffer = broker_number<std::int64_t>(layers, "log.cleaner.dedupe.buffer.size", 134'217'728);
   options.map_bytes_max = static_cast<std::uint64_t>(std::max<std::int64_t>(buffer, 0)) / std::max(shard_count, 1U);
   options.map_load_max = broker_number(layers, "log.cleaner.io.buffer.load.factor", options.map_load_max);

@@ -43,6 +43,7 @@ struct BrokerOptions {
   std::int32_t fetch_bytes_max = 55 * 1024 * 1024;  // fetch.max.bytes
   std::size_t fetch_sessions_max = 1000;
   std::uint64_t write_ahead_bytes = std::uint64_t{256} << 20;  // per shard
+  std::uint32_t disk_reserve_percent = 5;                        // millrace.disk.reserve.percent
   std::int64_t retention_check_ms = 300'000;
   std::int64_t checkpoint_ms = 60'000;
   std::int64_t metadata_segment_bytes = std::int64_t{1} << 30;   // metadata.log.segment.bytes

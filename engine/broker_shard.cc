@@ -24,6 +24,7 @@ log::LogShardOptions log_shard_options(const BrokerOptions& options, ShardId sha
   shard_options.write_ahead_path = fmt::format("{}/{}{}", options.log_directories.front(),
                                                log::kWriteAheadPrefix, shard.value());
   shard_options.write_ahead_bytes_max = options.write_ahead_bytes;
+  shard_options.disk_reserve_percent = options.disk_reserve_percent;
   shard_options.cleaner = to_cleaner_options({.static_broker = &options.static_configs}, shard_count,
                                              cleaner_seed(options, shard));
   return shard_options;

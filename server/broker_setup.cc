@@ -82,6 +82,7 @@ engine::BrokerOptions broker_options(const Settings& settings, std::uint64_t ran
   options.fetch_sessions_max =
       static_cast<std::size_t>(settings.number("max.incremental.fetch.session.cache.slots"));
   options.write_ahead_bytes = static_cast<std::uint64_t>(settings.number("millrace.wal.bytes"));
+  options.disk_reserve_percent = static_cast<std::uint32_t>(settings.number("millrace.disk.reserve.percent"));
   options.retention_check_ms = settings.number("log.retention.check.interval.ms");
   options.checkpoint_ms = settings.number("log.flush.offset.checkpoint.interval.ms");
   options.groups = group_options(settings);

@@ -5,6 +5,11 @@ namespace millrace::server {
 namespace {
 
 constexpr Setting kSettings[] = {
+    integer("millrace.disk.reserve.percent", "5",
+            "Part of each log directory's file system, but at most 1 GiB, that produce leaves free: "
+            "below it produce gets KAFKA_STORAGE_ERROR, while the metadata log, deletions and "
+            "checkpoints still have room. 0 keeps nothing free.")
+        .within(between(0, 50)),
     string("millrace.durability", "fsync",
            "Default of topics: when a produce is acknowledged. `fsync`: once the batch is on disk. "
            "`replicated`: once "

@@ -5,6 +5,7 @@
 
 #include "base/check.h"
 #include "engine/log/log_state.h"
+#include "io/file.h"
 
 namespace millrace::log {
 
@@ -15,7 +16,8 @@ Log::State::State(LogShard::State& the_shard, std::string the_directory, std::st
       topic(std::move(the_topic)),
       partition(the_partition),
       topic_id(the_topic_id),
-      options(std::move(the_options)) {}
+      options(std::move(the_options)),
+      reserve(shard.reserve_of(io::directory_of(directory))) {}
 
 Log::State::~State() {
   CHECK(!WriteAheadClient::is_linked(), "a log that was not closed");

@@ -1,6 +1,7 @@
 // A Log's append: validate, stage, write once per turn, make stable.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "base/check.h"
@@ -66,6 +67,9 @@ Result<AppendedBatches> Log::stage_append_as_leader(Bytes batches, const AppendO
   State& log = *state_;
   log.shard.workspace.record_errors.clear();
   TRY_DONE(log.check_usable());
+  if (options.origin == AppendOrigin::client && !log.reserve.admit(batches.size(), io::Reactor::current().now())) {
+    return fail(Errc::disk_full, "the disk has no more room than what millrace.disk.reserve.percent keeps free");
+  }
   if (batches.empty()) return fail(Errc::malformed, "no batch");
   TRY(first_size, RecordBatch::size_at(batches));
   if (first_size >= batches.size() || options.origin == AppendOrigin::client) {
@@ -190,7 +194,7 @@ Result<void> Log::State::write_staged() {
   if (staged_batches.empty()) return {};
   const auto room = static_cast<std::uint64_t>(options.segment_bytes);
   const std::uint64_t left = room > active().size() ? room - active().size() : 0;
-  auto written = active().write(staged, staged_bytes, left);
+  auto written = active().write(staged, staged_bytes, std::min(left, reserve.room()));
   ++shard.counters.segment_writes;
   if (!written) return refuse_staged(std::move(written).error());
   const Offset from = staged_batches.front().base_offset;

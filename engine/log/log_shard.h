@@ -35,6 +35,8 @@ struct LogShardOptions {
   // What it may grow to, scaled down to an eighth of the free space, but not below 8 MiB; and what it begins with.
   std::uint64_t write_ahead_bytes_max = std::uint64_t{256} << 20;
   std::uint64_t write_ahead_bytes_first = std::uint64_t{16} << 20;
+  // What appends of clients leave free of a log directory's file system: see DiskReserve. 0: nothing.
+  std::uint32_t disk_reserve_percent = 0;
   // Data files held open at a time. The rest is opened when it is used.
   std::size_t open_files_max = 4096;
   // Dirty bytes after which write-back of a segment is started.

@@ -5,6 +5,7 @@
 
 #include <array>
 #include <deque>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -12,6 +13,7 @@
 
 #include "base/prng.h"
 #include "engine/log/compression.h"
+#include "engine/log/disk_reserve.h"
 #include "engine/log/log.h"
 #include "engine/log/log_cleaner.h"
 #include "engine/log/log_shard.h"
@@ -82,6 +84,10 @@ struct LogShard::State {
   // Null when there is none or it has failed.
   std::unique_ptr<WriteAhead> write_ahead;
   LogShardCounters counters;
+  std::map<std::string, DiskReserve> reserves;  // by log directory
+  DiskReserve& reserve_of(const std::string& log_directory) {
+    return reserves.try_emplace(log_directory, proactor, log_directory, options.disk_reserve_percent).first->second;
+  }
   LogCleaner cleaner;
   io::Gate gate;
   bool stopping = false;
@@ -117,6 +123,7 @@ struct Log::State final : io::TurnHook, WriteAheadClient {
   PartitionIndex partition;
   TopicId topic_id;
   LogOptions options;
+  DiskReserve& reserve;
 
   // By base offset; the last one is active. Never empty once open.
   std::vector<std::unique_ptr<Segment>> segments;

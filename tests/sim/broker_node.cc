@@ -54,6 +54,8 @@ engine::BrokerOptions BrokerNode::broker_options() const {
   options.default_partitions = 2;
   options.fetch_sessions_max = 6;
   options.write_ahead_bytes = 128 << 10;
+  // Without a reserve every second time, so that a disk that is full to the last block is met as well.
+  options.disk_reserve_percent = options_.seed % 2 == 0 ? 0 : 5;
   options.retention_check_ms = 700;
   options.checkpoint_ms = 400;
   options.metadata_segment_bytes = 8'000;

@@ -291,7 +291,7 @@ io::Task<Result<void>> CleaningPass::rewrite_segment(CleanedSegment& cleaned, Se
     for (const RecordBatch& batch : batches) {
       position += batch.size();
       CO_TRY_DONE(co_await rewrite_batch(cleaned, batch, last_of_group && position == batches_of->end));
-      if (pace_.worked(0, batch.size())) co_await io::yield();
+      if (pace_.worked(static_cast<std::size_t>(batch.record_count()), batch.size())) co_await io::yield();
       if (!cleaned.wants_write()) continue;
       CO_TRY_DONE(co_await cleaned.write());
       co_await pace_.spend(CleanedSegment::kWriteBytes);

@@ -52,6 +52,10 @@ LogCleaner::LogCleaner(LogShard::State& shard, const CleanerOptions& options)
 void LogCleaner::set_options(const CleanerOptions& options) {
   options_ = options;
   pace_.set_rate(options.bytes_per_second_max);
+  // What did not fit into the map may fit now.
+  for (Log::State* const log : shard_.logs) {
+    if (log->uncleanable && *log->uncleanable == Errc::too_large) log->uncleanable.reset();
+  }
   wake();
 }
 

@@ -317,6 +317,10 @@ TEST_F(LogCleanerTest, names_a_log_whose_batch_has_more_keys_than_the_map) {
   EXPECT_EQ(cleaned.error(), Errc::too_large);
   EXPECT_THAT(log_->uncleanable().value_or(""), HasSubstr("log.cleaner.dedupe.buffer.size"));
   EXPECT_EQ(read().size(), 7U);
+  shard_options_.cleaner.map_bytes_max = 1 << 10;
+  node_->shard().set_cleaner_options(shard_options_.cleaner);
+  EXPECT_FALSE(log_->uncleanable().has_value());
+  EXPECT_EQ(clean().cleaned_end, Offset(6));
 }
 
 class LogCleanerDamageTest : public LogCleanerTest, public testing::WithParamInterface<std::uint64_t> {};

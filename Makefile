@@ -32,11 +32,11 @@ test: $(STAMPS)/test build/dev/build.ninja
 
 # What crosses shards, for ThreadSanitizer; everything else lives on one.
 TSAN_TESTS := io_test io_allocation_test net_sockets_test net_shards_test
-# For a night: header by header, rounds of power cuts, thousands of seeds, the clients beside Apache Kafka itself.
-SOAK_TESTS := headers_alone|power_cut_long|broker_sim_long|clients_of_kafka|swap_from_kafka
+# For a night: header by header, rounds of power cuts, the clients beside Apache Kafka itself.
+SOAK_TESTS := headers_alone|power_cut_long|clients_of_kafka|swap_from_kafka
 
-# What takes longer: everything under AddressSanitizer and UBSan, what crosses shards under ThreadSanitizer, real processes
-# that are killed and starved, and every foreign client.
+# What takes longer: everything under AddressSanitizer and UBSan, what crosses shards under ThreadSanitizer, thousands of
+# simulated lives of a node, real processes that are killed and starved, and every foreign client.
 check: $(STAMPS)/test build/dev/build.ninja build/asan/build.ninja build/tsan/build.ninja
 	@ninja -C build/asan -j$(JOBS) --quiet
 	@ctest --test-dir build/asan -j$(JOBS) -LE 'long|bench' --output-on-failure

@@ -114,6 +114,7 @@ void SimDisk::account(Inode& file) {
 
 void SimDisk::drop_name(InodeId id) {
   inode(id).removed = true;
+  removed_.insert(id);
   free_if_unused(id);
 }
 
@@ -134,6 +135,7 @@ void SimDisk::free_if_unused(InodeId id) {
     if (change.inode == id) return;
   }
   durable_names_.erase(id);
+  removed_.erase(id);
   inodes_.erase(id);
 }
 
@@ -345,8 +347,8 @@ Result<void> SimDisk::sync_directory(const std::string& path) {
     }
   }
   changes_ = std::move(left);
-  for (auto next = inodes_.begin(); next != inodes_.end();) {
-    const InodeId id = (next++)->first;
+  for (auto next = removed_.begin(); next != removed_.end();) {
+    const InodeId id = *next++;
     free_if_unused(id);
   }
   return {};
@@ -509,6 +511,7 @@ std::unique_ptr<SimDisk> SimDisk::process_kill(Prng& prng) const {
       after->inodes_[id]->is_directory = original->is_directory;
       after->inodes_[id]->names = original->names;
       after->inodes_[id]->removed = true;
+      after->removed_.insert(id);
     }
     after->inodes_[id]->file = original->file;
     after->account(*after->inodes_[id]);

@@ -18,6 +18,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -159,6 +160,7 @@ class SimDisk {
   std::unique_ptr<SimDisk> image(std::map<InodeId, Names> names, Prng& prng) const;
 
   std::map<InodeId, std::unique_ptr<Inode>> inodes_;
+  std::set<InodeId> removed_;               // no name leads to them, and they are not freed yet
   std::map<InodeId, Names> durable_names_;  // as they would be after a power cut, by directory
   std::vector<NameChange> changes_;         // since then, in order
   std::map<std::int32_t, OpenEntry> handles_;

@@ -248,14 +248,14 @@ void BrokerLife::take_fetch_error(Consumer::Position& position, const FetchedPar
     ++report_.storage_errors;
     return;
   }
-  if (code == ErrorCode::offset_out_of_range && position.offset < truth.deleted_below) {
-    position.offset = truth.deleted_below;
-    return;
-  }
   // Before version 5 an answer does not say where the log begins.
   const std::int64_t begins = fetched.log_start_offset >= 0 ? fetched.log_start_offset : fetched.high_watermark;
   if (code == ErrorCode::offset_out_of_range && topic(position.topic).expires && position.offset < begins) {
     position.offset = begins;
+    return;
+  }
+  if (code == ErrorCode::offset_out_of_range && position.offset < truth.deleted_below) {
+    position.offset = truth.deleted_below;
     return;
   }
   if (truth.in_doubt) return;

@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <array>
 #include <limits>
+#include <utility>
 
 #include "base/check.h"
 
@@ -27,11 +28,14 @@ std::unexpected<Error> too_large(std::uint64_t output_bytes_max) {
 class CappedReader : public PayloadReader {
  public:
   Result<ConstBytes> next() final {
-    TRY(piece, next_piece());
-    given_ += piece.size();
-    if (given_ > output_bytes_max_) return too_large(output_bytes_max_);
+    auto piece = next_piece();
+    if (piece) given_ += piece->size();
+    if (piece && given_ > output_bytes_max_) piece = too_large(output_bytes_max_);
+    if (!piece || piece->empty()) give_back();
     return piece;
   }
+  // Lets memory beyond Compression::kKeptBytes go. What was given before is gone then.
+  virtual void give_back() {}
 
  protected:
   void restart(std::uint64_t output_bytes_max) {
@@ -142,11 +146,17 @@ class Compression::Snappy final : public CappedReader {
  public:
   void open(ConstBytes payload, std::uint64_t output_bytes_max) {
     restart(output_bytes_max);
+    give_back();
     framed_ = payload.size() >= kXerialHeaderBytes &&
               std::memcmp(payload.data(), kXerialMagic.data(), kXerialMagic.size()) == 0;
     left_ = framed_ ? payload.subspan(kXerialHeaderBytes) : payload;
     at_start_ = true;
   }
+
+  void give_back() override {
+    if (output_.capacity() > kKeptBytes) std::vector<std::byte>().swap(output_);
+  }
+  std::size_t bytes_held() const { return output_.capacity(); }
 
   static Result<void> compress(ConstBytes plain, std::vector<std::byte>& out) {
     std::byte* const header = grow(out, kXerialHeaderBytes);
@@ -226,10 +236,22 @@ class Compression::Lz4 final : public CappedReader {
 
   void open(ConstBytes payload, std::uint64_t output_bytes_max) {
     restart(output_bytes_max);
+    give_back();
     LZ4F_resetDecompressionContext(context_);
     left_ = payload;
     frame_ended_ = false;
+    large_ = payload.size() > kBlockSizeAt &&
+             (std::to_integer<int>(payload[kBlockSizeAt]) >> 4) > LZ4F_max256KB;
   }
+
+  void give_back() override {
+    if (!std::exchange(large_, false)) return;
+    LZ4F_freeDecompressionContext(context_);
+    CHECK(!LZ4F_isError(LZ4F_createDecompressionContext(&context_, LZ4F_VERSION)));
+  }
+
+  // Where a frame says how large its blocks are.
+  static constexpr std::size_t kBlockSizeAt = 5;
 
   static Result<void> compress(int level, ConstBytes plain, std::vector<std::byte>& out) {
     LZ4F_preferences_t preferences{};
@@ -260,6 +282,8 @@ class Compression::Lz4 final : public CappedReader {
       filled += produced;
       left_ = left_.subspan(consumed);
       frame_ended_ = hint == 0;
+      // The next frame's blocks may be larger than the first one's.
+      large_ |= frame_ended_ && !left_.empty();
       if (!frame_ended_ && produced == 0 && consumed == 0) {
         return fail(Errc::corrupt, "lz4: ends early");
       }
@@ -271,21 +295,30 @@ class Compression::Lz4 final : public CappedReader {
   std::vector<std::byte> output_;
   ConstBytes left_;
   bool frame_ended_ = false;
+  bool large_ = false;  // the context may hold more than kKeptBytes
 };
 
 // ---- zstd: frames, one or more.
 
 class Compression::Zstd final : public CappedReader {
  public:
-  Zstd() : context_(ZSTD_createDCtx()), output_(kPiece) { CHECK(context_ != nullptr); }
+  Zstd() : output_(kPiece) { make_context(); }
   ~Zstd() override { ZSTD_freeDCtx(context_); }
 
   void open(ConstBytes payload, std::uint64_t output_bytes_max) {
     restart(output_bytes_max);
+    give_back();
     ZSTD_DCtx_reset(context_, ZSTD_reset_session_only);
     input_ = {payload.data(), payload.size(), 0};
     frame_ended_ = false;
   }
+
+  void give_back() override {
+    if (bytes_held() <= kKeptBytes) return;
+    ZSTD_freeDCtx(context_);
+    make_context();
+  }
+  std::size_t bytes_held() const { return ZSTD_sizeof_DCtx(context_); }
 
   static Result<void> compress(int level, ConstBytes plain, std::vector<std::byte>& out) {
     level = std::clamp(level, ZSTD_minCLevel(), ZSTD_maxCLevel());
@@ -317,7 +350,13 @@ class Compression::Zstd final : public CappedReader {
     return ConstBytes(output_).first(output.pos);
   }
 
-  ZSTD_DCtx* context_;
+  void make_context() {
+    context_ = ZSTD_createDCtx();
+    CHECK(context_ != nullptr);
+    CHECK(!ZSTD_isError(ZSTD_DCtx_setParameter(context_, ZSTD_d_windowLogMax, kZstdWindowLogMax)));
+  }
+
+  ZSTD_DCtx* context_ = nullptr;
   std::vector<std::byte> output_;
   ZSTD_inBuffer input_{};
   bool frame_ended_ = false;
@@ -327,6 +366,10 @@ class Compression::Zstd final : public CappedReader {
 
 Compression::Compression() = default;
 Compression::~Compression() = default;
+
+std::size_t Compression::bytes_held() const {
+  return (snappy_ ? snappy_->bytes_held() : 0) + (zstd_ ? zstd_->bytes_held() : 0);
+}
 
 namespace {
 template <class Reader>

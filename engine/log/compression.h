@@ -5,8 +5,10 @@
 // Lifetime:   of the shard. Library contexts are made at first use and kept.
 // Memory:     input is the caller's; output comes in pieces of at most kPieceBytes, beside the
 //             library's window (gzip 32 KiB, lz4 one block of up to 4 MiB, 64 KiB as clients send
-//             it, zstd the window the frame names, touched only as far as output goes). A snappy
-//             payload without framing is one block and must be opened whole, up to the cap.
+//             it, zstd the window the frame names, at most 2^kZstdWindowLogMax and touched only as
+//             far as output goes). A snappy payload without framing is one block and must be opened
+//             whole, up to the cap. So a shard needs the cap once, whatever comes; when a payload
+//             has been read, or at the next open(), each codec keeps no more than kKeptBytes.
 #pragma once
 
 #include <memory>
@@ -18,6 +20,12 @@ namespace millrace::log {
 class Compression final : public Codecs {
  public:
   static constexpr std::size_t kPieceBytes = std::size_t{64} << 10;
+  // Twice what the window of a client's usual zstd level takes, so that nothing is allocated anew
+  // for each batch.
+  static constexpr std::size_t kKeptBytes = std::size_t{4} << 20;
+  // zstd's own limit for those who do not raise it, and so that of Kafka and its clients: what is
+  // above it they could not read.
+  static constexpr int kZstdWindowLogMax = 27;
 
   Compression();
   ~Compression() override;
@@ -27,6 +35,8 @@ class Compression final : public Codecs {
   // open).
   Result<PayloadReader*> open(Codec codec, ConstBytes payload,
                               std::uint64_t output_bytes_max) override;
+  // What snappy's and zstd's readers hold; the others' is bounded by their formats.
+  std::size_t bytes_held() const;
   // Writes what Apache's clients read: gzip, snappy in Xerial's framing, one lz4 frame of
   // independent 64 KiB blocks, one zstd frame. Levels out of a codec's range are brought to its
   // nearest.

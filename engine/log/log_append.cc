@@ -66,6 +66,7 @@ Result<AppendedBatches> Log::State::stage_one(Bytes bytes, const AppendOptions& 
 Result<AppendedBatches> Log::stage_append_as_leader(Bytes batches, const AppendOptions& options) {
   State& log = *state_;
   log.shard.workspace.record_errors.clear();
+  log.shard.workspace.give_back();
   TRY_DONE(log.check_usable());
   if (options.origin == AppendOrigin::client && !log.reserve.admit(batches.size(), io::Reactor::current().now())) {
     return fail(Errc::disk_full, "the disk has no more room than what millrace.disk.reserve.percent keeps free");

@@ -66,6 +66,13 @@ struct AppendWorkspace {
   BatchBuilder builder;
   std::vector<std::byte> opened;
   std::vector<std::byte> rebuilt;
+
+  // Lets go what one large batch needed. Whatever the last validation gave is gone then.
+  void give_back() {
+    if (opened.capacity() > kKeptBytes) std::vector<std::byte>().swap(opened);
+    if (rebuilt.capacity() > kKeptBytes) std::vector<std::byte>().swap(rebuilt);
+  }
+  static constexpr std::size_t kKeptBytes = std::size_t{4} << 20;
 };
 
 struct ValidatedBatch {

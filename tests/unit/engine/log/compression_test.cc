@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <lz4frame.h>
 #include <snappy.h>
+#include <zstd.h>
 
 #include <string>
 
@@ -162,6 +163,68 @@ TEST(Compression, gzip_members_and_zstd_frames_may_follow_one_another) {
     plain.insert(plain.end(), copy.begin(), copy.end());
     EXPECT_EQ(*open_all(compression, codec, compressed), plain) << to_string(codec);
   }
+}
+
+// One frame whose window is as large as it says, whatever the size of its content.
+std::vector<std::byte> zstd_frame(std::size_t content_bytes, int window_log) {
+  const std::vector<std::byte> plain(content_bytes, std::byte{'x'});
+  ZSTD_CCtx* context = ZSTD_createCCtx();
+  ZSTD_CCtx_setParameter(context, ZSTD_c_windowLog, window_log);
+  std::vector<std::byte> out(ZSTD_compressBound(plain.size()));
+  ZSTD_inBuffer input{plain.data(), plain.size(), 0};
+  ZSTD_outBuffer output{out.data(), out.size(), 0};
+  // In two steps, so that the frame does not know its size and keeps the window.
+  ZSTD_compressStream2(context, &output, &input, ZSTD_e_flush);
+  ZSTD_compressStream2(context, &output, &input, ZSTD_e_end);
+  ZSTD_freeCCtx(context);
+  out.resize(output.pos);
+  return out;
+}
+
+std::uint64_t open_whole(Compression& codecs, Codec codec, ConstBytes payload) {
+  const auto reader = codecs.open(codec, payload, std::uint64_t{64} << 20);
+  EXPECT_TRUE(reader);
+  std::uint64_t bytes = 0;
+  while (true) {
+    const auto piece = (*reader)->next();
+    EXPECT_TRUE(piece);
+    if (!piece || piece->empty()) return bytes;
+    bytes += piece->size();
+  }
+}
+
+TEST(Compression, what_a_large_payload_needed_is_given_back_when_it_has_been_read) {
+  constexpr std::size_t kLarge = std::size_t{20} << 20;
+  Compression codecs;
+  EXPECT_EQ(open_whole(codecs, Codec::zstd, zstd_frame(kLarge, 26)), kLarge);
+  EXPECT_LE(codecs.bytes_held(), Compression::kKeptBytes);
+  const std::string plain(kLarge, 'x');
+  std::string raw;
+  snappy::Compress(plain.data(), plain.size(), &raw);
+  EXPECT_EQ(open_whole(codecs, Codec::snappy, as_bytes(raw)), kLarge);
+  EXPECT_LE(codecs.bytes_held(), 2 * Compression::kKeptBytes);
+  EXPECT_EQ(open_whole(codecs, Codec::zstd, zstd_frame(1000, 20)), 1000U);
+}
+
+TEST(Compression, what_a_payload_not_read_to_its_end_needed_is_given_back_by_the_next) {
+  constexpr std::size_t kLarge = std::size_t{20} << 20;
+  Compression codecs;
+  const auto large = zstd_frame(kLarge, 26);
+  ASSERT_TRUE((*codecs.open(Codec::zstd, large, kLarge))->next());
+  EXPECT_GT(codecs.bytes_held(), Compression::kKeptBytes);
+  const auto small = zstd_frame(1000, 20);
+  ASSERT_TRUE(codecs.open(Codec::zstd, small, kLarge));
+  EXPECT_LE(codecs.bytes_held(), Compression::kKeptBytes);
+}
+
+TEST(Compression, a_zstd_window_that_no_client_would_read_is_refused) {
+  Compression codecs;
+  const auto most = zstd_frame(1000, Compression::kZstdWindowLogMax);
+  EXPECT_EQ(open_whole(codecs, Codec::zstd, most), 1000U);
+  const auto beyond = zstd_frame(1000, Compression::kZstdWindowLogMax + 1);
+  const auto piece = (*codecs.open(Codec::zstd, beyond, 100'000))->next();
+  ASSERT_FALSE(piece);
+  EXPECT_EQ(piece.error().code, Errc::corrupt);
 }
 
 TEST(Compression, none_is_not_a_codec_to_open) {

@@ -172,10 +172,59 @@ Result<StorageIdentity> read_storage(io::Proactor& proactor,
   return storage;
 }
 
+namespace {
+
+// What a formatting that was cut short may have left of the metadata's directory: the snapshot that names the voters.
+Result<bool> holds_records(io::Proactor& proactor, const std::string& metadata_directory) {
+  TRY(entries, proactor.list(metadata_directory));
+  return !std::ranges::all_of(entries, [](const auto& entry) {
+    return entry.name.starts_with(snapshot_file_name({}));
+  });
+}
+
+// A directory of somebody else's is not taken over because log.dirs names it.
+Result<void> check_ours(io::Proactor& proactor, const StorageIdentity& storage) {
+  for (const DirectoryIdentity& directory : storage.directories) {
+    if (directory.properties) continue;
+    TRY(foreign, foreign_entry(proactor, directory.path));
+    if (!foreign) continue;
+    return fail(Errc::invalid_argument,
+                fmt::format("{} holds {} and no {}: it is no broker's directory, or not all of one; name an empty directory "
+                            "in log.dirs, or run `millrace format` if this one is to be used all the same",
+                            directory.path, *foreign, kMetaPropertiesFile));
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<std::optional<std::string>> foreign_entry(io::Proactor& proactor, const std::string& directory) {
+  const auto entries = proactor.list(directory);
+  if (!entries && entries.error() == Errc::not_found) return std::optional<std::string>();
+  if (!entries) return fail(entries.error().code, fmt::format("{}: {}", directory, entries.error().message));
+  for (const auto& entry : *entries) {
+    // A file system of its own has the first from the start.
+    if (entry.name == "lost+found" || entry.name == kLockFile) continue;
+    if (entry.name.starts_with(kBootstrapFile) || entry.name.starts_with(kMetaPropertiesFile)) continue;
+    if (entry.name == kMetadataLogDirectory && entry.is_directory) {
+      TRY(records, holds_records(proactor, joined(directory, kMetadataLogDirectory)));
+      if (!records) continue;
+    }
+    return std::optional(entry.name);
+  }
+  return std::optional<std::string>();
+}
+
+Result<void> refuse_foreign(io::Proactor& proactor, const std::vector<std::string>& directories) {
+  TRY(storage, read_storage(proactor, directories));
+  return check_ours(proactor, storage);
+}
+
 Result<StorageIdentity> claim_directories(io::Proactor& proactor,
                                           const std::vector<std::string>& log_dirs,
                                           BrokerId node_id, Prng& prng) {
   TRY(storage, read_storage(proactor, log_dirs));
+  TRY_DONE(check_ours(proactor, storage));
   if (!storage.formatted()) {
     return fail(Errc::not_found, fmt::format("{} is not formatted; run `millrace format` first",
                                              log_dirs.empty() ? "" : log_dirs[0]));

@@ -26,6 +26,8 @@ namespace millrace::engine {
 inline constexpr std::string_view kMetaPropertiesFile = "meta.properties";
 inline constexpr std::string_view kBootstrapFile = "bootstrap.checkpoint";
 inline constexpr std::string_view kMetadataLogDirectory = "__cluster_metadata-0";
+// Kafka's name for the lock on a directory.
+inline constexpr std::string_view kLockFile = ".lock";
 
 // Who a directory belongs to.
 struct MetaProperties {
@@ -57,9 +59,17 @@ struct StorageIdentity {
 Result<StorageIdentity> read_storage(io::Proactor& proactor,
                                      const std::vector<std::string>& log_dirs);
 
+// The first entry of a directory without meta.properties that neither a file system nor a formatting that was cut short leaves
+// there. Empty when there is none, or no such directory. Errors: io_error.
+Result<std::optional<std::string>> foreign_entry(io::Proactor& proactor, const std::string& directory);
+
+// Whether each of them is formatted or may be. Before anything is written to them. Errors: invalid_argument (a directory that
+// holds something else, with what to do), those of read_storage().
+Result<void> refuse_foreign(io::Proactor& proactor, const std::vector<std::string>& directories);
+
 // Before a start: checks that the storage is formatted and belongs to `node_id`, and formats those
 // of its directories that are empty, or have no id yet, as part of it. Errors: not_found (nothing
-// is formatted), invalid_argument (another node's).
+// is formatted), invalid_argument (another node's; a directory that holds something else).
 Result<StorageIdentity> claim_directories(io::Proactor& proactor,
                                           const std::vector<std::string>& log_dirs,
                                           BrokerId node_id, Prng& prng);

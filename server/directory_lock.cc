@@ -9,6 +9,8 @@
 #include <cerrno>
 #include <cstring>
 
+#include "engine/storage_format.h"
+
 namespace millrace::server {
 namespace {
 
@@ -30,7 +32,7 @@ DirectoryLock::~DirectoryLock() {
 Result<void> DirectoryLock::take(const std::vector<std::string>& directories) {
   for (const std::string& directory : directories) {
     if (std::ranges::find(held_, directory, &Held::directory) != held_.end()) continue;
-    const std::string path = fmt::format("{}/{}", directory, kLockFile);
+    const std::string path = fmt::format("{}/{}", directory, engine::kLockFile);
     const int descriptor = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
     if (descriptor < 0 && errno == ENOENT) continue;  // not made yet
     if (descriptor < 0) {

@@ -11,8 +11,6 @@
 
 namespace millrace::server {
 
-inline constexpr const char* kLockFile = ".lock";
-
 class DirectoryLock {
  public:
   DirectoryLock() = default;

@@ -10,7 +10,7 @@
 
 #include "io/entropy.h"
 #include "io/epoll_proactor.h"
-#include "server/directory_lock.h"
+#include "io/file.h"
 #include "server/settings_file.h"
 
 namespace millrace::server {
@@ -93,18 +93,6 @@ cli::Action define_format(CLI::App& app) {
   return [arguments] { return cli::finish(run_format(*arguments)); };
 }
 
-Result<bool> is_empty(io::Proactor& proactor, const std::string& path) {
-  const auto entries = proactor.list(path);
-  if (entries) {
-    // A file system of its own has the first from the start; the second is our own lock.
-    return std::ranges::all_of(*entries, [](const auto& entry) {
-      return entry.name == "lost+found" || entry.name == kLockFile;
-    });
-  }
-  if (entries.error() == Errc::not_found) return true;
-  return fail(entries.error());
-}
-
 }  // namespace
 
 cli::Command format_command() {
@@ -140,8 +128,10 @@ Result<bool> format_if_empty(io::Proactor& proactor, const Settings& settings, P
   std::vector<std::string> paths = options.log_dirs;
   paths.push_back(options.metadata_log_dir);
   for (const std::string& path : paths) {
-    TRY(empty, is_empty(proactor, path));
-    if (!empty) return false;
+    const auto formatted = io::read_small_file(proactor, path + "/" + std::string(engine::kMetaPropertiesFile));
+    if (formatted || formatted.error() != Errc::not_found) return false;
+    TRY(foreign, engine::foreign_entry(proactor, path));
+    if (foreign) return false;
   }
   // As `kafka-storage format --standalone` would, where the settings have an address for the
   // controller.

@@ -70,9 +70,10 @@ Listeners::Listeners(io::Shards& shards, engine::Broker& broker, const Settings&
 
 Listeners::~Listeners() = default;
 
-io::Task<Result<void>> Listeners::check() const {
+io::Task<Result<void>> Listeners::check(const Settings& settings) {
   int attempts_left = kPortAttempts;
-  for (const auto& listener : options_.listeners) {
+  const net::ServerOptions options = server_options(settings, 1);
+  for (const auto& listener : options.listeners) {
     auto free = net::check_port_free(listener.listen.address);
     while (!free && free.error() == Errc::already_exists && --attempts_left > 0) {
       if (attempts_left == kPortAttempts - 1) LOG(info, "listener.waits", "{}", free.error().message);

@@ -21,10 +21,10 @@ class Listeners {
   Listeners(io::Shards& shards, engine::Broker& broker, const Settings& settings);
   ~Listeners();
 
-  // Whether every address is free. Before anything is opened, so that a second start harms nothing. Waits for a port that is
+  // Whether every address is free. Before anything is written or opened, so that a second start harms nothing. Waits for a port that is
   // taken: a killed process has its sockets until the kernel has taken its ring apart, which is after its end was reported.
   // Errors: already_exists.
-  io::Task<Result<void>> check() const;
+  static io::Task<Result<void>> check(const Settings& settings);
   // Errors: already_exists, invalid_argument, with the listener's name. Nothing is left open then.
   io::Task<Result<void>> open();
   // Answers what is in flight, for at most `grace`.

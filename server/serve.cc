@@ -6,6 +6,7 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <csignal>
 #include <cstdio>
 #include <filesystem>
@@ -123,11 +124,10 @@ class Service {
 
  private:
   io::Task<Result<void>> serve() {
-    CO_TRY(options, identify());
+    CO_TRY(options, co_await identify());
     options.on_failure = [this](const Error& error) { on_failure(error); };
     broker_.emplace(shards_, std::move(options));
     listeners_.emplace(shards_, *broker_, settings_);
-    CO_TRY_DONE(co_await listeners_->check());
     auto served = co_await broker_->start();
     if (served) served = co_await listeners_->open();
     if (served) {
@@ -166,23 +166,28 @@ class Service {
     std::_Exit(1);
   }
 
-  // What the broker is told; log directories of which none was ever used are formatted as a new cluster's.
-  Result<engine::BrokerOptions> identify() {
+  // What the broker is told; log directories of which none was ever used are formatted as a new cluster's, once nothing else
+  // stands in the way of the start.
+  io::Task<Result<engine::BrokerOptions>> identify() {
     io::Proactor& proactor = io::Reactor::current().proactor();
     Prng prng(io::entropy());
     engine::BrokerOptions options = broker_options(settings_, prng.next());
     std::vector<std::string> directories = options.log_directories;
-    directories.push_back(options.metadata_directory);
-    TRY_DONE(lock_.take(directories));
-    TRY(formatted, format_if_empty(proactor, settings_, prng));
+    if (std::ranges::find(directories, options.metadata_directory) == directories.end()) {
+      directories.push_back(options.metadata_directory);
+    }
+    CO_TRY_DONE(engine::refuse_foreign(proactor, directories));
+    CO_TRY_DONE(lock_.take(directories));
+    CO_TRY_DONE(co_await Listeners::check(settings_));
+    CO_TRY(formatted, format_if_empty(proactor, settings_, prng));
     if (formatted) LOG(info, "storage.formatted", "directories={}", fmt::join(options.log_directories, ","));
-    TRY(identity, engine::claim_directories(proactor, options.log_directories, options.node_id, prng));
-    TRY_DONE(lock_.take(directories));  // those that were made just now
+    CO_TRY(identity, engine::claim_directories(proactor, options.log_directories, options.node_id, prng));
+    CO_TRY_DONE(lock_.take(directories));  // those that were made just now
     options.cluster_id = identity.cluster_id;
     for (const auto& directory : identity.directories) {
       options.directory_ids.push_back(directory.properties->directory_id);
     }
-    return options;
+    co_return options;
   }
 
   const Settings& settings_;

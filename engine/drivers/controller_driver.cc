@@ -61,6 +61,7 @@ io::Task<Result<void>> ControllerDriver::start() {
   log_ = std::move(log);
   follower_ = std::make_unique<MetadataFollower>(*log_, options_.cluster_id);
   CO_TRY_DONE(follower_->load_snapshot());
+  if (log_->end_offset() == Offset{0}) CO_TRY_DONE(try_bootstrap());
   CO_TRY(voters, raft::VoterSet::make({{.id = options_.controller.node_id, .directory_id = {}}}));
   quorum_state_ = std::make_unique<replication::QuorumStateFile>(
       proactor_, log_->directory() + "/quorum-state", 0, voters);
@@ -82,6 +83,18 @@ io::Task<Result<void>> ControllerDriver::start() {
   --waiters_;
   if (const auto error = ended()) co_return fail(*error);
   co_return Result<void>();
+}
+
+// Records that this release cannot work with must not become the beginning of a log.
+Result<void> ControllerDriver::try_bootstrap() const {
+  ImageBuilder scratch(follower_->builder());
+  for (const VersionedRecord& record : options_.controller.bootstrap_records) {
+    if (const auto applied = scratch.apply(record.record); !applied) {
+      return fail(applied.error().code, fmt::format("{}/{}: {}", options_.metadata_directory, kBootstrapFile,
+                                                    applied.error().message));
+    }
+  }
+  return {};
 }
 
 io::Task<Result<void>> ControllerDriver::stop() {

@@ -118,6 +118,7 @@ class ControllerDriver final : private replication::RaftListener {
   io::Task<Result<Decided>> decide_and_wait(ControllerEvent event);
   io::Task<BrokerHeartbeatResult> beat(BrokerEpoch epoch, bool want_shutdown);
 
+  Result<void> try_bootstrap() const;
   io::Task<void> run();
   io::Task<Result<void>> apply_committed();
   Result<void> apply_written();

@@ -62,12 +62,14 @@ void read_part(BrokerShard& owner, FetchPart& part, FetchBudget& budget, Isolati
   }
   part.state = partition->state();
   const Offset from{part.wanted->fetch_offset};
-  if (from < part.state.log_start_offset || from > part.state.high_watermark) {
+  if (from < part.state.log_start_offset || from > part.state.log_end_offset) {
     part.error = ErrorCode::offset_out_of_range;
     return;
   }
   check_divergence(*partition->log(), part);
   if (part.error != ErrorCode::none || part.diverging) return;
+  // What is there and not durable yet will be readable: nothing for now.
+  if (from > part.state.high_watermark) return;
   const auto partition_max = static_cast<std::size_t>(std::max(part.wanted->partition_max_bytes, 0));
   if (budget.bytes_left == 0 && !budget.first) return;
   auto range = partition->read(from, isolation, std::min(partition_max, budget.bytes_left), budget.first);

@@ -244,8 +244,7 @@ Result<void> Log::State::refuse_staged(Error error) {
   end = written_end;
   if (producers.end_offset() > end) producers.restore(kNoProducerId, std::nullopt, end);
   if (epochs.truncate_from_end(end)) (void)save_epochs();
-  failed_from = written_end;
-  ++failures;
+  note_failure(written_end);
   if (error == Errc::disk_full) {
     LOG(warn, "log.disk_full", "partition={} end_offset={}", name(), end.value());
     refuse_until = io::Reactor::current().now() + kFullDiskPause;
@@ -262,8 +261,7 @@ void Log::State::go_offline(const Error& error) {
   LOG(error, "log.offline", "partition={} written_end={} reason=\"{}\"", name(), written_end.value(),
       error.message);
   offline = error;
-  failed_from = stable_end();
-  ++failures;
+  note_failure(stable_end());
   ++shard.counters.logs_offline;
   written_moved.notify_all();
   stable_moved.notify_all();
@@ -328,13 +326,17 @@ void Log::State::update_durable() {
 
 // ---- Waiting
 
+bool Log::State::was_written(const AppendedBatches& appended) const {
+  // Whoever waits is woken by each failure: nobody is behind by more than a few.
+  if (failures - appended.failures > kFailuresKept) return false;
+  return appended.end_offset() <= failed_from[appended.failures % kFailuresKept];
+}
+
 io::Task<Result<void>> Log::written(AppendedBatches appended) {
   State& log = *state_;
   while (log.written_end < appended.end_offset() || log.failures != appended.failures) {
     if (log.failures != appended.failures) {
-      const bool before_failure = log.failures == appended.failures + 1 &&
-                                  appended.end_offset() <= log.failed_from;
-      if (before_failure) break;
+      if (log.was_written(appended)) break;
       if (log.offline) co_return fail(Errc::offline, log.offline->message);
       co_return fail(Errc::disk_full, "the disk is full");
     }

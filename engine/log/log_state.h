@@ -159,8 +159,10 @@ struct Log::State final : io::TurnHook, WriteAheadClient {
   RecentBatches recent;
   ReadMarks marks;
 
+  // Of writes and syncs; and where the log ended at the last ones, by their number modulo kFailuresKept.
   std::uint32_t failures = 0;
-  Offset failed_from{0};  // written_end at the last failure
+  static constexpr std::uint32_t kFailuresKept = 4;
+  std::array<Offset, kFailuresKept> failed_from{};
   std::optional<Error> offline;
   Instant refuse_until{};  // after a full disk
   Offset damage_said{-1};
@@ -220,6 +222,9 @@ struct Log::State final : io::TurnHook, WriteAheadClient {
   Result<void> write_staged();
   Result<void> refuse_staged(Error error);
   void clear_staged();
+  void note_failure(Offset end) { failed_from[failures++ % kFailuresKept] = end; }
+  // Whether what was staged before was there when the first failure after it came.
+  bool was_written(const AppendedBatches& appended) const;
   void go_offline(const Error& error);
   bool to_write_ahead(Offset from);
   void start_sync();
@@ -231,6 +236,7 @@ struct Log::State final : io::TurnHook, WriteAheadClient {
   void on_write_ahead_durable(Offset durable) override;
   void on_write_ahead_failed() override;
   io::Task<Result<void>> sync_segments() override { return flush(); }
+  TopicPartition write_ahead_id() const override { return {.topic_id = topic_id, .partition = partition}; }
 
   // ---- log_read.cc
   Result<ReadRange> read(Offset from, const ReadLimits& limits);

@@ -391,6 +391,7 @@ io::Task<Result<void>> Log::State::close() {
   co_await gate.close();
   if (shard.write_ahead != nullptr) {
     co_await shard.write_ahead->completed(write_ahead_sequence);
+    if (offline) shard.write_ahead->keep(*this);
     shard.write_ahead->forget(*this);
   }
   // A sync of all logs may be under way and have this one in hand, or wait for its turn.

@@ -148,6 +148,7 @@ io::Task<void> WriteAhead::stop() {
   CHECK(dirty_.empty(), "a log was left open");
   CHECK(frames_.empty());
   if (!failed_) {
+    co_await keep_doubtful(next_sequence_);
     auto written = co_await write_file_header(FileState::empty, next_sequence_);
     if (!written) LOG(error, "write_ahead.stop_failed", "path={} reason=\"{}\"", options_.path, written.error().message);
   }
@@ -345,9 +346,12 @@ io::Task<void> WriteAhead::recycle() {
   for (std::size_t left = dirty_.size(); left > 0 && !dirty_.empty(); --left) {
     WriteAheadClient& client = dirty_.front();
     dirty_.pop_front();
-    // A log whose sync fails goes offline and says so; the space is not held for it.
-    (void)co_await client.sync_segments();
+    // A log whose sync fails goes offline and says so; the space is not held for it, what is in it is.
+    const TopicPartition id = client.write_ahead_id();
+    const auto synced = co_await client.sync_segments();
+    if (!synced) in_doubt_.emplace(id, next_sequence_);
   }
+  co_await keep_doubtful(live_from);
   const auto written = co_await write_file_header(FileState::in_use, live_from);
   if (!written) fail_all(written.error());
   while (!placed_.empty() && placed_.front().sequence < live_from) {

@@ -5,6 +5,8 @@
 // Shard:      one each.
 // Lifetime:   start() before the first append; stop() when all logs are closed.
 // Invariant:  one write in flight. What append() was given is durable when its client is told so, and not before.
+// Kept:       what a log could not sync is copied to a file of its own before its space is given up, under the name of a shard
+//             that no process has (kKeptShardFrom): the next start replays it as it does every other.
 // Size:       small at first and doubled while traffic asks for more, up to its bound; all of it written before it is used.
 // Format:     write_ahead_format.h.
 #pragma once
@@ -16,6 +18,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "base/bytes.h"
@@ -30,6 +33,10 @@
 
 namespace millrace::log {
 
+// Files of what was kept count as those of shards from here on. Not more than so many of one shard and process.
+inline constexpr std::uint32_t kKeptShardFrom = 1'000'000;
+inline constexpr std::uint32_t kKeptFilesMax = 16;
+
 // A log that appends here.
 class WriteAheadClient : public boost::intrusive::list_base_hook<> {
  public:
@@ -37,8 +44,9 @@ class WriteAheadClient : public boost::intrusive::list_base_hook<> {
   virtual void on_write_ahead_durable(Offset end) = 0;
   // The write-ahead log has failed for good: durability must come from syncing the segments.
   virtual void on_write_ahead_failed() = 0;
-  // Syncs the segments. An error has been dealt with by the log.
+  // Syncs the segments. An error has been dealt with by the log; what it has here is kept for the next start.
   virtual io::Task<Result<void>> sync_segments() = 0;
+  virtual TopicPartition write_ahead_id() const = 0;
 
  protected:
   ~WriteAheadClient() = default;
@@ -110,6 +118,8 @@ class WriteAhead final : public io::TurnHook {
   io::Task<void> completed(std::uint64_t sequence);
   // The client is about to go: its segments are synced and its writes completed.
   void forget(WriteAheadClient& client);
+  // The client's log is offline, its segments in doubt: what is held of it is kept for the next start.
+  void keep(const WriteAheadClient& client) { in_doubt_.emplace(client.write_ahead_id(), next_sequence_); }
 
   const Counters& counters() const { return counters_; }
 
@@ -152,6 +162,9 @@ class WriteAhead final : public io::TurnHook {
   std::optional<std::uint64_t> place(std::uint64_t bytes) const;
   std::uint64_t frame_bytes_max() const;
   void fail_all(const Error& error);
+  // Copies what is held of partitions in doubt in the writes before `live_from`; durable when complete.
+  io::Task<void> keep_doubtful(std::uint64_t live_from);
+  io::Task<Result<std::uint64_t>> copy_doubtful(std::uint64_t live_from, const std::string& path);
 
   io::Proactor& proactor_;
   WriteAheadOptions options_;
@@ -176,6 +189,9 @@ class WriteAhead final : public io::TurnHook {
   // Memory of finished frames, kept warm.
   std::vector<AlignedBuffer> spare_;
   boost::intrusive::list<WriteAheadClient> dirty_;
+  // Partitions whose segments could not be synced, offline until the next start; all of theirs is in writes before this one.
+  std::unordered_map<TopicPartition, std::uint64_t> in_doubt_;
+  std::uint32_t files_kept_ = 0;
   io::Event progress_;
   io::Event room_;
   io::Gate gate_;

@@ -424,6 +424,48 @@ TEST_F(LogTest, what_a_failed_sync_has_lost_is_offline_and_not_corrupt) {
   EXPECT_EQ(log_->read(Offset(25), {.end = Offset(300), .bytes_max = 1000}).error().code, Errc::offline);
 }
 
+// The append was written before the disk was full the first time, and is asked about after it was full again.
+TEST_F(LogTest, an_append_that_was_written_is_not_taken_for_one_of_two_later_failures) {
+  boot();
+  append_numbered(0, 5);
+  const auto three = [](Log& log, sim::World& world, sim::SimDisk& disk) -> io::Task<Result<void>> {
+    auto good = make_batch({.values = {"v5"}});
+    CO_TRY(appended, log.stage_append_as_leader(good, {.leader_epoch = kEpoch, .now = world.wall_now()}));
+    CO_TRY_DONE(log.write_staged());
+    disk.set_capacity(disk.used_bytes());
+    for (int i = 0; i < 2; ++i) {
+      auto large = make_batch({.values = {std::string(100'000, 'x')}});
+      CO_TRY(refused, log.stage_append_as_leader(large, {.leader_epoch = kEpoch, .now = world.wall_now()}));
+      CHECK(refused.failures == appended.failures + static_cast<std::uint32_t>(i));
+      CHECK(!log.write_staged());
+      co_await io::sleep_for(std::chrono::seconds(1));
+    }
+    co_return co_await log.written(appended);
+  };
+  const auto written = run(three(*log_, world_, disk_));
+  EXPECT_TRUE(written) << written.error().message;
+  EXPECT_EQ(log_->end_offset(), Offset(6));
+}
+
+// Acknowledged through the write-ahead log; then the segment cannot be synced, and loses what it had in the page cache.
+TEST_F(LogTest, acknowledged_records_of_a_log_that_went_offline_are_back_after_the_next_start) {
+  boot();
+  append_numbered(0, 50);
+  disk_.faults.only = "t-0";
+  disk_.faults.sync_error_one_in = 1;
+  EXPECT_FALSE(run(log_->flush()));
+  ASSERT_TRUE(log_->is_offline());
+  disk_.faults.sync_error_one_in = 0;
+  kill();
+  const auto handle = disk_.open("/data/t-0/00000000000000000000.log", {.write = true});
+  ASSERT_TRUE(handle);
+  ASSERT_TRUE(disk_.truncate(*handle, 0));
+  disk_.close(*handle);
+  boot();
+  ASSERT_EQ(log_->end_offset(), Offset(50));
+  expect_numbered(0, 50);
+}
+
 TEST_F(LogTest, a_deleted_or_damaged_index_is_built_anew) {
   options_.segment_bytes = 4000;
   options_.index_interval_bytes = 100;

@@ -26,13 +26,17 @@ class Client final : public WriteAheadClient {
   io::Task<Result<void>> sync_segments() override {
     ++syncs;
     while (held_up) co_await released.wait();
+    if (sync_fails) co_return fail(Errc::io_error, "a segment's sync");
     co_return Result<void>{};
   }
+  TopicPartition write_ahead_id() const override { return id; }
 
   Offset durable{0};
   bool failed = false;
   int syncs = 0;
+  TopicPartition id = kPartition;
   bool held_up = false;
+  bool sync_fails = false;
   io::Event released;
 };
 
@@ -85,19 +89,20 @@ class WriteAheadTest : public testing::Test {
     return started;
   }
   // Appends one batch of one record at `offset`; gives the number of its write.
-  std::uint64_t append(int offset, std::size_t length = 100) {
+  std::uint64_t append(int offset, std::size_t length = 100) { return append_to(client_, offset, length); }
+  std::uint64_t append_to(Client& client, int offset, std::size_t length) {
     auto batch = sim::make_batch({.values = {std::string(length, static_cast<char>('a' + offset % 26))}});
     set_base_offset(batch, Offset(offset));
     const ::iovec slice{batch.data(), batch.size()};
-    return ahead_->append(client_, kPartition, LeaderEpoch(0), Offset(offset), Offset(offset + 1),
+    return ahead_->append(client, client.id, LeaderEpoch(0), Offset(offset), Offset(offset + 1),
                           {&slice, 1}, batch.size());
   }
   void append_and_wait(int offset, std::size_t length = 100) { run(ahead_->completed(append(offset, length))); }
-  std::vector<std::int64_t> held_offsets() {
+  std::vector<std::int64_t> held_offsets(const TopicPartition& partition = kPartition) {
     auto tail = run(read_write_ahead(*proactor_, "/wal"));
     EXPECT_TRUE(tail) << tail.error().message;
     std::vector<std::int64_t> offsets;
-    const auto* steps = tail ? tail->find(kPartition) : nullptr;
+    const auto* steps = tail ? tail->find(partition) : nullptr;
     for (std::size_t i = 0; steps != nullptr && i < steps->size(); ++i) {
       offsets.push_back((*steps)[i].offset.value());
     }
@@ -153,6 +158,36 @@ TEST_F(WriteAheadTest, written_over_many_times_it_never_shows_an_old_write_as_a_
   ASSERT_FALSE(held.empty());
   EXPECT_EQ(held.back(), 299);
   for (std::size_t i = 1; i < held.size(); ++i) EXPECT_EQ(held[i], held[i - 1] + 1);
+}
+
+TEST_F(WriteAheadTest, what_a_log_could_not_sync_is_kept_when_its_space_is_written_over) {
+  ASSERT_TRUE(start(64 << 10, 64 << 10));
+  Client other;
+  other.id = {.topic_id = Uuid::from_halves(1, 5), .partition = PartitionIndex(0)};
+  for (int i = 0; i < 5; ++i) append_and_wait(i, 1500);
+  client_.sync_fails = true;
+  for (int i = 0; i < 300; ++i) run(ahead_->completed(append_to(other, i, 1500)));
+  EXPECT_GT(other.syncs, 3);
+  EXPECT_EQ(client_.syncs, 1) << "a log that is offline is not asked again";
+  ahead_->forget(other);
+  cut_power();
+  EXPECT_EQ(held_offsets(), (std::vector<std::int64_t>{0, 1, 2, 3, 4}));
+  // Replayed once, it is not kept any longer.
+  ASSERT_TRUE(run(retire_write_ahead(*proactor_, "/wal", 1)));
+  EXPECT_TRUE(held_offsets().empty());
+}
+
+TEST_F(WriteAheadTest, what_is_held_of_a_log_in_doubt_outlives_a_stop) {
+  ASSERT_TRUE(start());
+  Client other;
+  other.id = {.topic_id = Uuid::from_halves(1, 5), .partition = PartitionIndex(0)};
+  for (int i = 0; i < 5; ++i) append_and_wait(i);
+  run(ahead_->completed(append_to(other, 0, 100)));
+  ahead_->keep(client_);
+  ahead_->forget(other);
+  end();
+  EXPECT_EQ(held_offsets(), (std::vector<std::int64_t>{0, 1, 2, 3, 4}));
+  EXPECT_TRUE(held_offsets(other.id).empty()) << "its segments are synced";
 }
 
 TEST_F(WriteAheadTest, a_torn_write_at_the_end_is_not_there) {

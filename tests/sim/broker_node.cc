@@ -118,6 +118,7 @@ io::Task<Result<void>> BrokerNode::stop_all() {
 
 io::Task<void> BrokerNode::close_on(ShardId id) {
   Shard& part = *parts_[id.value()];
+  if (part.server == nullptr) co_return;
   broker_->at(id).end_waits();
   co_await part.server->stop(kStopGrace);
   part.server.reset();

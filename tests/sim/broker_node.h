@@ -41,7 +41,14 @@ class BrokerNode {
 
   // Formats the disk when it is empty, starts the broker, listens.
   Result<void> start();
+  // Also after a start() that failed.
   Result<void> stop();
+
+  // On shard 0.
+  template <class T>
+  T run(io::Task<T> task) {
+    return world_.run(parts_.front()->reactor, std::move(task));
+  }
 
   bool clean_start() const { return broker_->clean_start(); }
   // Why the metadata log has given up, when it has: a process would end then.

@@ -77,6 +77,55 @@ def one_round(run, durability):
             report.run(f"{durability}/produce_works_on_the_mended_disk", partitions.produce, broker, "hit", 5)
 
 
+def directory_of(folders, topic):
+    """Which of the log directories has the topic's one partition."""
+    return next(index for index, folder in enumerate(folders) if os.path.isdir(os.path.join(folder, f"{topic}-0")))
+
+
+def two_directories(run):
+    """One log directory's disk fails; what lies in the other goes on, and nothing acknowledged is lost."""
+    report = run.report
+    folder = os.path.join(run.scratch, "two")
+    sound = os.path.join(folder, "sound")  # with the metadata and the write-ahead logs
+    os.makedirs(sound)
+    with disks.BreakableDisk(folder) as disk:
+        folders = [sound, os.path.join(disk.path, "data")]
+        broker = run.open({"log.dirs": ",".join(folders), "millrace.durability": "fsync"},
+                          folder=os.path.join(folder, "broker"))
+        with broker:
+            broker.start()
+            topics = ("a", "b", "c", "d")
+            acknowledged = {}
+            for topic in topics:
+                with wire.Connection("127.0.0.1", broker.port, timeout=30) as connection:
+                    connection.create_topics(4, {topic: 1})
+                    connection.await_served(topic, 0)
+                acknowledged[topic] = partitions.produce(broker, topic, 50)
+            places = {topic: directory_of(folders, topic) for topic in topics}
+            report.equal("two/partitions_lie_in_both", set(places.values()), {0, 1})
+            disk.command("fail_flushes 1")
+            disk.command("fail_writes 1")
+            hit = next(topic for topic in topics if places[topic] == 1)
+            spared = next(topic for topic in topics if places[topic] == 0)
+            more, _ = refused(broker, hit, 5)
+            acknowledged[hit] = acknowledged[hit] + more
+            report.run("two/the_other_directory_goes_on", produce_more, broker, spared, acknowledged)
+            report.run("two/reads_go_on", partitions.read_all, broker, spared, acknowledged[spared])
+            report.expect("two/broker_lives", broker.alive(), broker.log_tail())
+            broker.kill()
+            disk.command("fail_flushes 0")
+            disk.command("fail_writes 0")
+            disk.come_back()
+            broker.start()
+            for topic in topics:
+                report.run(f"two/{topic}_is_there_on_the_mended_disk", partitions.read_all, broker, topic,
+                           acknowledged[topic])
+
+
+def produce_more(broker, topic, acknowledged):
+    acknowledged[topic] = acknowledged[topic] + partitions.produce(broker, topic, 50)
+
+
 def body(run):
     why = disks.missing()
     if why:
@@ -87,6 +136,10 @@ def body(run):
             one_round(run, durability)
         except Exception as error:  # the other durability has a disk of its own
             run.report.failed(f"{durability}/ends", f"{type(error).__name__}: {error}")
+    try:
+        two_directories(run)
+    except Exception as error:  # the closing line is printed whatever happens
+        run.report.failed("two/ends", f"{type(error).__name__}: {error}")
 
 
 if __name__ == "__main__":

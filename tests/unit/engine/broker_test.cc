@@ -1,0 +1,214 @@
+// A whole broker on the simulated disk, from start to stop to start: what it keeps, what it forgets, what it sets aside.
+#include "engine/broker.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "tests/sim/broker_node.h"
+#include "tests/sim/log_node.h"
+#include "tests/sim/sim_disk.h"
+#include "tests/sim/world.h"
+
+namespace millrace::engine {
+namespace {
+
+class BrokerTest : public testing::Test {
+ protected:
+  BrokerTest() : world_(3), network_(world_), disk_(std::make_unique<sim::SimDisk>(world_.stream("disk"))), random_(5) {}
+  ~BrokerTest() override {
+    if (node_) (void)node_->stop();
+  }
+
+  Result<void> start() {
+    node_ = std::make_unique<sim::BrokerNode>(
+        world_, network_, *disk_,
+        sim::BrokerNodeOptions{.name = "start " + std::to_string(++starts_), .seed = starts_});
+    return node_->start();
+  }
+  void stop() {
+    const auto stopped = node_->stop();
+    ASSERT_TRUE(stopped) << stopped.error().message;
+    node_.reset();
+  }
+  // The process is gone: the next start is on what its disk and page cache were like.
+  void kill() {
+    auto image = disk_->process_kill(random_);
+    (void)node_->stop();
+    node_.reset();
+    disk_ = std::move(image);
+  }
+
+  wire::ErrorCode create(const std::string& name) {
+    wire::CreateTopicsRequest request;
+    request.topics.push_back({.name = name, .num_partitions = 1, .replication_factor = 1});
+    const auto reply = node_->run(node_->broker().controller().ask(&request));
+    return std::get<Reply<wire::CreateTopicsResponse>>(reply).response.topics.front().error_code;
+  }
+  wire::ErrorCode remove(const std::string& name) {
+    wire::DeleteTopicsRequest request;
+    request.topics.push_back({.name = name, .topic_id = {}});
+    const auto reply = node_->run(node_->broker().controller().ask(&request));
+    return std::get<Reply<wire::DeleteTopicsResponse>>(reply).response.responses.front().error_code;
+  }
+  std::shared_ptr<Partition> partition(const std::string& name) {
+    const TopicImage* topic = node_->broker().image()->topics.find(name);
+    return topic == nullptr ? nullptr : node_->broker().at(ShardId{0}).find({topic->id, PartitionIndex(0)});
+  }
+  Result<log::AppendedBatches> append(const std::string& name, int number) {
+    // Of now: older ones would be retention's.
+    auto batch = sim::make_batch({.values = {name + std::to_string(number)}, .timestamp = world_.wall_now().ms});
+    const auto at = partition(name);
+    if (at == nullptr) return fail(Errc::not_found, name);
+    return node_->run(at->append(batch, world_.wall_now(), true));
+  }
+  void append_some(const std::string& name, int first, int end) {
+    for (int i = first; i < end; ++i) {
+      const auto appended = append(name, i);
+      ASSERT_TRUE(appended) << appended.error().message;
+      ASSERT_EQ(appended->first_offset, Offset(i));
+    }
+  }
+  void expect_some(const std::string& name, int first, int end) {
+    const auto at = partition(name);
+    ASSERT_NE(at, nullptr);
+    ASSERT_NE(at->log(), nullptr) << at->state().log_end_offset.value();
+    EXPECT_EQ(at->log()->log_start_offset(), Offset(first));
+    ASSERT_EQ(at->log()->end_offset(), Offset(end));
+    const auto records = node_->run(sim::read_records(*at->log(), Offset(first), Offset(end)));
+    ASSERT_TRUE(records) << records.error().message;
+    ASSERT_EQ(records->size(), static_cast<std::size_t>(end - first));
+    for (const auto& record : *records) EXPECT_EQ(record.value, name + std::to_string(record.offset.value()));
+  }
+  std::vector<std::string> entries() {
+    std::vector<std::string> names;
+    const auto listed = disk_->list("/data");
+    for (const auto& entry : *listed) names.push_back(entry.name);
+    return names;
+  }
+  void write(const std::string& path, ConstBytes bytes) {
+    const auto handle = disk_->open(path, {.write = true, .create = true, .truncate = true});
+    ASSERT_TRUE(handle) << path;
+    ASSERT_TRUE(disk_->write(*handle, 0, bytes));
+    disk_->close(*handle);
+  }
+
+  sim::World world_;
+  sim::SimNetwork network_;
+  std::unique_ptr<sim::SimDisk> disk_;
+  Prng random_;
+  std::uint64_t starts_ = 0;
+  std::unique_ptr<sim::BrokerNode> node_;
+};
+
+TEST_F(BrokerTest, deleted_records_stay_deleted_over_a_clean_stop) {
+  ASSERT_TRUE(start());
+  ASSERT_EQ(create("t"), wire::ErrorCode::none);
+  append_some("t", 0, 10);
+  ASSERT_EQ(partition("t")->delete_records(Offset(4)), Offset(4));
+  stop();
+  ASSERT_TRUE(start());
+  EXPECT_TRUE(node_->clean_start());
+  expect_some("t", 4, 10);
+}
+
+TEST_F(BrokerTest, a_topic_made_again_has_nothing_of_the_one_before_after_a_kill) {
+  ASSERT_TRUE(start());
+  ASSERT_EQ(create("t"), wire::ErrorCode::none);
+  append_some("t", 0, 7);
+  ASSERT_EQ(partition("t")->delete_records(Offset(5)), Offset(5));
+  ASSERT_EQ(remove("t"), wire::ErrorCode::none);
+  ASSERT_EQ(create("t"), wire::ErrorCode::none);
+  append_some("t", 0, 2);
+  kill();
+  ASSERT_TRUE(start());
+  EXPECT_FALSE(node_->clean_start());
+  expect_some("t", 0, 2);
+}
+
+// Neither question waits for the other's answer.
+TEST_F(BrokerTest, a_topic_deleted_and_made_at_once_is_the_new_one) {
+  ASSERT_TRUE(start());
+  ASSERT_EQ(create("t"), wire::ErrorCode::none);
+  append_some("t", 0, 3);
+  const TopicId before = node_->broker().image()->topics.find("t")->id;
+  wire::DeleteTopicsRequest removal;
+  removal.topics.push_back({.name = "t", .topic_id = {}});
+  wire::CreateTopicsRequest creation;
+  creation.topics.push_back({.name = "t", .num_partitions = 1, .replication_factor = 1});
+  const auto ask = [](Broker& broker, ControllerEvent event) -> io::Task<void> {
+    (void)co_await broker.controller().ask(std::move(event));
+  };
+  const auto both = [&](Broker& broker) -> io::Task<void> {
+    io::Gate gate;
+    gate.spawn(ask(broker, &removal));
+    gate.spawn(ask(broker, &creation));
+    co_await gate.close();
+  };
+  node_->run(both(node_->broker()));
+  ASSERT_NE(node_->broker().image()->topics.find("t"), nullptr);
+  EXPECT_NE(node_->broker().image()->topics.find("t")->id, before);
+  append_some("t", 0, 1);
+  stop();
+  ASSERT_TRUE(start());
+  expect_some("t", 0, 1);
+}
+
+TEST_F(BrokerTest, a_directory_of_no_topic_is_set_aside_and_its_name_is_free) {
+  ASSERT_TRUE(start());
+  stop();
+  ASSERT_TRUE(disk_->make_directory("/data/stranger-0"));
+  write("/data/stranger-0/00000000000000000000.log", as_bytes("who knows"));
+  ASSERT_TRUE(start());
+  const auto names = entries();
+  EXPECT_TRUE(std::ranges::any_of(names, [](const std::string& name) {
+    return name.starts_with("stranger-0.") && name.ends_with("-stray");
+  }));
+  ASSERT_EQ(create("stranger"), wire::ErrorCode::none);
+  append_some("stranger", 0, 2);
+  stop();
+  ASSERT_TRUE(start());
+  expect_some("stranger", 0, 2);
+}
+
+TEST_F(BrokerTest, a_start_that_fails_leaves_everything_for_the_next_one) {
+  ASSERT_TRUE(start());
+  ASSERT_EQ(create("t"), wire::ErrorCode::none);
+  append_some("t", 0, 5);
+  kill();
+  write("/data/recovery-point-offset-checkpoint", as_bytes("not a checkpoint"));
+  const auto failed = start();
+  ASSERT_FALSE(failed);
+  EXPECT_NE(failed.error().message.find("recovery-point-offset-checkpoint"), std::string::npos);
+  EXPECT_TRUE(node_->stop());
+  node_.reset();
+  ASSERT_TRUE(disk_->remove("/data/recovery-point-offset-checkpoint"));
+  ASSERT_TRUE(start());
+  expect_some("t", 0, 5);
+}
+
+// Acknowledged records were in the write-ahead log alone, and the stop was as good as a stop can be with a failing disk.
+TEST_F(BrokerTest, what_an_offline_partition_had_acknowledged_is_back_after_a_stop) {
+  ASSERT_TRUE(start());
+  ASSERT_EQ(create("t"), wire::ErrorCode::none);
+  ASSERT_EQ(create("u"), wire::ErrorCode::none);
+  append_some("t", 0, 20);
+  append_some("u", 0, 3);
+  disk_->faults.only = "/t-0";
+  disk_->faults.sync_error_one_in = 1;
+  ASSERT_FALSE(node_->run(partition("t")->log()->flush()));
+  EXPECT_FALSE(append("t", 20));
+  // The write-ahead log comes round many times meanwhile.
+  append_some("u", 3, 2000);
+  (void)node_->stop();
+  node_.reset();
+  // The disk is mended, and what the page cache had of the segment is gone.
+  disk_->faults = {};
+  disk_ = disk_->power_cut(random_);
+  ASSERT_TRUE(start());
+  expect_some("t", 0, 20);
+  expect_some("u", 0, 2000);
+}
+
+}  // namespace
+}  // namespace millrace::engine

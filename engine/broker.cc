@@ -51,6 +51,7 @@ io::Task<Result<void>> Broker::start() {
   // The files may name partitions that went with the end of the last run, and whose names may be given to new ones.
   if (!clean_start_) CO_TRY_DONE(co_await write_checkpoints());
   background_.spawn(keep_house());
+  background_.spawn(remove_deleted());
   started_ = true;
   co_return Result<void>{};
 }
@@ -62,7 +63,7 @@ io::Task<Result<std::vector<log::FoundPartition>>> Broker::look_around() {
   for (const auto& directory : options_.log_directories) {
     CO_TRY(scan, log::scan_log_directory(proactor, directory));
     clean_start_ = clean_start_ && scan.clean_stop;
-    for (const auto& gone : scan.deleted) CO_TRY_DONE(log::remove_tree(proactor, gone));
+    std::ranges::move(scan.deleted, std::back_inserter(deleted_));
     for (const auto& name : scan.ignored) LOG(warn, "log_directory.ignored", "path={}", name);
     std::ranges::move(scan.partitions, std::back_inserter(found));
   }
@@ -187,21 +188,37 @@ io::Task<void> Broker::publish(SharedImage image, std::shared_ptr<const Metadata
 }
 
 io::Task<void> Broker::publish_to_parts(SharedImage image, const MetadataDelta& delta) {
-  const bool removes = std::ranges::any_of(delta.topics, [](const auto& topic) { return topic.second.removed; });
-  if (removes) {
-    co_await on_every_shard(*this, [&](BrokerShard& part) { return part.remove_gone(image, delta); });
-    // The next topic of that name must not be taken for this one after a crash.
+  const auto is_gone = [&](const auto& topic) {
+    return topic.second.removed || image->topics.find(topic.first) == nullptr;
+  };
+  if (std::ranges::any_of(delta.topics, is_gone)) {
+    co_await on_all_shards([&](BrokerShard& part) { return part.remove_gone(image, delta); });
+    for (const auto& topic : delta.topics) {
+      if (is_gone(topic)) stale_rows_.insert(topic.second.name);
+    }
+  }
+  // After a crash a topic must not be taken for one before it that had its name.
+  const auto has_stale_rows = [&](const auto& topic) {
+    return !is_gone(topic) && stale_rows_.contains(topic.second.name);
+  };
+  if (std::ranges::any_of(delta.topics, has_stale_rows)) {
     if (const auto written = co_await write_checkpoints(); !written) {
       LOG(error, "checkpoint", "error=\"{}\"", written.error().message);
     }
   }
+  co_await on_all_shards([&](BrokerShard& part) { return part.apply(image, delta); });
+}
+
+template <class Function>
+io::Task<void> Broker::on_all_shards(Function function) {
   io::Gate gate;
-  for (std::uint32_t i = 0; i < shards_.count(); ++i) gate.spawn(publish_to(ShardId{i}, image, delta));
+  for (std::uint32_t i = 0; i < shards_.count(); ++i) gate.spawn(on_shard(ShardId{i}, function));
   co_await gate.close();
 }
 
-io::Task<void> Broker::publish_to(ShardId shard, SharedImage image, const MetadataDelta& delta) {
-  co_await shards_.call(shard, [&]() -> io::Task<void> { return at(shard).apply(image, delta); });
+template <class Function>
+io::Task<void> Broker::on_shard(ShardId shard, Function& function) {
+  co_await shards_.call(shard, [&]() -> io::Task<void> { return function(at(shard)); });
 }
 
 io::Task<Result<void>> Broker::stop() {
@@ -218,7 +235,7 @@ io::Task<Result<void>> Broker::stop() {
   Result<void> written;
   std::vector<std::string> unclean;
   if (were_open) {
-    co_await on_every_shard(*this, [](BrokerShard& part) { return part.stop(); });
+    co_await on_all_shards([](BrokerShard& part) { return part.stop(); });
     // Before all partitions were looked at, the rows of some would be missing.
     if (started_) written = co_await write_checkpoints();
     co_await on_every_shard(*this, [&](BrokerShard& part) { return look_for_unclean(part, unclean); });
@@ -278,9 +295,22 @@ io::Task<void> Broker::keep_house() {
   }
 }
 
+// What the last run had no time for. It may be much, and nobody waits for it.
+io::Task<void> Broker::remove_deleted() {
+  for (const auto& directory : std::exchange(deleted_, {})) {
+    co_await io::yield();
+    if (background_.closing()) co_return;
+    const auto removed = log::remove_tree(io::Reactor::current().proactor(), directory);
+    if (!removed) LOG(warn, "partition.remove", "directory={} error=\"{}\"", directory, removed.error().message);
+  }
+}
+
 io::Task<Result<void>> Broker::write_checkpoints() {
   co_await checkpoint_turn_.acquire(1);
+  // What goes while the rows are collected may still be among them.
+  auto gone = std::exchange(stale_rows_, {});
   auto written = co_await write_checkpoints_in_turn();
+  if (!written) stale_rows_.merge(gone);
   checkpoint_turn_.release(1);
   co_return written;
 }
@@ -291,7 +321,7 @@ io::Task<Result<void>> Broker::write_checkpoints_in_turn() {
     co_await on_every_shard(*this, [&](BrokerShard& part) -> io::Task<void> {
       return collect_rows(part, directory, rows);
     });
-    CO_TRY_DONE(log::write_checkpoints(io::Reactor::current().proactor(), directory, rows));
+    CO_TRY_DONE(co_await log::write_checkpoints(io::Reactor::current().proactor(), directory, std::move(rows)));
   }
   co_return Result<void>{};
 }

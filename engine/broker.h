@@ -6,6 +6,7 @@
 #pragma once
 
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -59,8 +60,13 @@ class Broker {
   io::Task<void> make_part(ShardId shard, std::vector<log::FoundPartition> found);
   io::Task<void> drop_part(ShardId shard);
   io::Task<void> publish_to_parts(SharedImage image, const MetadataDelta& delta);
-  io::Task<void> publish_to(ShardId shard, SharedImage image, const MetadataDelta& delta);
+  // At the same time, and completes when all have ended; for what takes long.
+  template <class Function>
+  io::Task<void> on_all_shards(Function function);
+  template <class Function>
+  io::Task<void> on_shard(ShardId shard, Function& function);
   io::Task<void> keep_house();
+  io::Task<void> remove_deleted();
   io::Task<void> close_parts();
   io::Task<void> look_for_unclean(BrokerShard& part, std::vector<std::string>& directories);
   io::Task<Result<void>> write_checkpoints();
@@ -77,6 +83,9 @@ class Broker {
   std::unique_ptr<log::WriteAheadTail> write_ahead_tail_;
   SharedImage image_ = std::make_shared<const MetadataImage>();
   BrokerEpoch broker_epoch_{-1};
+  std::vector<std::string> deleted_;  // directories that the start has found
+  // Names of topics that are gone and that the checkpoint files still speak of.
+  std::set<std::string> stale_rows_;
   bool clean_start_ = false;
   bool started_ = false;       // start() has succeeded
   bool parts_open_ = false;    // images go to the shards

@@ -5,15 +5,22 @@
 #include <algorithm>
 #include <charconv>
 
+#include "base/check.h"
 #include "base/logging.h"
 #include "engine/metadata/topic_config.h"
 #include "engine/partition/log_config.h"
 #include "engine/partition/placement.h"
 #include "io/file.h"
+#include "io/gate.h"
 #include "io/reactor.h"
 
 namespace millrace::engine {
 namespace {
+
+// So many wait for the disk at a time when all are opened or closed.
+constexpr std::uint64_t kPartitionsAtOnce = 64;
+// So many system calls of theirs are made before others have their turn on the shard.
+constexpr std::size_t kPartitionsPerTurn = 4;
 
 std::uint64_t cleaner_seed(const BrokerOptions& options, ShardId shard) {
   return Prng(options.random_seed ^ (std::uint64_t{shard.value()} << 32)).next();
@@ -55,7 +62,9 @@ BrokerShard::BrokerShard(const BrokerOptions& options, ShardId shard, std::uint3
       logs_(io::Reactor::current().proactor(), log_shard_options(options, shard, shard_count)),
       fetch_sessions_({.sessions = fetch_sessions_per_shard(options, shard_count)},
                       Prng(options.random_seed + shard.value())),
-      groups_(options.groups, (options.random_seed ^ 0x67726f757073) + shard.value()) {}
+      groups_(options.groups, (options.random_seed ^ 0x67726f757073) + shard.value()) {
+  placed_.resize(options.log_directories.size(), 0);
+}
 
 BrokerShard::~BrokerShard() = default;
 
@@ -97,24 +106,39 @@ io::Task<void> BrokerShard::follow_groups() {
 }
 
 io::Task<void> BrokerShard::remove_gone(const SharedImage& image, const MetadataDelta& delta) {
-  for (const auto& [id, topic_delta] : delta.topics) {
-    if (topic_delta.removed || image->topics.find(id) == nullptr) co_await remove_topic(id);
-  }
-}
-
-io::Task<void> BrokerShard::remove_topic(const TopicId& id) {
   std::vector<std::shared_ptr<Partition>> gone;
   for (const auto& [key, partition] : partitions_) {
-    if (key.topic_id == id) gone.push_back(partition);
+    const auto topic = delta.topics.find(key.topic_id);
+    if (topic == delta.topics.end()) continue;
+    if (topic->second.removed || image->topics.find(key.topic_id) == nullptr) gone.push_back(partition);
   }
+  std::size_t removed = 0;
   for (const auto& partition : gone) {
     partitions_.erase(partition->id());
     unmade_.erase(partition->id());
-    const auto removed = co_await partition->remove();
-    if (!removed) {
-      LOG(error, "partition.remove", "topic={} partition={} error=\"{}\"", partition->topic(),
-          partition->id().partition.value(), removed.error().message);
-    }
+    co_await remove(*partition);
+    if (++removed % kPartitionsPerTurn == 0) co_await io::yield();
+  }
+  co_await sync_directories_of(std::move(gone));
+}
+
+io::Task<void> BrokerShard::remove(Partition& partition) {
+  if (partition.log() != nullptr) --placed_in(io::directory_of(partition.log()->directory()));
+  const auto removed = co_await partition.remove();
+  if (removed) co_return;
+  LOG(error, "partition.remove", "topic={} partition={} error=\"{}\"", partition.topic(),
+      partition.id().partition.value(), removed.error().message);
+}
+
+// Makes it durable that these are gone: one sync for all of a directory.
+io::Task<void> BrokerShard::sync_directories_of(std::vector<std::shared_ptr<Partition>> partitions) {
+  std::set<std::string> directories;
+  for (const auto& partition : partitions) {
+    if (partition->log() != nullptr) directories.insert(io::directory_of(partition->log()->directory()));
+  }
+  for (const auto& directory : directories) {
+    const auto synced = co_await io::sync_directory(io::Reactor::current().proactor(), directory);
+    if (!synced) LOG(error, "partition.remove", "directory={} error=\"{}\"", directory, synced.error().message);
   }
 }
 
@@ -122,41 +146,77 @@ io::Task<void> BrokerShard::apply(SharedImage image, const MetadataDelta& delta)
   for (const auto& [id, topic_delta] : delta.topics) {
     const TopicImage* topic = image->topics.find(id);
     if (topic_delta.removed || topic == nullptr) continue;
-    for (const PartitionIndex index : topic_delta.changed) {
-      if (shard_of({id, index}, shard_count_) == shard_) co_await apply_partition(*image, *topic, index);
-    }
+    co_await apply_topic(*image, *topic, topic_delta);
   }
   apply_configs(*image, delta);
   if (started_ && !delta.topics.empty()) co_await follow_groups();
   image_ = std::move(image);
 }
 
-io::Task<void> BrokerShard::apply_partition(const MetadataImage& image, const TopicImage& topic,
-                                            PartitionIndex index) {
+io::Task<void> BrokerShard::apply_topic(const MetadataImage& image, const TopicImage& topic,
+                                        const TopicDelta& delta) {
+  const auto config = resolve_config(image, topic.name);
+  if (!config) LOG(error, "topic.config", "topic={} error=\"{}\"", topic.name, config.error().message);
+  io::Semaphore turns(kPartitionsAtOnce);
+  io::Gate gate;
+  std::size_t applied = 0;
+  for (const PartitionIndex index : delta.changed) {
+    if (shard_of({topic.id, index}, shard_count_) != shard_) continue;
+    co_await turns.acquire(1);
+    gate.spawn(apply_in_turn(topic, index, config, turns));
+    // Most need not wait for anything.
+    if (++applied % kPartitionsPerTurn == 0) co_await io::yield();
+  }
+  co_await gate.close();
+}
+
+io::Task<void> BrokerShard::apply_in_turn(const TopicImage& topic, PartitionIndex index,
+                                          const Result<TopicConfig>& config, io::Semaphore& turns) {
+  co_await apply_partition(topic, index, config);
+  turns.release(1);
+}
+
+io::Task<void> BrokerShard::apply_partition(const TopicImage& topic, PartitionIndex index,
+                                            const Result<TopicConfig>& config) {
   const PartitionImage* assignment = topic.partition(index);
   if (assignment == nullptr || !assignment->has_replica(options_.node_id)) co_return;
   auto partition = find({topic.id, index});
   if (partition == nullptr) {
-    partition = co_await open(image, topic, index);
+    partition = co_await open(topic, index, config);
     partitions_.emplace(partition->id(), partition);
   }
-  configure(image, *partition);
-  const auto assigned = partition->assign(*assignment);
-  if (!assigned) {
-    LOG(error, "partition.assign", "topic={} partition={} error=\"{}\"", topic.name, index.value(),
-        assigned.error().message);
-  }
+  configure(config, *partition);
+  assign(*partition, *assignment);
 }
 
-io::Task<std::shared_ptr<Partition>> BrokerShard::open(const MetadataImage& image,
-                                                       const TopicImage& topic,
-                                                       PartitionIndex index) {
+void BrokerShard::assign(Partition& partition, const PartitionImage& assignment) {
+  const auto assigned = partition.assign(assignment);
+  if (assigned) return;
+  LOG(error, "partition.assign", "topic={} partition={} error=\"{}\"", partition.topic(),
+      partition.id().partition.value(), assigned.error().message);
+}
+
+io::Task<std::shared_ptr<Partition>> BrokerShard::open(const TopicImage& topic, PartitionIndex index,
+                                                       const Result<TopicConfig>& config) {
   const TopicPartition id{topic.id, index};
   log::LogOptions log_options;
-  if (const auto config = resolve_config(image, topic.name)) {
-    log_options = to_log_options(*config, producer_id_expiration_ms(options_.static_configs));
+  if (config) log_options = to_log_options(*config, producer_id_expiration_ms(options_.static_configs));
+  auto opened = co_await open_log(topic, index, std::move(log_options));
+  if (opened) {
+    co_return std::make_shared<Partition>(options_.node_id, id, topic.name, std::move(*opened), std::string());
   }
-  Result<std::unique_ptr<log::Log>> opened;
+  LOG(error, "partition.open", "topic={} partition={} error=\"{}\"", topic.name, index.value(),
+      opened.error().message);
+  const std::string reason =
+      opened.error().message.empty() ? "its log could not be opened" : opened.error().message;
+  co_return std::make_shared<Partition>(options_.node_id, id, topic.name, nullptr, reason);
+}
+
+io::Task<Result<std::unique_ptr<log::Log>>> BrokerShard::open_log(const TopicImage& topic, PartitionIndex index,
+                                                                  log::LogOptions log_options) {
+  const TopicPartition id{topic.id, index};
+  // What the write-ahead logs hold of it can be given to it during the start only.
+  const bool is_held = write_ahead_tail_ != nullptr && write_ahead_tail_->find(id) != nullptr;
   const auto found = found_.find({topic.name, index});
   const bool is_there = found != found_.end() &&
                         (found->second.topic_id == topic.id || found->second.topic_id.is_zero());
@@ -164,25 +224,28 @@ io::Task<std::shared_ptr<Partition>> BrokerShard::open(const MetadataImage& imag
     log::FoundPartition from = std::move(found->second);
     from.topic_id = topic.id;
     found_.erase(found);
-    opened = co_await logs_.open(from, log_options, write_ahead_tail_);
-    if (!opened) not_opened_.push_back(from);
-  } else {
-    opened = co_await logs_.create({.log_directory = directory_for_new_partition(),
-                                    .topic = topic.name,
-                                    .partition = index,
-                                    .topic_id = topic.id},
-                                   log_options);
+    auto opened = co_await logs_.open(from, std::move(log_options), write_ahead_tail_);
+    if (opened) {
+      ++placed_in(io::directory_of(from.directory));
+      co_return opened;
+    }
+    if (opened.error() == Errc::disk_full && !is_held) unmade_.insert(id);
+    not_opened_.push_back(std::move(from));
+    co_return opened;
   }
-  if (!opened) {
-    if (!is_there && opened.error() == Errc::disk_full) unmade_.insert(id);
-    LOG(error, "partition.open", "topic={} partition={} error=\"{}\"", topic.name, index.value(),
-        opened.error().message);
-    const std::string reason =
-        opened.error().message.empty() ? "its log could not be opened" : opened.error().message;
-    co_return std::make_shared<Partition>(options_.node_id, id, topic.name, nullptr, reason);
-  }
-  co_return std::make_shared<Partition>(options_.node_id, id, topic.name, std::move(*opened),
-                                        std::string());
+  const std::string directory = directory_for_new_partition();
+  ++placed_in(directory);
+  // A crash may have lost the directory of a partition whose first records only the write-ahead log holds.
+  auto opened = co_await logs_.create({.log_directory = directory,
+                                       .topic = topic.name,
+                                       .partition = index,
+                                       .topic_id = topic.id,
+                                       .tail = write_ahead_tail_},
+                                      std::move(log_options));
+  if (opened) co_return opened;
+  --placed_in(directory);
+  if (opened.error() == Errc::disk_full && !is_held) unmade_.insert(id);
+  co_return opened;
 }
 
 io::Task<std::shared_ptr<Partition>> BrokerShard::find_or_make(TopicPartition id) {
@@ -191,20 +254,26 @@ io::Task<std::shared_ptr<Partition>> BrokerShard::find_or_make(TopicPartition id
   const PartitionImage* assignment = topic == nullptr ? nullptr : topic->partition(id.partition);
   // Who asks while another is at it is told that the partition is offline.
   if (assignment == nullptr || unmade_.erase(id) == 0) co_return find(id);
-  auto made = co_await open(*image, *topic, id.partition);
+  const auto config = resolve_config(*image, topic->name);
+  const auto unopened = std::ranges::find_if(not_opened_, [&](const log::FoundPartition& found) {
+    return found.topic_id == id.topic_id && found.partition == id.partition;
+  });
+  if (unopened != not_opened_.end()) {
+    found_.emplace(std::make_pair(unopened->topic, unopened->partition), *unopened);
+    not_opened_.erase(unopened);
+  }
+  auto made = co_await open(*topic, id.partition, config);
   const auto entry = partitions_.find(id);
   if (entry == partitions_.end()) {
     // The topic was deleted meanwhile.
     unmade_.erase(id);
-    (void)co_await made->remove();
+    co_await remove(*made);
+    co_await sync_directories_of({made});
     co_return nullptr;
   }
   entry->second = made;
-  configure(*image, *made);
-  if (const auto assigned = made->assign(*assignment); !assigned) {
-    LOG(error, "partition.assign", "topic={} partition={} error=\"{}\"", topic->name, id.partition.value(),
-        assigned.error().message);
-  }
+  configure(config, *made);
+  assign(*made, *assignment);
   if (made->topic() == kOffsetsTopic) co_await follow_groups();
   co_return made;
 }
@@ -221,12 +290,8 @@ Result<TopicConfig> BrokerShard::resolve_config(const MetadataImage& image,
                                .static_broker = &options_.static_configs});
 }
 
-void BrokerShard::configure(const MetadataImage& image, Partition& partition) {
-  const auto config = resolve_config(image, partition.topic());
-  if (!config) {
-    LOG(error, "topic.config", "topic={} error=\"{}\"", partition.topic(), config.error().message);
-    return;
-  }
+void BrokerShard::configure(const Result<TopicConfig>& config, Partition& partition) const {
+  if (!config) return;
   partition.set_min_insync_replicas(config->min_insync_replicas);
   if (partition.log() == nullptr) return;
   partition.log()->set_options(
@@ -238,10 +303,18 @@ void BrokerShard::apply_configs(const MetadataImage& image, const MetadataDelta&
   const bool broker_changed = std::ranges::any_of(delta.configs, [](const ConfigResource& resource) {
     return resource.type == ConfigResourceType::broker;
   });
+  std::map<std::string, Result<TopicConfig>> configs;
   for (const auto& [id, partition] : partitions_) {
-    if (broker_changed || delta.configs.contains(ConfigResource::topic(partition->topic()))) {
-      configure(image, *partition);
+    const std::string& topic = partition->topic();
+    if (!broker_changed && !delta.configs.contains(ConfigResource::topic(topic))) continue;
+    auto config = configs.find(topic);
+    if (config == configs.end()) {
+      config = configs.emplace(topic, resolve_config(image, topic)).first;
+      if (!config->second) {
+        LOG(error, "topic.config", "topic={} error=\"{}\"", topic, config->second.error().message);
+      }
     }
+    configure(config->second, *partition);
   }
   if (!broker_changed) return;
   const auto& dynamic_broker = image.config(ConfigResource::broker(broker_resource_name(options_.node_id)));
@@ -251,18 +324,15 @@ void BrokerShard::apply_configs(const MetadataImage& image, const MetadataDelta&
                                                shard_count_, cleaner_seed(options_, shard_)));
 }
 
+std::size_t& BrokerShard::placed_in(const std::string& log_directory) {
+  const auto found = std::ranges::find(options_.log_directories, log_directory);
+  CHECK(found != options_.log_directories.end(), "{} is no log directory", log_directory);
+  return placed_[static_cast<std::size_t>(found - options_.log_directories.begin())];
+}
+
 const std::string& BrokerShard::directory_for_new_partition() const {
   // The directory with the fewest partitions, as Kafka chooses.
-  if (options_.log_directories.size() == 1) return options_.log_directories.front();
-  std::vector<std::size_t> counts(options_.log_directories.size(), 0);
-  for (const auto& [id, partition] : partitions_) {
-    if (partition->log() == nullptr) continue;
-    const std::string& path = partition->log()->directory();
-    for (std::size_t i = 0; i < counts.size(); ++i) {
-      if (path.starts_with(options_.log_directories[i] + "/")) ++counts[i];
-    }
-  }
-  const auto fewest = std::ranges::min_element(counts) - counts.begin();
+  const auto fewest = std::ranges::min_element(placed_) - placed_.begin();
   return options_.log_directories[static_cast<std::size_t>(fewest)];
 }
 
@@ -316,13 +386,23 @@ io::Task<void> BrokerShard::stop() {
   for (const auto& found : not_opened_) unclean_.insert(io::directory_of(found.directory));
   std::vector<std::shared_ptr<Partition>> open;
   for (const auto& [id, partition] : partitions_) open.push_back(partition);
+  io::Semaphore turns(kPartitionsAtOnce);
+  io::Gate gate;
   for (const auto& partition : open) {
-    const auto closed = co_await partition->close();
-    if (closed) continue;
-    unclean_.insert(io::directory_of(partition->log()->directory()));
-    LOG(error, "partition.close", "topic={} partition={} error=\"{}\"", partition->topic(),
-        partition->id().partition.value(), closed.error().message);
+    co_await turns.acquire(1);
+    gate.spawn(close_in_turn(*partition, turns));
   }
+  co_await gate.close();
+}
+
+io::Task<void> BrokerShard::close_in_turn(Partition& partition, io::Semaphore& turns) {
+  const auto closed = co_await partition.close();
+  if (!closed) {
+    unclean_.insert(io::directory_of(partition.log()->directory()));
+    LOG(error, "partition.close", "topic={} partition={} error=\"{}\"", partition.topic(),
+        partition.id().partition.value(), closed.error().message);
+  }
+  turns.release(1);
 }
 
 io::Task<void> BrokerShard::stop_logs() {

@@ -23,8 +23,8 @@
 #include "engine/metadata/topic_config.h"
 #include "engine/partition/fetch_session.h"
 #include "engine/partition/partition.h"
-#include "io/gate.h"
 #include "io/task.h"
+#include "io/wait.h"
 
 namespace millrace::engine {
 
@@ -46,7 +46,7 @@ class BrokerShard {
     const auto found = partitions_.find(id);
     return found == partitions_.end() ? nullptr : found->second;
   }
-  // The same; one whose log could not be made for want of room is made now, if there is room.
+  // The same; one whose log could not be made or opened for want of room gets it now, if there is room.
   io::Task<std::shared_ptr<Partition>> find_or_make(TopicPartition id);
   const std::unordered_map<TopicPartition, std::shared_ptr<Partition>>& partitions() const {
     return partitions_;
@@ -54,7 +54,7 @@ class BrokerShard {
 
   // What a start found on disk; `tail` is null after a clean stop. Before the first apply().
   void found_on_disk(std::vector<log::FoundPartition> found, const log::WriteAheadTail* tail);
-  // Removes the partitions of topics that are gone. On every shard before the first apply() of the same image: a topic made
+  // Removes the partitions of topics that are gone, durably. On every shard before the first apply() of the same image: a topic made
   // again under its name may be another shard's, and needs the directory.
   io::Task<void> remove_gone(const SharedImage& image, const MetadataDelta& delta);
   // Opens, makes and changes this shard's partitions until they are as `image` says, then answers from it.
@@ -83,13 +83,23 @@ class BrokerShard {
   io::Task<void> stop_logs();
 
  private:
-  io::Task<void> remove_topic(const TopicId& id);
-  io::Task<void> apply_partition(const MetadataImage& image, const TopicImage& topic, PartitionIndex index);
-  io::Task<std::shared_ptr<Partition>> open(const MetadataImage& image, const TopicImage& topic,
-                                            PartitionIndex index);
+  io::Task<void> remove(Partition& partition);
+  io::Task<void> sync_directories_of(std::vector<std::shared_ptr<Partition>> partitions);
+  io::Task<void> apply_topic(const MetadataImage& image, const TopicImage& topic, const TopicDelta& delta);
+  io::Task<void> apply_partition(const TopicImage& topic, PartitionIndex index, const Result<TopicConfig>& config);
+  io::Task<void> apply_in_turn(const TopicImage& topic, PartitionIndex index, const Result<TopicConfig>& config,
+                               io::Semaphore& turns);
+  io::Task<void> close_in_turn(Partition& partition, io::Semaphore& turns);
+  io::Task<std::shared_ptr<Partition>> open(const TopicImage& topic, PartitionIndex index,
+                                            const Result<TopicConfig>& config);
+  io::Task<Result<std::unique_ptr<log::Log>>> open_log(const TopicImage& topic, PartitionIndex index,
+                                                       log::LogOptions log_options);
+  void assign(Partition& partition, const PartitionImage& assignment);
   void apply_configs(const MetadataImage& image, const MetadataDelta& delta);
   io::Task<void> follow_groups();
-  void configure(const MetadataImage& image, Partition& partition);
+  void configure(const Result<TopicConfig>& config, Partition& partition) const;
+  // By log directory, how many partitions of this shard are there or on their way there.
+  std::size_t& placed_in(const std::string& log_directory);
   const std::string& directory_for_new_partition() const;
 
   const BrokerOptions& options_;
@@ -99,6 +109,7 @@ class BrokerShard {
   SharedImage image_ = std::make_shared<const MetadataImage>();
   std::unordered_map<TopicPartition, std::shared_ptr<Partition>> partitions_;
   std::unordered_set<TopicPartition> unmade_;  // for want of room
+  std::vector<std::size_t> placed_;            // by log directory
   FetchSessions fetch_sessions_;
   GroupCoordinators groups_;
   std::map<std::pair<std::string, PartitionIndex>, log::FoundPartition> found_;

@@ -103,6 +103,10 @@ void EpollProactor::sync(FileHandle file, Completion& done) {
   submit_file(FileJob::Work::sync, file, 0, nullptr, 0, done);
 }
 
+void EpollProactor::sync_names(FileHandle directory, Completion& done) {
+  submit_file(FileJob::Work::sync_names, directory, 0, nullptr, 0, done);
+}
+
 void EpollProactor::start_write_back(FileHandle file, std::uint64_t position, std::uint64_t length,
                                      Completion& done) {
   submit_file(FileJob::Work::write_back, file, position, nullptr, length, done);

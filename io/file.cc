@@ -48,6 +48,14 @@ Task<Result<void>> sync(Proactor& proactor, FileHandle file) {
   co_return Result<void>{};
 }
 
+Task<Result<void>> sync_directory(Proactor& proactor, std::string path) {
+  CO_TRY(directory, OpenFile::open(proactor, path, {.directory = true}));
+  const std::int64_t result = co_await Operation(
+      [&](Completion& completion) { proactor.sync_names(directory->handle(), completion); });
+  if (result < 0) co_return fail(error_from_errno(static_cast<int>(result), "fsync " + path));
+  co_return Result<void>{};
+}
+
 Task<Result<void>> read_ahead(Proactor& proactor, FileHandle file, std::uint64_t position,
                               std::uint64_t length) {
   const std::int64_t result = co_await Operation([&](Completion& completion) {
@@ -83,16 +91,36 @@ Result<std::string> read_small_file(Proactor& proactor, const std::string& path,
   return contents;
 }
 
+namespace {
+
+std::string draft_of(const std::string& path) { return path + ".tmp"; }
+
+Result<std::shared_ptr<const OpenFile>> write_draft(Proactor& proactor, const std::string& path,
+                                                    ConstBytes contents) {
+  TRY(file, OpenFile::open(proactor, draft_of(path), {.write = true, .create = true, .truncate = true}));
+  const ::iovec slice{const_cast<std::byte*>(contents.data()), contents.size()};
+  TRY_DONE(proactor.write_inline(file->handle(), 0, {&slice, 1}));
+  return file;
+}
+
+}  // namespace
+
 Result<void> replace_small_file(Proactor& proactor, const std::string& path, ConstBytes contents) {
-  const std::string draft = path + ".tmp";
   {
-    TRY(file, OpenFile::open(proactor, draft, {.write = true, .create = true, .truncate = true}));
-    const ::iovec slice{const_cast<std::byte*>(contents.data()), contents.size()};
-    TRY_DONE(proactor.write_inline(file->handle(), 0, {&slice, 1}));
+    TRY(file, write_draft(proactor, path, contents));
     TRY_DONE(proactor.sync_inline(file->handle()));
   }
-  TRY_DONE(proactor.rename(draft, path));
+  TRY_DONE(proactor.rename(draft_of(path), path));
   return proactor.sync_directory(directory_of(path));
+}
+
+Task<Result<void>> replace_small_file_queued(Proactor& proactor, std::string path, std::string contents) {
+  {
+    CO_TRY(file, write_draft(proactor, path, std::as_bytes(std::span(contents))));
+    CO_TRY_DONE(co_await sync(proactor, file->handle()));
+  }
+  CO_TRY_DONE(proactor.rename(draft_of(path), path));
+  co_return co_await sync_directory(proactor, directory_of(path));
 }
 
 }  // namespace millrace::io

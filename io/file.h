@@ -43,6 +43,8 @@ Task<Result<void>> write_all(Proactor& proactor, FileHandle file, std::uint64_t 
                              ConstBytes bytes);
 // Makes what was written durable. Errors: io_error: the file's contents are in doubt then, and a second sync proves nothing.
 Task<Result<void>> sync(Proactor& proactor, FileHandle file);
+// Makes the names in a directory durable, as they were at the call. Errors: not_found, refused, io_error.
+Task<Result<void>> sync_directory(Proactor& proactor, std::string path);
 // Brings the range into the page cache. Errors: io_error.
 Task<Result<void>> read_ahead(Proactor& proactor, FileHandle file, std::uint64_t position,
                               std::uint64_t length);
@@ -58,6 +60,8 @@ Result<std::string> read_small_file(Proactor& proactor, const std::string& path,
 // Replaces `path` so that after a crash it holds the old contents or the new, never a mixture: writes path + ".tmp", syncs it,
 // renames it, syncs the directory. Errors: disk_full, io_error; the old contents are still there then.
 Result<void> replace_small_file(Proactor& proactor, const std::string& path, ConstBytes contents);
+// The same without holding the shard up. Of one path one at a time.
+Task<Result<void>> replace_small_file_queued(Proactor& proactor, std::string path, std::string contents);
 
 // The directory of a path: what stands before its last slash, "." when there is none.
 std::string directory_of(const std::string& path);

@@ -32,6 +32,8 @@ std::int64_t run_job(const FileJob& job, ReadAheadSink& sink) {
     case FileJob::Work::write:
       return result_of(::pwrite(job.descriptor, job.buffer, job.bytes, position));
     case FileJob::Work::sync: return result_of(::fdatasync(job.descriptor));
+    // A directory's names are no data to fdatasync.
+    case FileJob::Work::sync_names: return result_of(::fsync(job.descriptor));
     case FileJob::Work::write_back:
       return result_of(::sync_file_range(job.descriptor, position, static_cast<off_t>(job.bytes),
                                          SYNC_FILE_RANGE_WRITE));

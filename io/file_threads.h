@@ -18,7 +18,7 @@
 namespace millrace::io {
 
 struct FileJob : boost::intrusive::list_base_hook<> {
-  enum class Work : std::uint8_t { read, write, sync, write_back, read_ahead };
+  enum class Work : std::uint8_t { read, write, sync, sync_names, write_back, read_ahead };
   Work work = Work::read;
   int descriptor = -1;
   std::uint64_t position = 0;

@@ -109,6 +109,7 @@ WallTime PosixProactor::wall_now() { return WallTime{clock_ns(CLOCK_REALTIME) / 
 
 Result<FileHandle> PosixProactor::open(const std::string& path, OpenOptions options) {
   int flags = O_CLOEXEC | (options.write ? O_RDWR : O_RDONLY);
+  if (options.directory) flags |= O_DIRECTORY;
   if (options.write && options.create) flags |= O_CREAT;
   if (options.exclusive) flags |= O_EXCL;
   if (options.truncate) flags |= O_TRUNC;

@@ -37,6 +37,7 @@ struct OpenOptions {
   bool create = false;      // with write: made when missing
   bool exclusive = false;   // with create: already_exists when it is there
   bool truncate = false;
+  bool directory = false;   // a directory and nothing else, for sync_names(); goes with no other option
   bool direct_sync = false; // O_DIRECT | O_DSYNC: reads and writes are 4 KiB aligned; a completed write is durable
 };
 
@@ -92,6 +93,8 @@ class Proactor {
   virtual void write(FileHandle file, std::uint64_t position, ConstBytes bytes, Completion& done) = 0;
   // fdatasync. After an error the file's contents are in doubt: never retry.
   virtual void sync(FileHandle file, Completion& done) = 0;
+  // What sync_directory() does, of a directory opened as one, for the changes made before the call. Errors as with sync().
+  virtual void sync_names(FileHandle directory, Completion& done) = 0;
   // Starts write-back of the range and does not wait for it; a hint, not durability.
   virtual void start_write_back(FileHandle file, std::uint64_t position, std::uint64_t length,
                                 Completion& done) = 0;

@@ -205,6 +205,16 @@ void UringProactor::sync(FileHandle file, Completion& done) {
   io_uring_sqe_set_data(&entry, &pending);
 }
 
+void UringProactor::sync_names(FileHandle directory, Completion& done) {
+  Pending& pending = track(done);
+  pending.kind = Kind::worker;
+  ++worker_operations_;
+  ::io_uring_sqe& entry = next_entry();
+  // A directory's names are no data to fdatasync.
+  io_uring_prep_fsync(&entry, directory.value(), 0);
+  io_uring_sqe_set_data(&entry, &pending);
+}
+
 void UringProactor::start_write_back(FileHandle file, std::uint64_t position, std::uint64_t length,
                                      Completion& done) {
   Pending& pending = track(done);

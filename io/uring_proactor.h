@@ -45,6 +45,7 @@ class UringProactor final : public PosixProactor {
   void read(FileHandle file, std::uint64_t position, Bytes bytes, Completion& done) override;
   void write(FileHandle file, std::uint64_t position, ConstBytes bytes, Completion& done) override;
   void sync(FileHandle file, Completion& done) override;
+  void sync_names(FileHandle directory, Completion& done) override;
   void start_write_back(FileHandle file, std::uint64_t position, std::uint64_t length,
                         Completion& done) override;
   void read_ahead(FileHandle file, std::uint64_t position, std::uint64_t length,

@@ -49,7 +49,7 @@ io::Task<void> make_all(io::Proactor& proactor, std::string directory, int parti
     logs.push_back(std::move(*log));
   }
   for (auto& log : logs) CHECK((co_await log->close()).has_value());
-  CHECK(write_checkpoints(proactor, directory, shard.checkpoint_rows(directory)).has_value());
+  CHECK((co_await write_checkpoints(proactor, directory, shard.checkpoint_rows(directory))).has_value());
   co_await shard.stop();
   CHECK(mark_clean_stop(proactor, directory, 1).has_value());
 }

@@ -52,7 +52,7 @@ Offset Log::log_start_offset() const { return state_->log_start; }
 Offset Log::end_offset() const { return state_->end; }
 Offset Log::written_end() const { return state_->written_end; }
 Offset Log::stable_end() const { return state_->stable_end(); }
-Offset Log::recovery_point() const { return state_->flushed_end; }
+Offset Log::recovery_point() const { return state_->recovery_point(); }
 std::size_t Log::segment_count() const { return state_->segments.size(); }
 bool Log::is_offline() const { return state_->offline.has_value(); }
 
@@ -65,7 +65,7 @@ std::uint64_t Log::size() const {
 CheckpointRow Log::State::checkpoint_row() const {
   return {.topic = topic,
           .partition = partition,
-          .recovery_point = flushed_end,
+          .recovery_point = recovery_point(),
           .log_start_offset = log_start,
           .first_segment_offset = segments.front()->base_offset(),
           .cleaned_end = cleaned_end};

@@ -134,7 +134,7 @@ class Log {
   Offset written_end() const;
   // Below it everything may be acknowledged.
   Offset stable_end() const;
-  // Below it everything is on disk in the segments.
+  // Below it everything is on disk: records in the segments, epochs in their file.
   Offset recovery_point() const;
   // Bytes of the data files; those of the indexes are not counted, as in Kafka's DescribeLogDirs.
   std::uint64_t size() const;
@@ -175,7 +175,8 @@ class Log {
   io::Task<Result<std::optional<FoundOffset>>> find_max_timestamp();
 
   // ---- Leader epochs (KIP-101, KIP-320)
-  // The first record of `epoch` will be the next one appended. Durable on return.
+  // The first record of `epoch` will be the next one appended. As durable as that record: an epoch that leaves none may be
+  // forgotten by a crash, and by a stop.
   Result<void> begin_epoch(LeaderEpoch epoch);
   LeaderEpoch latest_epoch() const;  // -1 if the log has none
   // Where `epoch` ended, or the last epoch before it that left records; empty if the log does not reach back that far.
@@ -225,7 +226,8 @@ class Log {
   // ---- End
   // Writes, syncs, trims the indexes, takes a producer snapshot. The log is then as after a clean stop.
   io::Task<Result<void>> close();
-  // Closes and renames the directory to "<topic>-<partition>.<unique>-delete"; the files go after file.delete.delay.ms.
+  // Closes and renames the directory to "<topic>-<partition>.<unique>-delete"; the files go after file.delete.delay.ms. The
+  // new name is durable once the log directory was synced, which the caller does once for all it removes.
   io::Task<Result<void>> remove();
 
  private:

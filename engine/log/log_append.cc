@@ -53,7 +53,7 @@ Result<AppendedBatches> Log::State::stage_one(Bytes bytes, const AppendOptions& 
                        .bytes = valid.bytes.size(),
                        .max_timestamp = valid.max_timestamp};
   TRY_DONE(make_room(summary, append.now));
-  TRY_DONE(note_epoch(append.leader_epoch, end));
+  note_epoch(append.leader_epoch, end);
   set_base_offset(valid.bytes, end);
   set_leader_epoch(valid.bytes, append.leader_epoch);
   stage(valid.bytes, summary, valid.rebuilt);
@@ -108,7 +108,7 @@ Result<AppendedBatches> Log::stage_append_as_follower(Bytes batches, WallTime no
                                .bytes = batch.size(),
                                .max_timestamp = batch.max_timestamp()};
     TRY_DONE(log.make_room(summary, now));
-    TRY_DONE(log.note_epoch(batch.leader_epoch(), batch.base_offset()));
+    log.note_epoch(batch.leader_epoch(), batch.base_offset());
     log.stage(batches.subspan(at, batch.size()), summary, false);
     if (all.first_offset == kNoOffset) all.first_offset = summary.base_offset;
     all.last_offset = summary.last_offset;
@@ -156,11 +156,12 @@ Result<void> Log::State::make_room(const BatchSummary& batch, WallTime now) {
   return roll(now);
 }
 
-Result<void> Log::State::note_epoch(LeaderEpoch epoch, Offset start) {
+// Saved by the next sync of the segments, which comes before a recovery point behind `start`.
+void Log::State::note_epoch(LeaderEpoch epoch, Offset start) {
   const auto latest = epochs.latest();
-  if (epoch < LeaderEpoch{0} || (latest && latest->epoch >= epoch)) return {};
+  if (epoch < LeaderEpoch{0} || (latest && latest->epoch >= epoch)) return;
   epochs.assign(epoch, start);
-  return save_epochs();
+  epochs_unsaved_from = std::min(epochs_unsaved_from, start);
 }
 
 void Log::State::stage(Bytes bytes, const BatchSummary& summary, bool rebuilt) {
@@ -243,7 +244,7 @@ Result<void> Log::State::refuse_staged(Error error) {
   clear_staged();
   end = written_end;
   if (producers.end_offset() > end) producers.restore(kNoProducerId, std::nullopt, end);
-  if (epochs.truncate_from_end(end)) (void)save_epochs();
+  if (epochs.truncate_from_end(end)) epochs_unsaved_from = std::min(epochs_unsaved_from, end);
   note_failure(written_end);
   if (error == Errc::disk_full) {
     LOG(warn, "log.disk_full", "partition={} end_offset={}", name(), end.value());

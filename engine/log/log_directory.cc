@@ -49,7 +49,7 @@ Result<TopicId> read_topic_id(io::Proactor& proactor, const std::string& directo
   auto text = io::read_small_file(proactor, fmt::format("{}/{}", directory, kPartitionMetadataFile));
   if (!text && text.error() == Errc::not_found) return kZeroUuid;
   if (!text) return fail(std::move(text).error());
-  if (text->empty()) return kZeroUuid;  // a crash while it was written
+  if (is_torn_partition_metadata(*text)) return kZeroUuid;
   auto topic_id = decode_partition_metadata(*text);
   if (!topic_id) return fail(Errc::corrupt, fmt::format("{}: {}", directory, topic_id.error().message));
   return topic_id;
@@ -118,6 +118,7 @@ Result<DirectoryScan> scan_log_directory(io::Proactor& proactor, const std::stri
                                .topic = name->topic,
                                .partition = name->partition,
                                .topic_id = topic_id,
+                               .topic_id_missing = topic_id.is_zero(),
                                .clean_stop = scan.clean_stop,
                                .recovery_point = find_or(recovery_points, *name, Offset{0}),
                                .log_start_offset = find_or(log_starts, *name, Offset{0}),
@@ -127,8 +128,7 @@ Result<DirectoryScan> scan_log_directory(io::Proactor& proactor, const std::stri
   return scan;
 }
 
-Result<void> write_checkpoints(io::Proactor& proactor, const std::string& path,
-                               const std::vector<CheckpointRow>& rows) {
+io::Task<Result<void>> write_checkpoints(io::Proactor& proactor, std::string path, std::vector<CheckpointRow> rows) {
   std::vector<CheckpointEntry> recovery_points;
   std::vector<CheckpointEntry> log_starts;
   std::vector<CheckpointEntry> high_watermarks;
@@ -144,13 +144,12 @@ Result<void> write_checkpoints(io::Proactor& proactor, const std::string& path,
     if (row.cleaned_end >= Offset{0}) cleaned_ends.push_back({row.topic, row.partition, row.cleaned_end});
   }
   const auto write = [&](std::string_view name, const std::vector<CheckpointEntry>& entries) {
-    return io::replace_small_file(proactor, fmt::format("{}/{}", path, name),
-                                  as_bytes(encode_checkpoint(entries)));
+    return io::replace_small_file_queued(proactor, fmt::format("{}/{}", path, name), encode_checkpoint(entries));
   };
-  TRY_DONE(write(kRecoveryPointFile, recovery_points));
-  TRY_DONE(write(kLogStartFile, log_starts));
-  TRY_DONE(write(kCleanerFile, cleaned_ends));
-  return write(kHighWatermarkFile, high_watermarks);
+  CO_TRY_DONE(co_await write(kRecoveryPointFile, recovery_points));
+  CO_TRY_DONE(co_await write(kLogStartFile, log_starts));
+  CO_TRY_DONE(co_await write(kCleanerFile, cleaned_ends));
+  co_return co_await write(kHighWatermarkFile, high_watermarks);
 }
 
 Result<void> mark_clean_stop(io::Proactor& proactor, const std::string& path,

@@ -3,7 +3,7 @@
 // refuses to start on a directory whose name is no partition's.
 //
 //   <topic>-<n>/                       a partition (engine/log/log.h)
-//   <topic>-<n>.<unique>-delete/       a partition that was deleted; its files go at the next start at the latest
+//   <topic>-<n>.<unique>-delete/       a partition that was deleted; its files go after the next start at the latest
 //   recovery-point-offset-checkpoint   per partition: everything below is on disk
 //   log-start-offset-checkpoint        per partition: where its records begin, where that is not the first segment's base
 //   replication-offset-checkpoint      per partition: the high watermark
@@ -11,7 +11,7 @@
 //   .kafka_cleanshutdown               the last stop was clean: nothing needs a look
 //   .millrace-wal-<shard>              write-ahead logs (engine/log/write_ahead.h), in the first directory only
 //
-// All calls block the shard for the file system's metadata: for the start, the stop and the periodic checkpoint.
+// All calls but the periodic checkpoint's block the shard for the file system's metadata: for the start and the stop.
 #pragma once
 
 #include <cstdint>
@@ -23,6 +23,7 @@
 #include "base/ids.h"
 #include "base/result.h"
 #include "io/proactor.h"
+#include "io/task.h"
 
 namespace millrace::log {
 
@@ -41,6 +42,7 @@ struct FoundPartition {
   // Zero when partition.metadata is missing, as in a directory that crashed while it was made; whoever knows better sets it
   // before the log is opened, and it is written then.
   TopicId topic_id;
+  bool topic_id_missing = false;
   bool clean_stop = false;
   Offset recovery_point{0};
   Offset log_start_offset{0};
@@ -87,9 +89,8 @@ struct CheckpointRow {
 };
 
 // Writes the four files whole: temporary file, sync, rename, sync of the directory. `rows` are all partitions of the
-// directory, from all shards.
-Result<void> write_checkpoints(io::Proactor& proactor, const std::string& path,
-                               const std::vector<CheckpointRow>& rows);
+// directory, from all shards. Of one directory one at a time.
+io::Task<Result<void>> write_checkpoints(io::Proactor& proactor, std::string path, std::vector<CheckpointRow> rows);
 
 // After every log of the directory was closed and its checkpoints were written.
 Result<void> mark_clean_stop(io::Proactor& proactor, const std::string& path,

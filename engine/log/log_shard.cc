@@ -43,7 +43,7 @@ io::Task<void> LogShard::stop() {
   shard.wake.notify_all();
   shard.cleaner.wake();
   co_await shard.gate.close();
-  shard.remove_due(true);
+  (void)shard.remove_due(true);
   if (shard.write_ahead) co_await shard.write_ahead->stop();
 }
 
@@ -79,16 +79,14 @@ io::Task<Result<std::unique_ptr<Log>>> LogShard::create(NewPartition partition, 
   const std::string directory = fmt::format(
       "{}/{}", partition.log_directory, partition_directory_name(partition.topic, partition.partition));
   CO_TRY_DONE(shard.proactor.make_directory(directory));
-  auto made = io::replace_small_file(shard.proactor, fmt::format("{}/{}", directory, kPartitionMetadataFile),
-                                     as_bytes(encode_partition_metadata(partition.topic_id)));
-  if (made) made = shard.proactor.sync_directory(partition.log_directory);
+  auto made = write_partition_metadata(shard.proactor, directory, partition.topic_id);
   if (made) {
     auto opened = co_await open({.directory = directory,
                                  .topic = partition.topic,
                                  .partition = partition.partition,
                                  .topic_id = partition.topic_id,
                                  .clean_stop = true},
-                                std::move(options), nullptr);
+                                std::move(options), partition.tail);
     if (opened) co_return opened;
     made = fail(opened.error());
   }
@@ -126,16 +124,53 @@ void LogShard::State::remove_later(std::string path, bool directory, std::int64_
   removals.push_back({.due = due, .path = std::move(path), .directory = directory});
 }
 
-void LogShard::State::remove_due(bool all) {
+bool LogShard::State::remove_due(bool all) {
+  // So many at a time that the shard is not held up: a topic may leave thousands of directories.
+  constexpr std::size_t kAtOnce = 2;
   const Instant now = io::Reactor::current().now();
+  std::size_t tried = 0;
+  bool more = false;
   std::erase_if(removals, [&](const Removal& removal) {
+    // A directory says by its name that it is deleted: the next start removes it, and a stop need not take long.
+    if (all && removal.directory) return true;
     if (!all && removal.due > now) return false;
+    if (!all && tried == kAtOnce) {
+      more = true;
+      return false;
+    }
+    ++tried;
     const auto removed = removal.directory ? remove_tree(proactor, removal.path) : proactor.remove(removal.path);
     if (!removed && removed.error() != Errc::not_found) {
       LOG(warn, "log.remove_failed", "path={} reason=\"{}\"", removal.path, removed.error().message);
     }
     return true;
   });
+  return more;
+}
+
+io::Task<Result<void>> LogShard::State::sync_root(std::string root) {
+  RootSync& sync = root_syncs[root];
+  // One that runs already may have begun too early for what the caller has made.
+  const std::uint64_t wanted = sync.begun + 1;
+  while (sync.ended < wanted) {
+    if (sync.running) {
+      co_await sync.moved.wait();
+      continue;
+    }
+    sync.running = true;
+    const std::uint64_t own = ++sync.begun;
+    const auto synced = co_await io::sync_directory(proactor, root);
+    sync.running = false;
+    sync.ended = own;
+    if (!synced) {
+      sync.failed = own;
+      sync.error = synced.error();
+    }
+    sync.moved.notify_all();
+  }
+  // Which of those since did is not asked: after a failure all that waited are in doubt.
+  if (sync.failed >= wanted) co_return fail(*sync.error);
+  co_return Result<void>{};
 }
 
 io::Task<void> LogShard::State::housekeeping() {
@@ -144,7 +179,7 @@ io::Task<void> LogShard::State::housekeeping() {
     timer.arm(io::Reactor::current().now() + options.housekeeping_interval);
     co_await wake.wait();
     if (stopping) break;
-    remove_due(false);
+    while (remove_due(false) && !stopping) co_await io::yield();
     // A log may be closed while another is looked after: by index, and never beyond the end.
     for (std::size_t i = 0; i < logs.size(); ++i) look_after(*logs[i]);
   }

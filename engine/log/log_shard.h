@@ -46,11 +46,15 @@ struct LogShardOptions {
   CleanerOptions cleaner;
 };
 
+class WriteAheadTail;
+
 struct NewPartition {
   std::string log_directory;
   std::string topic;
   PartitionIndex partition{0};
   TopicId topic_id;
+  // During a start that looks for a lost directory's records as well: what open() would be given.
+  const WriteAheadTail* tail = nullptr;
 };
 
 // Numbers for metrics; read on the shard.
@@ -71,8 +75,6 @@ struct LogShardCounters {
   std::uint64_t logs_recovered = 0;
   std::uint64_t logs_shortened = 0;
 };
-
-class WriteAheadTail;
 
 // The order of a start, with S shards:
 //   1. scan_log_directory() of every log.dir; read_write_ahead() of the first, unless all stops were clean
@@ -101,8 +103,8 @@ class LogShard {
   // after a clean stop. Errors: io_error (never taken for an empty log), corrupt.
   io::Task<Result<std::unique_ptr<Log>>> open(FoundPartition partition, LogOptions options,
                                               const WriteAheadTail* tail);
-  // Makes the directory, partition.metadata and an empty first segment; durable on return. Errors: already_exists,
-  // disk_full, refused.
+  // Makes the directory, partition.metadata and an empty first segment. None of it is durable before its first records are:
+  // who was told of the partition makes it again when a start does not find it. Errors: already_exists, disk_full, refused.
   io::Task<Result<std::unique_ptr<Log>>> create(NewPartition partition, LogOptions options);
 
   // One row per log under `log_directory`, high watermarks left to the caller. A closed log counts until it is destroyed.

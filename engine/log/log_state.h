@@ -5,6 +5,7 @@
 
 #include <array>
 #include <deque>
+#include <limits>
 #include <map>
 #include <memory>
 #include <optional>
@@ -103,8 +104,22 @@ struct LogShard::State {
   // Those that are closed as well, until they go: checkpoints are written after the last one was closed.
   std::vector<Log::State*> logs;
 
+  // The syncs of one log directory: many logs that were made together wait for one.
+  struct RootSync {
+    std::uint64_t begun = 0;
+    std::uint64_t ended = 0;
+    std::uint64_t failed = 0;  // the last one that did
+    std::optional<Error> error;
+    bool running = false;
+    io::Event moved;
+  };
+  std::map<std::string, RootSync> root_syncs;
+  // Makes the names in `root` durable that are there now. Errors: io_error.
+  io::Task<Result<void>> sync_root(std::string root);
+
   void remove_later(std::string path, bool directory, std::int64_t delay_ms);
-  void remove_due(bool all);
+  // Gives whether more is due.
+  bool remove_due(bool all);
   WriteAhead* usable_write_ahead() const {
     return write_ahead != nullptr && !write_ahead->failed() ? write_ahead.get() : nullptr;
   }
@@ -113,6 +128,8 @@ struct LogShard::State {
 };
 
 struct Log::State final : io::TurnHook, WriteAheadClient {
+  static constexpr Offset kAllSaved{std::numeric_limits<std::int64_t>::max()};
+
   State(LogShard::State& the_shard, std::string the_directory, std::string the_topic,
         PartitionIndex the_partition, TopicId the_topic_id, LogOptions the_options);
   ~State() override;
@@ -139,6 +156,9 @@ struct Log::State final : io::TurnHook, WriteAheadClient {
   // What the write-ahead log has made durable.
   Offset write_ahead_end{0};
   replication::EpochHistory epochs;
+  // From here on leader-epoch-checkpoint does not say what `epochs` does. The recovery point stays at or below it, so that a
+  // start reads the difference from the batches.
+  Offset epochs_unsaved_from = kAllSaved;
   ProducerState producers;
   Offset snapshot_offset{-1};  // of the newest producer snapshot on disk
   std::int64_t active_since_ms = 0;
@@ -170,6 +190,9 @@ struct Log::State final : io::TurnHook, WriteAheadClient {
   bool removed = false;
   bool modified = false;  // since it was opened
   bool directory_dirty = false;
+  // The directory's own name and partition.metadata may not be on disk. Without records that is no loss: a start makes the
+  // partition again, as the metadata says. The first sync of records sees to it.
+  bool names_unsynced = false;
   Instant last_flush{};
 
   // ---- Compaction
@@ -202,6 +225,7 @@ struct Log::State final : io::TurnHook, WriteAheadClient {
   const Segment& active() const { return *segments.back(); }
   std::string name() const;
   CheckpointRow checkpoint_row() const;
+  Offset recovery_point() const { return std::min(flushed_end, epochs_unsaved_from); }
   bool is_fsync() const { return options.durability == Durability::fsync; }
   Offset stable_end() const { return is_fsync() ? durable_end : written_end; }
   Offset segment_end(std::size_t index) const {
@@ -217,7 +241,7 @@ struct Log::State final : io::TurnHook, WriteAheadClient {
   Result<void> make_room(const BatchSummary& batch, WallTime now);
   bool must_roll(const BatchSummary& batch, WallTime now);
   std::int64_t segment_age_max() const;
-  Result<void> note_epoch(LeaderEpoch epoch, Offset start);
+  void note_epoch(LeaderEpoch epoch, Offset start);
   void stage(Bytes batch, const BatchSummary& summary, bool owned);
   Result<void> write_staged();
   Result<void> refuse_staged(Error error);
@@ -265,6 +289,9 @@ struct Log::State final : io::TurnHook, WriteAheadClient {
   io::Task<void> sync_path(std::string path);
   io::Task<Result<void>> flush();
   io::Task<Result<void>> flush_locked();
+  io::Task<Result<void>> sync_data(Offset target);
+  io::Task<Result<void>> sync_names(bool was_made, bool was_dirty);
+  io::Task<Result<void>> save_epochs_queued();
   Result<void> save_epochs();
   Result<void> save_producers();
   Result<void> drop_segment(std::size_t index);

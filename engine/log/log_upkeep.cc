@@ -79,8 +79,19 @@ Result<void> Log::roll(WallTime now) {
 // ---- Small files
 
 Result<void> Log::State::save_epochs() {
-  return io::replace_small_file(proactor(), fmt::format("{}/{}", directory, kEpochFile),
-                                as_bytes(epochs.encode()));
+  TRY_DONE(io::replace_small_file(proactor(), fmt::format("{}/{}", directory, kEpochFile),
+                                  as_bytes(epochs.encode())));
+  epochs_unsaved_from = kAllSaved;
+  return {};
+}
+
+// Requires: flush_turn.
+io::Task<Result<void>> Log::State::save_epochs_queued() {
+  const Offset from = std::exchange(epochs_unsaved_from, kAllSaved);
+  auto saved = co_await io::replace_small_file_queued(
+      proactor(), fmt::format("{}/{}", directory, kEpochFile), epochs.encode());
+  if (!saved) epochs_unsaved_from = std::min(epochs_unsaved_from, from);
+  co_return saved;
 }
 
 Result<void> Log::State::save_producers() {
@@ -111,7 +122,8 @@ Result<void> Log::State::drop_old_snapshots() {
 
 Result<void> Log::begin_epoch(LeaderEpoch epoch) {
   TRY_DONE(state_->check_usable());
-  return state_->note_epoch(epoch, state_->end);
+  state_->note_epoch(epoch, state_->end);
+  return {};
 }
 
 // ---- Sync
@@ -130,17 +142,32 @@ io::Task<Result<void>> Log::State::flush_locked() {
   if (offline) co_return fail(Errc::offline, offline->message);
   (void)write_staged();  // who staged is told
   const Offset target = written_end;
+  const bool was_made = std::exchange(names_unsynced, false);
   const bool was_dirty = std::exchange(directory_dirty, false);
-  if (flushed_end >= target && !was_dirty) co_return Result<void>{};
+  const bool is_behind = flushed_end < target || epochs_unsaved_from < target;
+  if (!is_behind && !was_dirty && !was_made) co_return Result<void>{};
+  auto synced = co_await sync_data(target);
+  if (synced) synced = co_await sync_names(was_made, was_dirty);
+  last_flush = io::Reactor::current().now();
+  if (!synced) {
+    // What is on disk is in doubt, and a second sync would prove nothing.
+    go_offline(synced.error());
+    co_return synced;
+  }
+  // A truncation may have come in between; it waits for us, but an error path of an append may have not.
+  flushed_end = std::max(flushed_end, std::min(target, written_end));
+  update_durable();
+  co_return Result<void>{};
+}
+
+// What stands below `target`, and the indexes of the segments that have ended.
+io::Task<Result<void>> Log::State::sync_data(Offset target) {
+  if (flushed_end >= target) co_return Result<void>{};
   std::vector<std::string> indexes;
   std::vector<std::shared_ptr<const io::OpenFile>> files;
   for (std::size_t index = segment_index(flushed_end); index < segments.size(); ++index) {
-    auto file = segments[index]->file();
-    if (!file) {
-      go_offline(file.error());
-      co_return fail(std::move(file).error());
-    }
-    files.push_back(*file);
+    CO_TRY(file, segments[index]->file());
+    files.push_back(file);
     if (index + 1 == segments.size()) break;
     indexes.push_back(segments[index]->path(kIndexSuffix));
     indexes.push_back(segments[index]->path(kTimeIndexSuffix));
@@ -150,17 +177,27 @@ io::Task<Result<void>> Log::State::flush_locked() {
     if (synced) synced = co_await io::sync(proactor(), file->handle());
     ++shard.counters.segment_syncs;
   }
-  if (synced && was_dirty) synced = proactor().sync_directory(directory);
-  last_flush = io::Reactor::current().now();
-  if (!synced) {
-    // What is on disk is in doubt, and a second sync would prove nothing.
-    go_offline(synced.error());
-    co_return synced;
-  }
+  if (!synced) co_return synced;
   for (const auto& path : indexes) co_await sync_path(path);
-  // A truncation may have come in between; it waits for us, but an error path of an append may have not.
-  flushed_end = std::max(flushed_end, std::min(target, written_end));
-  update_durable();
+  co_return Result<void>{};
+}
+
+// The entries that lead to the data: those in the log's directory, and the one of the directory itself.
+io::Task<Result<void>> Log::State::sync_names(bool was_made, bool was_dirty) {
+  if (was_made) {
+    auto file = io::OpenFile::open(proactor(), fmt::format("{}/{}", directory, kPartitionMetadataFile), {});
+    if (!file && file.error() != Errc::not_found) co_return fail(std::move(file).error());
+    if (file) CO_TRY_DONE(co_await io::sync(proactor(), (*file)->handle()));
+    CO_TRY_DONE(co_await shard.sync_root(io::directory_of(directory)));
+  }
+  if (epochs_unsaved_from < written_end) {
+    // It syncs the directory.
+    const auto saved = co_await save_epochs_queued();
+    if (saved) co_return Result<void>{};
+    // The recovery point waits for the next try.
+    LOG(warn, "log.epochs_not_saved", "partition={} reason=\"{}\"", name(), saved.error().message);
+  }
+  if (was_dirty || was_made) co_return co_await io::sync_directory(proactor(), directory);
   co_return Result<void>{};
 }
 
@@ -176,11 +213,8 @@ io::Task<Result<void>> Log::flush() { return state_->flush(); }
 
 void Log::State::advance_start(Offset offset) {
   log_start = offset;
-  if (epochs.truncate_from_start(offset)) {
-    if (auto saved = save_epochs(); !saved) {
-      LOG(warn, "log.epochs_not_saved", "partition={} reason=\"{}\"", name(), saved.error().message);
-    }
-  }
+  // A start cuts what its file says just so.
+  (void)epochs.truncate_from_start(offset);
   producers.on_log_start(offset);
   modified = true;
 }
@@ -352,6 +386,8 @@ Result<void> Log::State::restart_at(Offset offset) {
   high_watermark = offset;
   TRY_DONE(add_segment(offset));
   TRY_DONE(proactor().sync_directory(directory));
+  // Made again, the log would not begin at `offset`.
+  if (names_unsynced) TRY_DONE(proactor().sync_directory(io::directory_of(directory)));
   if (WriteAhead* const ahead = shard.usable_write_ahead(); ahead != nullptr) {
     write_ahead_sequence = ahead->note(*this, {.topic_id = topic_id, .partition = partition},
                                        WriteAheadEntry::Kind::restart, offset);
@@ -376,13 +412,15 @@ io::Task<Result<void>> Log::State::close() {
   Result<void> result;
   if (!offline && modified) {
     result = co_await flush();
+    // A clean start asks the file and not the batches.
+    if (result && epochs_unsaved_from < end) result = fail(Errc::io_error, "the leader epochs could not be saved");
     if (result) result = active().seal();
     const bool has_producers = !producers.producers().empty() || snapshot_offset != kNoOffset;
     // The indexes are not synced: the next start tests them against the data, and a stop should not take long.
     if (result && has_producers) result = save_producers();
     if (result) {
       if (has_producers) co_await sync_path(segment_path(directory, snapshot_offset, kSnapshotSuffix));
-      if (directory_dirty) result = proactor().sync_directory(directory);
+      if (directory_dirty) result = co_await io::sync_directory(proactor(), directory);
     }
   } else if (offline) {
     result = fail(Errc::offline, offline->message);
@@ -411,14 +449,12 @@ io::Task<Result<void>> Log::State::remove() {
   // What is removed need not be synced first.
   modified = false;
   (void)co_await close();
-  const std::string root = io::directory_of(directory);
   const std::uint64_t unique = Prng(std::hash<std::string>{}(directory) ^
                                     static_cast<std::uint64_t>(proactor().now().time_since_epoch().count()))
                                    .next();
   const std::string gone = fmt::format("{}.{:016x}{:016x}-delete", directory, unique, Prng(unique).next());
   CO_TRY_DONE(proactor().rename(directory, gone));
   removed = true;
-  CO_TRY_DONE(proactor().sync_directory(root));
   shard.remove_later(gone, true, options.file_delete_delay_ms);
   co_return Result<void>{};
 }

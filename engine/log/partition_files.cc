@@ -136,6 +136,26 @@ std::string encode_partition_metadata(TopicId topic_id) {
   return fmt::format("version: 0\ntopic_id: {}", topic_id.to_string());
 }
 
+Result<void> write_partition_metadata(io::Proactor& proactor, const std::string& directory, TopicId topic_id) {
+  TRY(handle, proactor.open(fmt::format("{}/{}", directory, kPartitionMetadataFile),
+                            {.write = true, .create = true, .truncate = true}));
+  const ScopedFile file(proactor, handle);
+  std::string text = encode_partition_metadata(topic_id);
+  const ::iovec slice{text.data(), text.size()};
+  return proactor.write_inline(file.handle(), 0, {&slice, 1});
+}
+
+bool is_torn_partition_metadata(std::string_view text) {
+  const std::string whole = encode_partition_metadata(kZeroUuid);
+  const std::size_t id_from = whole.rfind(' ') + 1;
+  if (text.size() >= whole.size() && !text.contains('\0')) return false;
+  // What is there is where it belongs.
+  for (std::size_t i = 0; i < std::min(text.size(), id_from); ++i) {
+    if (text[i] != '\0' && text[i] != whole[i]) return false;
+  }
+  return true;
+}
+
 Result<TopicId> decode_partition_metadata(std::string_view text) {
   constexpr std::string_view kVersion = "version: 0\n";
   constexpr std::string_view kTopicId = "topic_id: ";

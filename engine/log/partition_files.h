@@ -33,5 +33,9 @@ Result<PartitionFiles> list_partition(io::Proactor& proactor, const std::string&
 // The text of partition.metadata, and the topic id in one. Errors: malformed, unsupported (another version).
 std::string encode_partition_metadata(TopicId topic_id);
 Result<TopicId> decode_partition_metadata(std::string_view text);
+// Writes the file, which is durable only once it and the directory were synced: until then a power cut may leave zeros
+// in the place of any part of it, or its beginning alone. Of such a text is_torn_partition_metadata() holds.
+Result<void> write_partition_metadata(io::Proactor& proactor, const std::string& directory, TopicId topic_id);
+bool is_torn_partition_metadata(std::string_view text);
 
 }  // namespace millrace::log

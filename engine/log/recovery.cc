@@ -143,6 +143,10 @@ io::Task<Result<void>> cut_tail(Log::State& log, Segment& segment, const io::Ope
 // readers of it are told.
 io::Task<Result<Recovered>> recover_segment(Log::State& log, Segment& segment, Offset expected,
                                             Offset recovery_point) {
+  if (segment.empty()) {
+    segment.begin_rebuild();
+    co_return Recovered{.end = std::max(expected, segment.base_offset()), .reason = {}};
+  }
   CO_TRY(file, segment.file());
   CO_TRY(size, log.proactor().size(file->handle()));
   segment.begin_rebuild();
@@ -189,6 +193,7 @@ Result<std::uint64_t> drop_following(Log::State& log, std::size_t first) {
 io::Task<Result<std::uint64_t>> recover_from(Log::State& log, std::size_t first, Offset recovery_point,
                                     const PartitionFiles& files) {
   const Offset base = log.segments[first]->base_offset();
+  const replication::EpochHistory in_file = log.epochs;
   log.end = log.written_end = base;
   log.producers.clear(log.log_start);
   CO_TRY(had_snapshot, load_snapshot(log, files.snapshots, base));
@@ -215,13 +220,14 @@ io::Task<Result<std::uint64_t>> recover_from(Log::State& log, std::size_t first,
       bytes_cut += dropped;
     }
     // An index that is not written now is written at the next sync of the segment or its end.
-    (void)segment.write_indexes();
+    if (!segment.empty()) (void)segment.write_indexes();
     segment.release_files();
   }
   log.end = log.written_end = expected;
-  log.modified = true;
+  log.modified = log.modified || log.segments.size() > 1 || !log.active().empty();
   log.directory_dirty = true;
-  CO_TRY_DONE(log.save_epochs());
+  const bool same = std::ranges::equal(log.epochs.entries(), in_file.entries());
+  if (!same || files.epochs_damaged) log.epochs_unsaved_from = base;
   co_return bytes_cut;
 }
 
@@ -284,14 +290,16 @@ io::Task<Result<void>> settle_bounds(Log::State& log, bool replayed) {
         log.log_start.value(), log.end.value());
     CO_TRY_DONE(log.restart_at(log.log_start));
   }
-  bool epochs_changed = log.epochs.truncate_from_end(log.end);
-  epochs_changed |= log.epochs.truncate_from_start(log.log_start);
-  if (epochs_changed) CO_TRY_DONE(log.save_epochs());
+  // The file need not say so: whatever is appended there gets its epoch noted, and every start cuts it like this.
+  (void)log.epochs.truncate_from_end(log.end);
+  (void)log.epochs.truncate_from_start(log.log_start);
   log.producers.on_log_start(log.log_start);
   log.update_durable();
   // A log start says nothing of what is on disk: what was deleted may stand in one segment with what was not.
   const bool start_unsynced = log.flushed_end < log.log_start;
-  if (replayed || start_unsynced || (log.is_fsync() && log.flushed_end < log.end)) co_return co_await log.flush();
+  const bool is_behind = start_unsynced || log.epochs_unsaved_from < log.end ||
+                         (log.is_fsync() && log.flushed_end < log.end);
+  if (replayed || is_behind) co_return co_await log.flush();
   co_return Result<void>{};
 }
 
@@ -367,7 +375,7 @@ Result<void> append_held(Log::State& log, const HeldBatch& held, WallTime now) {
                              .bytes = bytes.size(),
                              .max_timestamp = batch->max_timestamp()};
   TRY_DONE(log.make_room(summary, now));
-  TRY_DONE(log.note_epoch(batch->leader_epoch(), held.base));
+  log.note_epoch(batch->leader_epoch(), held.base);
   log.stage(bytes, summary, false);
   return {};
 }
@@ -407,6 +415,13 @@ io::Task<Result<void>> replay(Log::State& log, const std::vector<WriteAheadStep>
   co_return Result<void>{};
 }
 
+// Where a log begins of which there is no segment. Its records may have begun below the log start, and are held from there on.
+Offset begin_of_lost(Offset log_start, const std::vector<WriteAheadStep>* steps) {
+  if (steps == nullptr) return log_start;
+  const std::vector<HeldBatch> held = fold(*steps);
+  return held.empty() ? log_start : std::min(log_start, held.front().base);
+}
+
 // ---- What is missing
 
 // The furthest end that any file beside the records tells of.
@@ -442,6 +457,8 @@ SaidEnd said_end(Log::State& log, const FoundPartition& found, const PartitionFi
 // nobody else can tell. Of an `fsync` log's tail what was cut off and is not in the write-ahead log was never acknowledged.
 void tell_recovered(Log::State& log, const SaidEnd& said, std::uint64_t bytes_cut, Offset synced) {
   ++log.shard.counters.logs_recovered;
+  // Most of a broker's partitions may never have been written to.
+  if (log.end == Offset{0} && said.offset == Offset{0} && bytes_cut == 0) return;
   const std::int64_t missing = std::max<std::int64_t>(said.offset - log.end, 0);
   const std::string fields = fmt::format(
       "partition={} log_start_offset={} end_offset={} bytes_cut={} synced_before={} durability={}", log.name(),
@@ -492,11 +509,9 @@ io::Task<Result<Opened>> open_segments(Log::State& log, const FoundPartition& fo
 io::Task<Result<void>> recover_log(Log::State& log, const FoundPartition& found,
                                    const std::vector<WriteAheadStep>* steps) {
   CO_TRY(files, list_partition(log.proactor(), log.directory));
-  if (!files.has_metadata && !log.topic_id.is_zero()) {
+  if ((!files.has_metadata || found.topic_id_missing) && !log.topic_id.is_zero()) {
     // A crash while the partition was made; its caller knows from the metadata which topic it belongs to.
-    const std::string text = encode_partition_metadata(log.topic_id);
-    CO_TRY_DONE(io::replace_small_file(
-        log.proactor(), fmt::format("{}/{}", log.directory, kPartitionMetadataFile), as_bytes(text)));
+    CO_TRY_DONE(write_partition_metadata(log.proactor(), log.directory, log.topic_id));
   }
   CO_TRY_DONE(load_epochs(log, files));
   log.log_start = found.log_start_offset;
@@ -504,14 +519,17 @@ io::Task<Result<void>> recover_log(Log::State& log, const FoundPartition& found,
   const SaidEnd said = said_end(log, found, files);
   Opened opened{.synced = log.log_start};
   if (files.segments.empty()) {
-    CO_TRY_DONE(log.add_segment(log.log_start));
-    log.end = log.written_end = log.log_start;
+    const Offset base = begin_of_lost(log.log_start, steps);
+    CO_TRY_DONE(log.add_segment(base));
+    log.end = log.written_end = base;
     log.producers.clear(log.end);
-    log.modified = true;
   } else {
     CO_TRY(there, co_await open_segments(log, found, files));
     opened = there;
   }
+  // The last run may have ended before the first sync of this log.
+  const bool has_data = log.segments.size() > 1 || !log.active().empty();
+  log.names_unsynced = log.directory_dirty = !found.clean_stop || !has_data;
   note_synced(log, opened.synced);
   if (steps != nullptr) CO_TRY_DONE(co_await replay(log, *steps));
   CO_TRY_DONE(co_await settle_bounds(log, steps != nullptr));

@@ -257,7 +257,7 @@ io::Task<void> Life::upkeep(LogNode& node) {
     log::Log& log = *node.find(chosen->first, 0);
     switch (random.below(6)) {
       case 0: (void)log.roll(world_.wall_now()); break;
-      case 1: (void)node.checkpoint(); break;
+      case 1: (void)co_await node.checkpoint(); break;
       case 2:
         if (full_disk_) {
           disk_->set_capacity(random.chance(2) ? disk_->used_bytes() + random.below(5000) : std::uint64_t{1} << 40);
@@ -346,7 +346,7 @@ void Life::end_generation(std::unique_ptr<Run> run) {
   if (!clean) {
     // Whatever else changes the disk may be where it ends.
     if (!image_) changes_left_ = 0;
-    (void)run->node->checkpoint();
+    (void)world_.run(run->reactor, run->node->checkpoint());
   }
   disk_->set_observer({});
   if (clean) {

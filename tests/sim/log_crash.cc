@@ -258,7 +258,7 @@ io::Task<void> Life::upkeep(LogNode& node) {
     switch (random.below(7)) {
       case 0: (void)log.roll(world_.wall_now()); break;
       case 1: (void)co_await log.flush(); break;
-      case 2: (void)node.checkpoint(); break;
+      case 2: (void)co_await node.checkpoint(); break;
       case 3: {
         const Offset begin = log.log_start_offset();
         const auto span = static_cast<std::uint64_t>(log.stable_end() - begin);
@@ -391,7 +391,7 @@ void Life::end_generation(std::unique_ptr<Run> run) {
   const bool clean = !image_ && random_.chance(2);
   if (!clean) {
     if (!image_) changes_left_ = 0;
-    (void)run->node->checkpoint();
+    (void)world_.run(run->reactor, run->node->checkpoint());
   }
   disk_->set_observer({});
   if (clean) {

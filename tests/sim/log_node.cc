@@ -102,6 +102,11 @@ io::Task<Result<log::Log*>> LogNode::create(std::string topic, std::int32_t part
                                .topic_id = Uuid::from_halves(7, next_topic_++)};
   CO_TRY(opened, co_await shard_->create(made, std::move(options)));
   log::Log* const log = opened.get();
+  // Nobody here remembers a partition that a crash loses: it is told of when it is durable.
+  if (const auto durable = co_await log->flush(); !durable) {
+    (void)co_await log->close();
+    co_return fail(durable.error());
+  }
   logs_.emplace(log::partition_directory_name(topic, PartitionIndex(partition)), std::move(opened));
   co_return log;
 }
@@ -111,9 +116,8 @@ log::Log* LogNode::find(const std::string& topic, std::int32_t partition) {
   return found == logs_.end() ? nullptr : found->second.get();
 }
 
-Result<void> LogNode::checkpoint() {
-  auto rows = shard_->checkpoint_rows(directory_);
-  return log::write_checkpoints(proactor_, directory_, rows);
+io::Task<Result<void>> LogNode::checkpoint() {
+  return log::write_checkpoints(proactor_, directory_, shard_->checkpoint_rows(directory_));
 }
 
 io::Task<Result<void>> LogNode::stop() {
@@ -128,7 +132,7 @@ io::Task<Result<void>> LogNode::stop() {
   logs_.clear();
   co_await shard_->stop();
   CO_TRY_DONE(std::move(result));
-  CO_TRY_DONE(log::write_checkpoints(proactor_, directory_, rows));
+  CO_TRY_DONE(co_await log::write_checkpoints(proactor_, directory_, rows));
   co_return log::mark_clean_stop(proactor_, directory_, 1);
 }
 

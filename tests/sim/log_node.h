@@ -53,7 +53,7 @@ class LogNode {
   bool was_clean() const { return was_clean_; }
 
   // As the housekeeping of a broker does it from time to time.
-  Result<void> checkpoint();
+  io::Task<Result<void>> checkpoint();
   // A clean stop.
   io::Task<Result<void>> stop();
   // Ends everything without leaving a clean stop behind. What the disk looked like at a crash was copied before.

@@ -91,7 +91,7 @@ SimDisk::Inode& SimDisk::add_inode(bool is_directory) {
 SimDisk::Inode& SimDisk::create(const Name& name, bool is_directory) {
   Inode& added = add_inode(is_directory);
   inode(name.directory).names[name.name] = added.id;
-  changes_.push_back({.removed = std::nullopt, .added = name, .inode = added.id});
+  note_change({.removed = std::nullopt, .added = name, .inode = added.id});
   return added;
 }
 
@@ -144,7 +144,12 @@ void SimDisk::free_if_unused(InodeId id) {
 Result<io::FileHandle> SimDisk::open(const std::string& path, io::OpenOptions options) {
   if (strikes(faults.open_error_one_in, path)) return fail_with(EMFILE, "open " + path);
   std::optional<InodeId> found = find(path);
-  if (found && inode(*found).is_directory) return fail_with(EISDIR, "open " + path);
+  if (options.directory) {
+    if (!found) return fail_with(ENOENT, "open " + path);
+    if (!inode(*found).is_directory) return fail_with(ENOTDIR, "open " + path);
+  } else if (found && inode(*found).is_directory) {
+    return fail_with(EISDIR, "open " + path);
+  }
   if (found && options.create && options.exclusive) return fail_with(EEXIST, "open " + path);
   if (!found) {
     if (!options.write || !options.create) return fail_with(ENOENT, "open " + path);
@@ -266,7 +271,7 @@ Result<void> SimDisk::rename(const std::string& from, const std::string& to) {
   changing();
   inode(old_name.directory).names.erase(old_name.name);
   inode(new_name.directory).names[new_name.name] = *moved;
-  changes_.push_back({.removed = old_name, .added = new_name, .inode = *moved});
+  note_change({.removed = old_name, .added = new_name, .inode = *moved});
   if (replaced) drop_name(*replaced);
   return {};
 }
@@ -278,7 +283,7 @@ Result<void> SimDisk::remove(const std::string& path) {
   if (inode(*found).is_directory) return fail_with(EISDIR, "remove " + path);
   changing();
   inode(name.directory).names.erase(name.name);
-  changes_.push_back({.removed = name, .added = std::nullopt, .inode = *found});
+  note_change({.removed = name, .added = std::nullopt, .inode = *found});
   drop_name(*found);
   return {};
 }
@@ -300,7 +305,7 @@ Result<void> SimDisk::remove_directory(const std::string& path) {
   if (!inode(*found).names.empty()) return fail_with(ENOTEMPTY, "remove directory " + path);
   changing();
   inode(name.directory).names.erase(name.name);
-  changes_.push_back({.removed = name, .added = std::nullopt, .inode = *found});
+  note_change({.removed = name, .added = std::nullopt, .inode = *found});
   drop_name(*found);
   return {};
 }
@@ -324,14 +329,25 @@ Result<void> SimDisk::sync_directory(const std::string& path) {
   if (!found) return fail_with(ENOENT, "sync directory " + path);
   if (strikes(faults.sync_error_one_in, path)) return fail_with(EIO, "sync directory " + path);
   changing();
+  settle_names(*found, last_change_);
+  return {};
+}
+
+void SimDisk::note_change(NameChange change) {
+  change.sequence = ++last_change_;
+  changes_.push_back(std::move(change));
+}
+
+// Makes the directory's changes durable that were made up to `through`.
+void SimDisk::settle_names(InodeId directory, std::uint64_t through) {
   // A rename between directories drags along what came before it in the other one.
-  std::set<InodeId> directories{*found};
+  std::set<InodeId> directories{directory};
   std::vector<bool> chosen(changes_.size(), false);
   for (std::size_t i = changes_.size(); i > 0; --i) {
     const NameChange& change = changes_[i - 1];
     const bool touched = std::ranges::any_of(
-        directories, [&](InodeId directory) { return change.touches(directory); });
-    if (!touched) continue;
+        directories, [&](InodeId each) { return change.touches(each); });
+    if (!touched || change.sequence > through) continue;
     chosen[i - 1] = true;
     if (change.removed) directories.insert(change.removed->directory);
     if (change.added) directories.insert(change.added->directory);
@@ -351,7 +367,6 @@ Result<void> SimDisk::sync_directory(const std::string& path) {
     const InodeId id = *next++;
     free_if_unused(id);
   }
-  return {};
 }
 
 // ---- Queued operations
@@ -414,6 +429,21 @@ std::int64_t SimDisk::end_sync(const QueuedSync& queued) {
     return -EIO;
   }
   file.end_sync(queued.sync);
+  return 0;
+}
+
+SimDisk::QueuedNames SimDisk::begin_sync_names(io::FileHandle handle) const {
+  const auto open = entry(handle);
+  if (!open || !(*open)->options.directory) return {.error = EBADF};
+  return {.inode = (*open)->inode, .path = (*open)->path, .through = last_change_};
+}
+
+std::int64_t SimDisk::end_sync_names(const QueuedNames& queued) {
+  if (queued.error != 0) return -queued.error;
+  if (!inodes_.contains(queued.inode)) return 0;
+  if (strikes(faults.sync_error_one_in, queued.path)) return -EIO;
+  changing();
+  settle_names(queued.inode, queued.through);
   return 0;
 }
 
@@ -503,6 +533,7 @@ std::unique_ptr<SimDisk> SimDisk::process_kill(Prng& prng) const {
   // What is not yet durable stays so.
   after->durable_names_ = durable_names_;
   after->changes_ = changes_;
+  after->last_change_ = last_change_;
   for (const auto& [id, original] : inodes_) {
     if (!after->inodes_.contains(id)) {
       // Reached by no name now, and perhaps by one again after a power cut.

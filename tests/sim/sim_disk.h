@@ -99,6 +99,14 @@ class SimDisk {
   };
   QueuedSync begin_sync(io::FileHandle handle) const;
   std::int64_t end_sync(const QueuedSync& queued);
+  struct QueuedNames {
+    std::uint64_t inode = 0;
+    std::string path;
+    std::uint64_t through = 0;  // the last change it covers
+    int error = 0;
+  };
+  QueuedNames begin_sync_names(io::FileHandle handle) const;
+  std::int64_t end_sync_names(const QueuedNames& queued);
   std::int64_t queued_read(io::FileHandle handle, std::uint64_t position, Bytes bytes);
   // Some dirty sectors reach the platter.
   void write_back(io::FileHandle handle);
@@ -124,6 +132,7 @@ class SimDisk {
     std::optional<Name> removed;
     std::optional<Name> added;
     InodeId inode = 0;
+    std::uint64_t sequence = 0;
     bool touches(InodeId directory) const {
       return (removed && removed->directory == directory) || (added && added->directory == directory);
     }
@@ -153,6 +162,8 @@ class SimDisk {
   bool strikes(std::uint64_t one_in, const std::string& path);
   void account(Inode& file);
   void drop_name(InodeId id);
+  void note_change(NameChange change);
+  void settle_names(InodeId directory, std::uint64_t through);
   void free_if_unused(InodeId id);
   Result<void> write_to(const std::string& path, Inode& file, bool direct, std::uint64_t position,
                         ConstBytes bytes);
@@ -163,6 +174,7 @@ class SimDisk {
   std::set<InodeId> removed_;               // no name leads to them, and they are not freed yet
   std::map<InodeId, Names> durable_names_;  // as they would be after a power cut, by directory
   std::vector<NameChange> changes_;         // since then, in order
+  std::uint64_t last_change_ = 0;
   std::map<std::int32_t, OpenEntry> handles_;
   std::map<std::uint64_t, QueuedWrite> queued_;
   std::int32_t next_handle_ = 1000;

@@ -148,6 +148,11 @@ void SimProactor::sync(io::FileHandle file, io::Completion& done) {
   queue(done, [this, queued] { return disk_.end_sync(*queued); });
 }
 
+void SimProactor::sync_names(io::FileHandle directory, io::Completion& done) {
+  auto queued = std::make_shared<const SimDisk::QueuedNames>(disk_.begin_sync_names(directory));
+  queue(done, [this, queued] { return disk_.end_sync_names(*queued); });
+}
+
 void SimProactor::start_write_back(io::FileHandle file, std::uint64_t, std::uint64_t,
                                    io::Completion& done) {
   queue(done, [this, file] {

@@ -60,6 +60,7 @@ class SimProactor final : public io::Proactor {
   void write(io::FileHandle file, std::uint64_t position, ConstBytes bytes,
              io::Completion& done) override;
   void sync(io::FileHandle file, io::Completion& done) override;
+  void sync_names(io::FileHandle directory, io::Completion& done) override;
   void start_write_back(io::FileHandle file, std::uint64_t position, std::uint64_t length,
                         io::Completion& done) override;
   void read_ahead(io::FileHandle file, std::uint64_t position, std::uint64_t length,

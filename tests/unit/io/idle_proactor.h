@@ -38,6 +38,7 @@ class IdleProactor : public Proactor {
   void read(FileHandle, std::uint64_t, Bytes, Completion& done) override { refuse(done); }
   void write(FileHandle, std::uint64_t, ConstBytes, Completion& done) override { refuse(done); }
   void sync(FileHandle, Completion& done) override { refuse(done); }
+  void sync_names(FileHandle, Completion& done) override { refuse(done); }
   void start_write_back(FileHandle, std::uint64_t, std::uint64_t, Completion& done) override { refuse(done); }
   void read_ahead(FileHandle, std::uint64_t, std::uint64_t, Completion& done) override { refuse(done); }
   void accept(SocketHandle, Completion& done) override { refuse(done); }

@@ -4,6 +4,7 @@
 #include <memory>
 #include <span>
 
+#include "io/file.h"
 #include "io/gate.h"
 #include "tests/unit/io/backends.h"
 
@@ -163,6 +164,22 @@ TEST_P(ProactorTest, directories_are_made_listed_renamed_and_removed) {
   EXPECT_TRUE(proactor().remove_directory(path("topic-0")));
   EXPECT_EQ(proactor().list(path("topic-0")).error().code, Errc::not_found);
   EXPECT_GT(proactor().free_bytes(directory()).value(), 0u);
+}
+
+TEST_P(ProactorTest, names_are_synced_through_a_directory_and_through_nothing_else) {
+  const auto file = proactor().open(path("a"), {.write = true, .create = true});
+  ASSERT_TRUE(file);
+  proactor().close(*file);
+  EXPECT_TRUE(run_task(proactor(), sync_directory(proactor(), directory())));
+  EXPECT_FALSE(run_task(proactor(), sync_directory(proactor(), path("a"))));
+  EXPECT_EQ(run_task(proactor(), sync_directory(proactor(), path("nowhere"))).error().code, Errc::not_found);
+}
+
+TEST_P(ProactorTest, a_small_file_is_replaced_without_holding_the_shard_up) {
+  ASSERT_TRUE(run_task(proactor(), replace_small_file_queued(proactor(), path("a"), "first")));
+  ASSERT_TRUE(run_task(proactor(), replace_small_file_queued(proactor(), path("a"), "second")));
+  EXPECT_EQ(read_small_file(proactor(), path("a")).value(), "second");
+  EXPECT_EQ(proactor().list(directory()).value().size(), 1u) << "the draft is gone";
 }
 
 INSTANTIATE_TEST_SUITE_P(File, ProactorTest, every_backend());

@@ -46,6 +46,18 @@ std::set<std::string> after_cuts(const SimDisk& disk, const std::string& path) {
   return seen;
 }
 
+TEST(SimDisk, a_queued_sync_of_names_covers_the_changes_before_it_and_no_later_ones) {
+  Disk disk;
+  const auto directory = disk.disk.open("/", {.directory = true});
+  ASSERT_TRUE(directory);
+  disk.make("before");
+  const auto queued = disk.disk.begin_sync_names(*directory);
+  disk.make("after");
+  ASSERT_EQ(disk.disk.end_sync_names(queued), 0);
+  EXPECT_EQ(after_cuts(disk.disk, "before"), std::set<std::string>{""});
+  EXPECT_EQ(after_cuts(disk.disk, "after"), (std::set<std::string>{"", "(missing)"}));
+}
+
 TEST(SimDisk, readers_see_what_was_written_at_once) {
   Disk disk;
   const auto file = disk.make("f");

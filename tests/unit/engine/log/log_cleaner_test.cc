@@ -199,7 +199,7 @@ TEST_F(LogCleanerTest, writes_kafkas_checkpoint) {
   boot();
   fill();
   clean();
-  ASSERT_TRUE(node_->checkpoint());
+  ASSERT_TRUE(run(node_->checkpoint()));
   const auto text = io::read_small_file(proactor_, "/data/cleaner-offset-checkpoint");
   ASSERT_TRUE(text);
   EXPECT_EQ(*text, "0\n1\nt 0 40\n");

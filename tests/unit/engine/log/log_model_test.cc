@@ -158,7 +158,7 @@ void Model::restart() {
     ASSERT_TRUE(run(node_->stop()));
   } else {
     // Where the log begins is kept by the checkpoint; a broker writes it from time to time.
-    ASSERT_TRUE(node_->checkpoint());
+    ASSERT_TRUE(run(node_->checkpoint()));
     auto image = how == 1 ? disk_->process_kill(random_) : disk_->power_cut(random_);
     run(node_->crash());
     detach();

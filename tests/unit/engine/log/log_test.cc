@@ -5,6 +5,8 @@
 
 #include "engine/log/log.h"
 #include "engine/log/log_shard.h"
+#include "engine/log/write_ahead_replay.h"
+#include "io/file.h"
 #include "io/gate.h"
 #include "io/reactor.h"
 #include "tests/sim/log_node.h"
@@ -527,6 +529,98 @@ TEST_F(LogTest, epochs_say_where_they_ended) {
   stop();
   boot();
   EXPECT_EQ(log_->end_offset_for(kEpoch)->end_offset, Offset(4));
+}
+
+TEST_F(LogTest, an_epoch_is_written_down_before_the_recovery_point_passes_it) {
+  boot();
+  const auto file = [&] { return io::read_small_file(proactor_, log_->directory() + "/leader-epoch-checkpoint"); };
+  ASSERT_TRUE(log_->begin_epoch(LeaderEpoch(5)));
+  EXPECT_EQ(file().error().code, Errc::not_found) << "an epoch without records is worth no file";
+  ASSERT_TRUE(run(append_task(*log_, make_batch({.values = {"v0"}}), world_.wall_now(), LeaderEpoch(5))));
+  EXPECT_EQ(log_->recovery_point(), Offset(0));
+  ASSERT_TRUE(run(log_->flush()));
+  EXPECT_EQ(log_->recovery_point(), Offset(1));
+  EXPECT_EQ(file().value(), "0\n1\n5 0\n");
+}
+
+// The whole of a start that finds no directory for a partition whose records were acknowledged.
+io::Task<Result<std::vector<ReadRecord>>> make_again(io::Proactor& proactor, LogShard& shard, NewPartition partition) {
+  CO_TRY(tail, co_await read_write_ahead(proactor, "/data"));
+  partition.tail = &tail;
+  CO_TRY(log, co_await shard.create(partition, {}));
+  auto records = co_await sim::read_records(*log, Offset(0), log->stable_end());
+  CO_TRY_DONE(co_await log->close());
+  co_return records;
+}
+
+TEST_F(LogTest, a_directory_that_was_lost_is_made_again_with_what_the_write_ahead_log_holds) {
+  boot();
+  append_numbered(0, 3);
+  const NewPartition lost{.log_directory = "/data", .topic = "t", .topic_id = log_->topic_id()};
+  // What a power cut may leave, made certain.
+  Prng prng(1);
+  const auto after = disk_.process_kill(prng);
+  sim::SimProactor there(world_, *after, "there");
+  ASSERT_TRUE(remove_tree(there, "/data/t-0"));
+  io::Reactor reactor(ShardId{1}, there);
+  const io::Reactor::Enter enter(reactor);
+  world_.add(reactor);
+  LogShard shard(there, shard_options_);
+  const auto records = world_.run(reactor, make_again(there, shard, lost));
+  world_.remove(reactor);
+  ASSERT_TRUE(records) << records.error().message;
+  ASSERT_EQ(records->size(), 3U);
+  EXPECT_EQ(records->back().value, "v2");
+}
+
+TEST_F(LogTest, a_lost_segment_comes_back_from_before_the_log_start) {
+  boot();
+  ASSERT_TRUE(append({.values = {"v0", "v1", "v2"}}));
+  ASSERT_TRUE(append({.values = {"v3"}}));
+  ASSERT_TRUE(log_->delete_records(Offset(2)));
+  ASSERT_TRUE(run(node_->checkpoint()));
+  Prng prng(1);
+  const auto after = disk_.process_kill(prng);
+  sim::SimProactor there(world_, *after, "there");
+  ASSERT_TRUE(there.remove("/data/t-0/00000000000000000000.log"));
+  io::Reactor reactor(ShardId{1}, there);
+  const io::Reactor::Enter enter(reactor);
+  world_.add(reactor);
+  sim::LogNode node(there, "/data", shard_options_);
+  const auto booted = world_.run(reactor, node.boot(options_));
+  EXPECT_TRUE(booted) << booted.error().message;
+  if (booted) {
+    EXPECT_EQ(node.find("t", 0)->log_start_offset(), Offset(2));
+    EXPECT_EQ(node.find("t", 0)->end_offset(), Offset(4));
+    world_.run(reactor, node.crash());
+  }
+  world_.remove(reactor);
+}
+
+// Nothing that was not synced survives this.
+std::unique_ptr<sim::SimDisk> worst_power_cut(const sim::SimDisk& disk, const std::string& lost, Prng prng) {
+  for (int i = 0; i < 1000; ++i) {
+    auto after = disk.power_cut(prng);
+    if (!after->list(lost)) return after;
+  }
+  return nullptr;
+}
+
+TEST_F(LogTest, a_partition_can_be_lost_until_its_first_sync_and_not_afterwards) {
+  boot();
+  NewPartition partition{.log_directory = "/data", .topic = "late", .topic_id = Uuid::from_halves(8, 1)};
+  auto late = run(node_->shard().create(partition, options_));
+  ASSERT_TRUE(late) << late.error().message;
+  EXPECT_NE(worst_power_cut(disk_, "/data/late-0", Prng(1)), nullptr);
+  ASSERT_TRUE(run((*late)->flush()));
+  EXPECT_EQ(worst_power_cut(disk_, "/data/late-0", Prng(1)), nullptr);
+  const auto after = [&] {
+    Prng prng(2);
+    return disk_.power_cut(prng);
+  }();
+  sim::SimProactor there(world_, *after, "there");
+  EXPECT_EQ(io::read_small_file(there, "/data/late-0/partition.metadata").value().size(), 43U);
+  ASSERT_TRUE(run((*late)->close()));
 }
 
 TEST_F(LogTest, follows_a_leader_byte_for_byte) {

@@ -304,6 +304,18 @@ TEST_F(RecoveryTest, starts_at_the_checkpoint_when_the_log_ends_before_it) {
   EXPECT_EQ(log_->end_offset(), Offset(40));
 }
 
+TEST(PartitionMetadata, is_torn_when_a_part_is_missing_or_zeros_and_damaged_otherwise) {
+  const std::string whole = encode_partition_metadata(Uuid::from_halves(7, 1));
+  EXPECT_FALSE(is_torn_partition_metadata(whole));
+  for (std::size_t kept = 0; kept < whole.size(); ++kept) {
+    EXPECT_TRUE(is_torn_partition_metadata(whole.substr(0, kept))) << kept;
+    EXPECT_TRUE(is_torn_partition_metadata(whole.substr(0, kept) + std::string(whole.size() - kept, '\0'))) << kept;
+    EXPECT_TRUE(is_torn_partition_metadata(std::string(kept + 1, '\0') + whole.substr(kept + 1))) << kept;
+  }
+  EXPECT_FALSE(is_torn_partition_metadata("version: 7\n"));
+  EXPECT_FALSE(is_torn_partition_metadata("holiday"));
+}
+
 TEST_F(RecoveryTest, a_directory_without_segments_is_an_empty_log) {
   ASSERT_TRUE(open());
   EXPECT_EQ(log_->end_offset(), Offset(0));

@@ -27,7 +27,7 @@ FIGURES = (
            "peak produce rate, 100 B records, acks=all, idempotent"),
     Figure("produce_100_client_cpu", "produce_100", "CPU s/GB", None, "what the client itself spent"),
     Figure("fetch_hot_cpu", "fetch", "CPU s/GB", "<= 0.40", "broker CPU per GB fetched, page cache warm"),
-    Figure("fetch_hot_mb", "fetch", "MB/s", None, "fetch rate, page cache warm"),
+    Figure("fetch_hot_mb", "fetch", "MB/s", None, "fetch rate of a group of one, page cache warm"),
     Figure("fetch_cold_cpu", "fetch", "CPU s/GB", "<= 0.40", "broker CPU per GB fetched, page cache dropped"),
     Figure("fetch_cold_mb", "fetch", "MB/s", None, "fetch rate, page cache dropped"),
     Figure("latency_p50", "latency", "us", None, "end to end, 10,000 records/s of 100 B, open loop"),

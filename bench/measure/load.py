@@ -10,6 +10,7 @@ import subprocess
 from rig import kafka_jars, wire
 
 GB = 1e9
+MIB = 1 << 20
 PARTITIONS = 6
 # What kafka-run-class.sh gives a tool.
 CLIENT_JVM = ["-Xmx512m", *kafka_jars.BROKER_JVM]
@@ -91,25 +92,29 @@ class Load:
         topic, records = "fetch", self.sizes.produce_1k_records
         self.create(topic, PARTITIONS)
         self.perf_produce(topic, records, 1024, ["acks=1"])
-        self.assigned_read(topic, records)  # warms up
-        hot_cpu, hot_rate = self.assigned_read(topic, records)
+        self.group_read(topic, records)  # warms up
+        hot_cpu, hot_rate = self.group_read(topic, records)
         dropped = drop_page_cache(self.broker.data_dir, topic)
         if dropped < records * 1024 * 0.9:
             raise RuntimeError(f"only {dropped} bytes of {topic} are in its segments")
-        cold_cpu, cold_rate = self.assigned_read(topic, records)
+        cold_cpu, cold_rate = self.group_read(topic, records)
         return {"fetch_hot_cpu": hot_cpu, "fetch_hot_mb": hot_rate, "fetch_cold_cpu": cold_cpu,
                 "fetch_cold_mb": cold_rate}
 
-    def assigned_read(self, topic, records):
-        """Returns (CPU s/GB, MB/s) of one reading of the whole topic."""
-        source = os.path.join(kafka_jars.ROOT, "bench", "load", "AssignConsumer.java")
-        path = kafka_jars.compile_java(source)
+    def group_read(self, topic, records):
+        """Runs kafka-consumer-perf-test over the whole topic, in a group of its own; returns (CPU s/GB, MB/s
+        without the time the group took to form)."""
         before = self.broker.cpu_seconds()
-        command = ["java", *CLIENT_JVM, "-cp", path, "AssignConsumer", self.broker.bootstrap, topic,
-                   str(records), str(self.sizes.client_timeout - 20)]
-        answer = json_line(command, self.sizes.client_timeout)
+        command = kafka_jars.command_for("kafka-consumer-perf-test", [
+            "--bootstrap-server", self.broker.bootstrap, "--topic", topic, "--num-records", str(records),
+            "--timeout", "30000", "--hide-header"], jvm=CLIENT_JVM)
+        done = subprocess.run(command, capture_output=True, text=True, check=False,
+                              timeout=self.sizes.client_timeout)
         spent = self.broker.cpu_seconds() - before
-        return spent / (answer["bytes"] / GB), answer["bytes"] / 1e6 / answer["seconds"]
+        lines = [line.split(", ") for line in done.stdout.splitlines() if line.count(", ") == 9]
+        if done.returncode != 0 or not lines or int(lines[-1][4]) < records:
+            raise RuntimeError("kafka-consumer-perf-test: " + (done.stdout + done.stderr)[-600:])
+        return spent / (float(lines[-1][2]) * MIB / GB), float(lines[-1][8]) * MIB / 1e6
 
     def latency(self):
         self.create("latency", 1)

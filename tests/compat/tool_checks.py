@@ -4,7 +4,6 @@ import glob
 import json
 import os
 import re
-import subprocess
 
 from rig import kafka_jars, wire
 
@@ -47,7 +46,7 @@ class Tools:
         run("tools/log_dirs", self.log_dirs)
         run("tools/producer_perf_test_acks_1", self.producer_perf, "1", "none")
         run("tools/producer_perf_test_acks_all", self.producer_perf, "all", "zstd")
-        self.consumer_perf()
+        run("tools/consumer_perf_test", self.consumer_perf_test)
         run("tools/delete_records", self.delete_records)
         run("tools/broker_api_versions", self.api_versions)
         run("tools/cluster_id", self.cluster_id)
@@ -143,22 +142,10 @@ class Tools:
         assert self.tool("kafka-get-offsets", "--topic", self.topic(f"perf-{acks}")).strip().endswith(
             ":20000"), "not all records are there"
 
-    def consumer_perf(self):
-        self.report.run("tools/consumer_perf_test", self.consumer_perf_test)
-        self.report.run("tools/assign_consumer", self.assign_consumer)
-
     def consumer_perf_test(self):
         out = self.tool("kafka-consumer-perf-test", "--topic", self.topic("perf-1"), "--num-records",
                         "20000", "--hide-header", timeout=90)
         assert re.search(r", 20\d\d\d, ", out), out
-
-    def assign_consumer(self):
-        source = os.path.join(kafka_jars.ROOT, "bench", "load", "AssignConsumer.java")
-        command = ["java", *kafka_jars.TOOL_JVM, "-cp", kafka_jars.compile_java(source),
-                   "AssignConsumer", self.bootstrap, self.topic("perf-all"), "20000", "30"]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=90, check=False)
-        assert done.returncode == 0 and json.loads(done.stdout)["records"] == 20000, (
-            done.stdout + done.stderr[-300:])
 
     def delete_records(self):
         path = os.path.join(self.scratch, "delete-records.json")

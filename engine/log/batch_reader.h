@@ -1,4 +1,4 @@
-// BatchReader: whole batches of a data file, read in large pieces through the ring. For recovery and the offline tools.
+// BatchReader: whole batches of a data file, read in large pieces through the ring. For recovery, the cleaner and the offline tools.
 //
 // Shard:     the caller's.
 // Use:       next() until stopped(); the batches it gives are valid until the next call.

@@ -141,9 +141,9 @@ std::string settings_reference() {
       "and change nothing.\n\n"
       "Changes: *at start*, from the file only; *any time*, also with `millrace config alter` or "
       "kafka-configs.\n\n"
-      "Three defaults differ from Kafka's, which has none: `process.roles`, `node.id` and "
-      "`controller.listener.names`, "
-      "so that an empty file is a whole node.\n";
+      "Three keys have a default here and none in Kafka, so that an empty file is a whole node: "
+      "`process.roles`, `node.id` and `controller.listener.names`. The default of "
+      "`socket.send.buffer.bytes` and `socket.receive.buffer.bytes` is 1 MiB, Kafka's 100 KiB.\n";
   for (const Area& area : areas()) {
     text += fmt::format(
         "\n## {}\n\n| key | type | default | values | changes | what it does "

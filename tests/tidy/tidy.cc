@@ -21,11 +21,11 @@ struct BannedWord {
   std::string_view instead;
 };
 
-constexpr std::string_view kShared = "io/ base/metrics base/logging tests/ bench/";
+constexpr std::string_view kShared = "io/ base/logging tests/ bench/";
 constexpr std::string_view kClocks =
     "io/ base/logging tests/sim/ tests/system/ tests/compat/ tests/support/ bench/ cli/clock";
 constexpr std::string_view kInsteadOfLocks =
-    "use io/mailbox, io/published.h or a metric cell (docs/architecture.md: shards)";
+    "use io/mailbox, io/published.h (docs/architecture.md: shards)";
 constexpr std::string_view kInsteadOfClocks =
     "take Instant now as an argument, from the shard's clock";
 constexpr std::string_view kInsteadOfRandom = "take a Prng& (base/prng.h), seeded by whoever runs";

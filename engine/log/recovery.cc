@@ -363,7 +363,14 @@ Result<bool> has_batch(Log::State& log, const HeldBatch& held) {
   if (got != header.size()) return false;
   const ConstBytes held_header = held.bytes.first(kBatchHeaderBytes);
   const bool same = location->batch.bytes == held.bytes.size() && std::ranges::equal(header, held_header);
-  return same || is_rest_of(header, held_header);
+  if (!same) return is_rest_of(header, held_header);
+  // After a sync that failed the page cache may hold alone what reads back well, and no later sync would write it: only what
+  // is written again is.
+  if (held.base >= log.flushed_end) {
+    const ::iovec whole{const_cast<std::byte*>(held.bytes.data()), held.bytes.size()};
+    TRY_DONE(log.proactor().write_inline(file->handle(), location->position, {&whole, 1}));
+  }
+  return true;
 }
 
 Result<void> append_held(Log::State& log, const HeldBatch& held, WallTime now) {

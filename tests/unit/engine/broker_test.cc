@@ -210,5 +210,25 @@ TEST_F(BrokerTest, what_an_offline_partition_had_acknowledged_is_back_after_a_st
   expect_some("u", 0, 2000);
 }
 
+// The page cache still has what the sync has lost, and no later sync would write it by itself.
+TEST_F(BrokerTest, what_a_failed_sync_has_lost_is_written_again_by_the_next_start) {
+  ASSERT_TRUE(start());
+  ASSERT_EQ(create("t"), wire::ErrorCode::none);
+  append_some("t", 0, 20);
+  disk_->faults.only = "/t-0";
+  disk_->faults.sync_error_one_in = 1;
+  ASSERT_FALSE(node_->run(partition("t")->log()->flush()));
+  kill();
+  disk_->faults = {};
+  ASSERT_TRUE(start());
+  expect_some("t", 0, 20);
+  auto image = disk_->power_cut(random_);
+  (void)node_->stop();
+  node_.reset();
+  disk_ = std::move(image);
+  ASSERT_TRUE(start());
+  expect_some("t", 0, 20);
+}
+
 }  // namespace
 }  // namespace millrace::engine

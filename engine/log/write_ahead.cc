@@ -147,8 +147,8 @@ io::Task<void> WriteAhead::stop() {
   co_await gate_.close();
   CHECK(dirty_.empty(), "a log was left open");
   CHECK(frames_.empty());
-  if (!failed_) {
-    co_await keep_doubtful(next_sequence_);
+  // What could not be kept elsewhere stays in use, for the next start.
+  if (!failed_ && co_await keep_doubtful(next_sequence_)) {
     auto written = co_await write_file_header(FileState::empty, next_sequence_);
     if (!written) LOG(error, "write_ahead.stop_failed", "path={} reason=\"{}\"", options_.path, written.error().message);
   }
@@ -351,12 +351,16 @@ io::Task<void> WriteAhead::recycle() {
     const auto synced = co_await client.sync_segments();
     if (!synced) in_doubt_.emplace(id, next_sequence_);
   }
-  co_await keep_doubtful(live_from);
-  const auto written = co_await write_file_header(FileState::in_use, live_from);
-  if (!written) fail_all(written.error());
-  while (!placed_.empty() && placed_.front().sequence < live_from) {
-    live_bytes_ -= placed_.front().bytes;
-    placed_.pop_front();
+  if (co_await keep_doubtful(live_from)) {
+    const auto written = co_await write_file_header(FileState::in_use, live_from);
+    if (!written) fail_all(written.error());
+    while (!placed_.empty() && placed_.front().sequence < live_from) {
+      live_bytes_ -= placed_.front().bytes;
+      placed_.pop_front();
+    }
+  } else {
+    // Nothing may be written over any more.
+    fail_all({Errc::io_error, "what it holds of partitions that are offline cannot be kept elsewhere"});
   }
   recycling_ = false;
   room_.notify_all();

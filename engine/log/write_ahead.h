@@ -33,8 +33,7 @@
 
 namespace millrace::log {
 
-// Files of what was kept count as those of shards from here on. Not more than so many of one shard and process.
-inline constexpr std::uint32_t kKeptShardFrom = 1'000'000;
+// Not more files of what was kept than so many of one shard and process.
 inline constexpr std::uint32_t kKeptFilesMax = 16;
 
 // A log that appends here.
@@ -162,8 +161,9 @@ class WriteAhead final : public io::TurnHook {
   std::optional<std::uint64_t> place(std::uint64_t bytes) const;
   std::uint64_t frame_bytes_max() const;
   void fail_all(const Error& error);
-  // Copies what is held of partitions in doubt in the writes before `live_from`; durable when complete.
-  io::Task<void> keep_doubtful(std::uint64_t live_from);
+  // Copies what is held of partitions in doubt in the writes before `live_from`; durable when complete. False: those writes
+  // may not be given up, they are all there is.
+  io::Task<bool> keep_doubtful(std::uint64_t live_from);
   io::Task<Result<std::uint64_t>> copy_doubtful(std::uint64_t live_from, const std::string& path);
 
   io::Proactor& proactor_;

@@ -23,6 +23,10 @@ inline constexpr std::size_t kWriteAheadBlock = 4096;
 
 inline constexpr std::uint64_t kWriteAheadFramesFrom = 2 * kWriteAheadBlock;
 
+// Files of what was kept for partitions in doubt count as those of shards from here on. What they hold is older than what any
+// other file holds of the same partition.
+inline constexpr std::uint32_t kKeptShardFrom = 1'000'000;
+
 constexpr std::uint64_t round_up_to_block(std::uint64_t bytes) {
   return (bytes + kWriteAheadBlock - 1) / kWriteAheadBlock * kWriteAheadBlock;
 }

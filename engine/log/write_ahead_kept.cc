@@ -74,20 +74,21 @@ io::Task<Result<void>> KeptFile::finish(std::uint32_t shard) {
 
 }  // namespace
 
-io::Task<void> WriteAhead::keep_doubtful(std::uint64_t live_from) {
-  if (in_doubt_.empty() || placed_.empty()) co_return;
+io::Task<bool> WriteAhead::keep_doubtful(std::uint64_t live_from) {
+  if (in_doubt_.empty() || placed_.empty()) co_return true;
   const std::string path = fmt::format("{}-{}", options_.path.substr(0, options_.path.rfind('-')),
                                        kKeptShardFrom + options_.shard * kKeptFilesMax + files_kept_);
   Result<std::uint64_t> kept = fail(Errc::refused, "too much is kept already");
   if (files_kept_ < kKeptFilesMax) kept = co_await copy_doubtful(live_from, path);
   if (kept) std::erase_if(in_doubt_, [&](const auto& entry) { return entry.second <= live_from; });
-  if (kept && *kept == 0) co_return;
+  if (kept && *kept == 0) co_return true;
   if (kept) {
     ++files_kept_;
     LOG(warn, "write_ahead.kept", "path={} bytes={} reason=\"partitions are offline; the next start replays it\"", path, *kept);
-    co_return;
+    co_return true;
   }
   LOG(error, "write_ahead.not_kept", "path={} partitions={} reason=\"{}\"", path, in_doubt_.size(), kept.error().message);
+  co_return false;
 }
 
 // Gives the bytes of the frames; a file without any is removed again.

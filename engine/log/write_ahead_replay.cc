@@ -6,6 +6,7 @@
 #include <charconv>
 #include <map>
 #include <optional>
+#include <utility>
 
 #include "base/crc32c.h"
 #include "base/logging.h"
@@ -28,6 +29,7 @@ std::optional<std::uint32_t> shard_of(std::string_view name) {
   return shard;
 }
 
+// In the order in which they are to be read: what was kept comes before what was written after it.
 Result<std::vector<std::string>> write_ahead_files(io::Proactor& proactor, const std::string& directory) {
   std::vector<std::string> names;
   auto entries = proactor.list(directory);
@@ -36,7 +38,10 @@ Result<std::vector<std::string>> write_ahead_files(io::Proactor& proactor, const
   for (auto& entry : *entries) {
     if (!entry.is_directory && shard_of(entry.name)) names.push_back(std::move(entry.name));
   }
-  std::ranges::sort(names);
+  std::ranges::sort(names, {}, [](const std::string& name) {
+    const std::uint32_t shard = *shard_of(name);
+    return std::make_pair(shard < kKeptShardFrom, shard);
+  });
   return names;
 }
 

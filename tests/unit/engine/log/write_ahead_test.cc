@@ -1,4 +1,5 @@
 // The write-ahead log on the simulated disk: what it said is durable is found again after a power cut, and nothing else is.
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <map>
@@ -188,6 +189,44 @@ TEST_F(WriteAheadTest, what_is_held_of_a_log_in_doubt_outlives_a_stop) {
   end();
   EXPECT_EQ(held_offsets(), (std::vector<std::int64_t>{0, 1, 2, 3, 4}));
   EXPECT_TRUE(held_offsets(other.id).empty()) << "its segments are synced";
+}
+
+TEST_F(WriteAheadTest, what_was_kept_is_read_before_what_was_written_after_it) {
+  ASSERT_TRUE(start(kRoomy, kRoomy));
+  for (int i = 0; i < 5; ++i) append_and_wait(i);
+  cut_power();
+  ASSERT_TRUE(disk_->rename(kPath, fmt::format("/wal/.millrace-wal-{}", kKeptShardFrom)));
+  ASSERT_TRUE(disk_->sync_directory("/wal"));
+  ASSERT_TRUE(start(kRoomy, kRoomy));
+  for (int i = 5; i < 8; ++i) append_and_wait(i);
+  cut_power();
+  EXPECT_EQ(held_offsets(), (std::vector<std::int64_t>{0, 1, 2, 3, 4, 5, 6, 7}));
+}
+
+TEST_F(WriteAheadTest, what_cannot_be_kept_elsewhere_is_not_written_over) {
+  ASSERT_TRUE(start(64 << 10, 64 << 10));
+  Client other;
+  other.id = {.topic_id = Uuid::from_halves(1, 5), .partition = PartitionIndex(0)};
+  for (int i = 0; i < 5; ++i) append_and_wait(i, 1500);
+  client_.sync_fails = true;
+  disk_->faults.only = "wal-1000000";
+  disk_->faults.write_error_one_in = 1;
+  for (int i = 0; i < 300 && !ahead_->failed(); ++i) run(ahead_->completed(append_to(other, i, 1500)));
+  EXPECT_TRUE(ahead_->failed());
+  EXPECT_TRUE(other.failed) << "it must sync its segments itself now";
+  ahead_->forget(other);
+  cut_power();
+  EXPECT_EQ(held_offsets(), (std::vector<std::int64_t>{0, 1, 2, 3, 4}));
+}
+
+TEST_F(WriteAheadTest, what_cannot_be_kept_elsewhere_outlives_a_stop) {
+  ASSERT_TRUE(start());
+  for (int i = 0; i < 5; ++i) append_and_wait(i);
+  ahead_->keep(client_);
+  disk_->faults.only = "wal-1000000";
+  disk_->faults.write_error_one_in = 1;
+  end();
+  EXPECT_EQ(held_offsets(), (std::vector<std::int64_t>{0, 1, 2, 3, 4}));
 }
 
 TEST_F(WriteAheadTest, a_torn_write_at_the_end_is_not_there) {

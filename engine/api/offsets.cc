@@ -192,6 +192,7 @@ io::Task<net::Response> handle_offset_commit(Broker& broker, BrokerShard& here, 
   plan.question.group = wanted.group_id;
   plan.question.member_id = wanted.member_id;
   plan.question.group_instance_id = wanted.group_instance_id;
+  plan.question.version = request.header.api_version;
   plan.question.generation = wanted.generation_id_or_member_epoch;
   plan.question.retention_ms = wanted.retention_time_ms;
   plan_commit(*image, wanted, request.header.api_version, response, plan);

@@ -326,8 +326,8 @@ void ClassicGroup::load(const GroupMetadataValue& value) {
                   .instance_id = read.group_instance_id,
                   .client_id = read.client_id,
                   .client_host = read.client_host,
-                  .rebalance_timeout = from_ms(read.rebalance_timeout > 0 ? read.rebalance_timeout
-                                                                          : read.session_timeout),
+                  .rebalance_timeout = from_ms(read.rebalance_timeout >= 0 ? read.rebalance_timeout
+                                                                           : read.session_timeout),
                   .session_timeout = from_ms(read.session_timeout),
                   .protocols = {{value.protocol.value_or(""), to_blob(read.subscription)}},
                   .assignment = to_blob(read.assignment)};

@@ -16,6 +16,8 @@ using wire::ErrorCode;
 constexpr std::int16_t kKnowsItsIdSince = 4;
 // KIP-814: from this version on a leader can be told that the assignment stands.
 constexpr std::int16_t kSkipsAssignmentSince = 9;
+// Members may say that nobody is to wait for them at all; a group that never waits never comes to rest.
+constexpr Duration kPatienceMin = std::chrono::seconds(1);
 
 // In the form of Java's UUIDs, as in member ids of Kafka's.
 std::string java_uuid(Prng& prng) {
@@ -74,7 +76,7 @@ void ClassicRebalance::join(const JoinGroup& question) {
   if (!group_.supports(request.protocol_type, request.protocols)) {
     return refuse_join(question.ticket, ErrorCode::inconsistent_group_protocol, request.member_id);
   }
-  if (!step_.use.has_room_for_member(request_bytes(request))) {
+  if (!has_room(request)) {
     return refuse_join(question.ticket, ErrorCode::coordinator_not_available, request.member_id);
   }
   if (request.member_id.empty()) {
@@ -86,6 +88,20 @@ void ClassicRebalance::join(const JoinGroup& question) {
       group_.generation() != 0) {
     complete_join();
   }
+}
+
+// Whoever is counted already needs room only for what it adds.
+bool ClassicRebalance::has_room(const wire::JoinGroupRequest& request) const {
+  const std::size_t bytes = request_bytes(request);
+  if (group_.is_pending(request.member_id)) return step_.use.has_room_for_bytes(bytes);
+  const Member* known = group_.find(request.member_id);
+  if (known == nullptr && request.member_id.empty() && request.group_instance_id) {
+    const std::string* holder = group_.static_member(*request.group_instance_id);
+    if (holder != nullptr) known = group_.find(*holder);
+  }
+  if (known == nullptr) return step_.use.has_room_for_member(bytes);
+  const std::size_t before = known->bytes() - known->assignment.size();
+  return step_.use.has_room_for_bytes(bytes - std::min(bytes, before));
 }
 
 void ClassicRebalance::join_new(const JoinGroup& question) {
@@ -202,6 +218,9 @@ void ClassicRebalance::join_as_static(const JoinGroup& question, const std::stri
 // No rebalance: the partitions stay where they are, and the log learns of the member's new id.
 void ClassicRebalance::answer_replaced_static(const JoinGroup& question, Member& member,
                                               const std::string& old_leader) {
+  GroupRecord record = group_metadata_record(group_.id(), group_.to_value(step_.wall_now, nullptr));
+  // It says more of itself than its former self did: the group has to agree on what fits.
+  if (!fits(record)) return prepare_or_complete();
   const Ticket ticket = *group_.take_join(member);
   const bool can_skip = question.version >= kSkipsAssignmentSince;
   const bool leads = group_.is_leader(member.id);
@@ -209,8 +228,7 @@ void ClassicRebalance::answer_replaced_static(const JoinGroup& question, Member&
   result.skip_assignment = can_skip && leads;
   // One that cannot be told to leave the assignment alone must not take itself for the leader.
   if (!can_skip) result.leader = old_leader;
-  step_.out.records.push_back(
-      group_metadata_record(group_.id(), group_.to_value(step_.wall_now, nullptr)));
+  step_.out.records.push_back(std::move(record));
   step_.reply(ticket, std::move(result));
 }
 
@@ -252,6 +270,10 @@ void ClassicRebalance::prepare_or_complete() {
   prepare();
 }
 
+Duration ClassicRebalance::patience() const {
+  return std::max(group_.rebalance_timeout(), kPatienceMin);
+}
+
 void ClassicRebalance::prepare() {
   if (group_.state() == State::completing_rebalance) refuse_syncs(ErrorCode::rebalance_in_progress);
   group_.sync_deadline.clear();
@@ -259,8 +281,8 @@ void ClassicRebalance::prepare() {
   group_.enter(State::preparing_rebalance, step_.wall_now);
   if (!group_.initial_rebalance) {
     if (group_.all_have_joined()) return complete_join();
-    step_.timers.set(group_.join_deadline, step_.now + group_.rebalance_timeout(),
-                     GroupTimerKind::join, group_.id(), "");
+    step_.timers.set(group_.join_deadline, step_.now + patience(), GroupTimerKind::join,
+                     group_.id(), "");
     return;
   }
   // The group is new: more are likely to come.
@@ -296,8 +318,8 @@ void ClassicRebalance::complete_join() {
   }
   if (!group_.members().empty() && !group_.elect_joined_leader()) {
     // Only static members are left and none has come back: wait until one does or their sessions end.
-    step_.timers.set(group_.join_deadline, step_.now + group_.rebalance_timeout(),
-                     GroupTimerKind::join, group_.id(), "");
+    step_.timers.set(group_.join_deadline, step_.now + patience(), GroupTimerKind::join,
+                     group_.id(), "");
     return;
   }
   group_.initial_rebalance = false;
@@ -318,8 +340,8 @@ void ClassicRebalance::complete_join() {
     member.is_new = false;
     group_.awaited_syncs.insert(id);
   }
-  step_.timers.set(group_.sync_deadline, step_.now + group_.rebalance_timeout(),
-                   GroupTimerKind::sync, group_.id(), "");
+  step_.timers.set(group_.sync_deadline, step_.now + patience(), GroupTimerKind::sync, group_.id(),
+                   "");
 }
 
 void ClassicRebalance::on_sync_timeout() {
@@ -374,6 +396,10 @@ void ClassicRebalance::sync(const SyncGroup& question) {
   }
 }
 
+bool ClassicRebalance::fits(const GroupRecord& record) const {
+  return record.key.size() + record.value->size() <= step_.options.record_bytes_max;
+}
+
 // The group is Stable when the record is applied; until it is committed nobody hears of it.
 void ClassicRebalance::accept_assignment(const SyncGroup& question, Member& leader) {
   std::map<std::string_view, ConstBytes> assignments;
@@ -381,7 +407,7 @@ void ClassicRebalance::accept_assignment(const SyncGroup& question, Member& lead
     assignments[each.member_id] = each.assignment;
   GroupRecord record =
       group_metadata_record(group_.id(), group_.to_value(step_.wall_now, &assignments));
-  if (record.value->size() > step_.options.record_bytes_max) {
+  if (!fits(record)) {
     // As Kafka: the log cannot take it, and the members are told to try again.
     answer_sync(leader, ErrorCode::unknown_server_error, {});
     refuse_syncs(ErrorCode::unknown_server_error);

@@ -52,6 +52,7 @@ class ClassicRebalance {
   wire::ErrorCode check_member(std::string_view member_id,
                                const std::optional<std::string_view>& instance_id) const;
   bool accepts(std::string_view member_id) const;
+  bool has_room(const wire::JoinGroupRequest& request) const;
   void join_new(const JoinGroup& question);
   void join_again(const JoinGroup& question);
   void join_as_static(const JoinGroup& question, const std::string& old_id, std::string new_id);
@@ -70,6 +71,10 @@ class ClassicRebalance {
   void on_sync_timeout();
   void end_session(const std::string& member_id);
 
+  // Whether the log takes it.
+  bool fits(const GroupRecord& record) const;
+  // For how long members are waited for.
+  Duration patience() const;
   void accept_assignment(const SyncGroup& question, Member& leader);
   void refuse_syncs(wire::ErrorCode error);
   void answer_sync(Member& member, wire::ErrorCode error, ConstBytes assignment);

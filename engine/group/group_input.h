@@ -47,8 +47,10 @@ struct GroupUse {
   std::size_t offsets_max = 4'000'000;
 
   bool has_room_for_member(std::size_t bytes) const {
-    return members < members_max &&
-           bytes <= member_bytes_max - std::min(member_bytes, member_bytes_max);
+    return members < members_max && has_room_for_bytes(bytes);
+  }
+  bool has_room_for_bytes(std::size_t bytes) const {
+    return bytes <= member_bytes_max - std::min(member_bytes, member_bytes_max);
   }
 };
 
@@ -104,6 +106,7 @@ struct CommitOffsets {
   std::string_view group;
   std::string_view member_id;
   std::optional<std::string_view> group_instance_id;
+  std::int16_t version = 0;
   std::int32_t generation = -1;
   std::int64_t retention_ms = -1;
   std::vector<Commit> commits;

@@ -1,5 +1,7 @@
 #include "engine/group/group_machine.h"
 
+#include <algorithm>
+#include <limits>
 #include <utility>
 
 #include "base/check.h"
@@ -10,6 +12,8 @@ namespace {
 using wire::ErrorCode;
 
 constexpr std::size_t kTimersKept = 1024;
+// From this version on of OffsetCommit a group that is not there has an error of its own.
+constexpr std::int16_t kKnowsMissingGroupsSince = 9;
 
 FetchOffsetsResult::Partition committed(std::string_view topic, std::int32_t partition,
                                         const OffsetCommitValue* value) {
@@ -20,6 +24,22 @@ FetchOffsetsResult::Partition committed(std::string_view topic, std::int32_t par
   said.leader_epoch = value->leader_epoch;
   said.metadata = value->metadata;
   return said;
+}
+
+// By sorting: a list may be millions long, and whoever wrote it may know how names are hashed.
+bool names_one_twice(const std::vector<wire::JoinGroupRequest::Protocol>& protocols) {
+  std::vector<std::string_view> names;
+  names.reserve(protocols.size());
+  for (const auto& protocol : protocols) names.push_back(protocol.name);
+  std::ranges::sort(names);
+  return std::ranges::adjacent_find(names) != names.end();
+}
+
+// Until when an offset is kept; -1 when its client did not say for how long.
+std::int64_t expiry(WallTime now, std::int64_t retention_ms) {
+  if (retention_ms < 0) return -1;
+  constexpr std::int64_t kNever = std::numeric_limits<std::int64_t>::max();
+  return now.ms > kNever - retention_ms ? kNever : now.ms + retention_ms;
 }
 
 }  // namespace
@@ -57,14 +77,19 @@ struct GroupMachine::Decide {
         session > machine.options_.session_timeout_max) {
       return refuse(ErrorCode::invalid_session_timeout);
     }
+    // The members that know a protocol are counted by their lists.
+    if (names_one_twice(request.protocols)) return refuse(ErrorCode::inconsistent_group_protocol);
     Group* group = machine.find(request.group_id);
     if (group == nullptr) {
       if (!request.member_id.empty()) return refuse(ErrorCode::unknown_member_id);
       group = &machine.find_or_make(request.group_id);
     }
-    // The group goes over to the classic protocol.
-    tombstones_of_consumer_group(*group);
     ClassicRebalance(group->classic, step).join(question);
+    // With its first classic member the group goes over to the classic protocol.
+    if (!group->consumer_keys.empty() && group->classic.state() != ClassicGroup::State::empty) {
+      step.out.atomic = false;
+      tombstones_of_consumer_group(*group);
+    }
     machine.drop_if_useless(request.group_id);
   }
   void operator()(const SyncGroup& question) const {
@@ -82,8 +107,10 @@ struct GroupMachine::Decide {
   void operator()(const LeaveGroup& question) const {
     ClassicGroup* group = classic(question.group);
     if (group == nullptr) {
+      // As Kafka: a group that nobody knows is said of each member, not of the request.
       LeaveResult result;
-      result.error = missing(question.group);
+      if (question.group.empty()) result.error = ErrorCode::invalid_group_id;
+      result.members.resize(question.members.size(), ErrorCode::unknown_member_id);
       return step.reply(question.ticket, std::move(result));
     }
     ClassicRebalance(*group, step).leave(question);
@@ -98,14 +125,13 @@ struct GroupMachine::Decide {
     if (group != nullptr) {
       error = ClassicRebalance(group->classic, step).admit_commit(question);
     } else if (question.generation >= 0) {
-      error = ErrorCode::illegal_generation;
+      error = question.version >= kKnowsMissingGroupsSince ? ErrorCode::group_id_not_found
+                                                           : ErrorCode::illegal_generation;
     }
-    const GroupUse& use = machine.use_;
-    if (error == ErrorCode::none && use.offsets + question.commits.size() > use.offsets_max) {
+    if (error == ErrorCode::none && !has_room_for(question, group)) {
       error = ErrorCode::coordinator_not_available;
     }
-    const std::int64_t expires =
-        question.retention_ms < 0 ? -1 : step.wall_now.ms + question.retention_ms;
+    const std::int64_t expires = expiry(step.wall_now, question.retention_ms);
     for (const CommitOffsets::Commit& commit : question.commits) {
       ErrorCode said = error;
       if (said == ErrorCode::none &&
@@ -222,6 +248,17 @@ struct GroupMachine::Decide {
   ClassicGroup* classic(std::string_view id) const {
     Group* group = machine.find(id);
     return group == nullptr ? nullptr : &group->classic;
+  }
+  // What is committed anew takes no more room than it has.
+  bool has_room_for(const CommitOffsets& question, const Group* group) const {
+    const GroupUse& use = machine.use_;
+    const std::size_t room = use.offsets_max - std::min(use.offsets, use.offsets_max);
+    if (question.commits.size() <= room) return true;
+    const auto added = std::ranges::count_if(question.commits, [&](const auto& commit) {
+      return group == nullptr ||
+             group->offsets.find(commit.at.topic, commit.at.partition) == nullptr;
+    });
+    return static_cast<std::size_t>(added) <= room;
   }
   static ErrorCode missing(std::string_view id) {
     return id.empty() ? ErrorCode::invalid_group_id : ErrorCode::unknown_member_id;

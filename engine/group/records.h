@@ -122,7 +122,7 @@ struct GroupMetadataValue {
     std::optional<std::string> group_instance_id;
     std::string client_id;
     std::string client_host;
-    std::int32_t rebalance_timeout = 0;
+    std::int32_t rebalance_timeout = -1;  // version 0 does not say
     std::int32_t session_timeout = 0;
     wire::WireBytes subscription;
     wire::WireBytes assignment;

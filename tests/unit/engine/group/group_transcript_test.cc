@@ -201,7 +201,7 @@ class World {
       question.members.push_back({"", texts.emplace_back(id)});
     return step(std::move(question));
   }
-  // commit GROUP member=ID generation=1 offsets=(t-0:5 t-1:7) metadata=text retention=MS
+  // commit GROUP member=ID generation=1 offsets=(t-0:5 t-1:7) metadata=text retention=MS version=8
   std::string commit(const TranscriptCommand& command) {
     CommitOffsets question{.ticket = ticket(command), .group = command.words.at(0), .commits = {}};
     std::deque<std::string> texts;
@@ -209,6 +209,7 @@ class World {
     const std::string instance = command.text("instance");
     question.member_id = member;
     if (!instance.empty()) question.group_instance_id = instance;
+    question.version = static_cast<std::int16_t>(command.number("version", 8));
     question.generation = static_cast<std::int32_t>(command.number("generation", -1));
     question.retention_ms = command.number("retention", -1);
     for (const auto& each : command.list("offsets")) {

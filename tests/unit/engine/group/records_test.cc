@@ -72,7 +72,7 @@ TEST(GroupRecords, every_version_of_a_group_s_value_comes_back) {
                              .group_instance_id = std::nullopt,
                              .client_id = "client",
                              .client_host = "/127.0.0.1",
-                             .rebalance_timeout = version >= 1 ? 300000 : 0,
+                             .rebalance_timeout = version >= 1 ? 300000 : -1,
                              .session_timeout = 45000,
                              .subscription = ConstBytes(subscription),
                              .assignment = ConstBytes(assignment)});

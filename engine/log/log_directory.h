@@ -44,6 +44,8 @@ struct FoundPartition {
   TopicId topic_id;
   bool topic_id_missing = false;
   bool clean_stop = false;
+  // It was lost, or never made, and is made during the start.
+  bool made_again = false;
   Offset recovery_point{0};
   Offset log_start_offset{0};
   // -1 when no checkpoint names the partition.

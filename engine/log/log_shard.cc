@@ -85,7 +85,8 @@ io::Task<Result<std::unique_ptr<Log>>> LogShard::create(NewPartition partition, 
                                  .topic = partition.topic,
                                  .partition = partition.partition,
                                  .topic_id = partition.topic_id,
-                                 .clean_stop = true},
+                                 .clean_stop = true,
+                                 .made_again = partition.tail != nullptr},
                                 std::move(options), partition.tail);
     if (opened) co_return opened;
     made = fail(opened.error());

@@ -464,8 +464,8 @@ SaidEnd said_end(Log::State& log, const FoundPartition& found, const PartitionFi
 // nobody else can tell. Of an `fsync` log's tail what was cut off and is not in the write-ahead log was never acknowledged.
 void tell_recovered(Log::State& log, const SaidEnd& said, std::uint64_t bytes_cut, Offset synced) {
   ++log.shard.counters.logs_recovered;
-  // Most of a broker's partitions may never have been written to.
-  if (log.end == Offset{0} && said.offset == Offset{0} && bytes_cut == 0) return;
+  // Most of a broker's partitions may never have been written to; of a `replicated` one nobody can tell.
+  if (log.is_fsync() && log.end == Offset{0} && said.offset == Offset{0} && bytes_cut == 0) return;
   const std::int64_t missing = std::max<std::int64_t>(said.offset - log.end, 0);
   const std::string fields = fmt::format(
       "partition={} log_start_offset={} end_offset={} bytes_cut={} synced_before={} durability={}", log.name(),
@@ -541,7 +541,7 @@ io::Task<Result<void>> recover_log(Log::State& log, const FoundPartition& found,
   if (steps != nullptr) CO_TRY_DONE(co_await replay(log, *steps));
   CO_TRY_DONE(co_await settle_bounds(log, steps != nullptr));
   log.active().release_files();
-  if (!found.clean_stop || opened.bytes_cut > 0) tell_recovered(log, said, opened.bytes_cut, opened.synced);
+  if (!found.clean_stop || found.made_again || opened.bytes_cut > 0) tell_recovered(log, said, opened.bytes_cut, opened.synced);
   co_return Result<void>{};
 }
 

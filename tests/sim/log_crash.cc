@@ -25,8 +25,9 @@ constexpr int kOperationsPerClient = 40;
 // What clients of one log were told, and what they ever sent.
 struct Promise {
   bool fsync = false;
-  // It went offline after an error of the disk. What a failed sync has lost may still be in the page cache, be found by the next
-  // start, and go later: nothing is promised any more, except that no record is made up.
+  // It went offline after an error of the disk. Until the next start nobody can read from it. Of a log that is not `fsync`
+  // nothing is promised any more either, except that no record is made up: what a failed sync has lost may still be in the page
+  // cache, be found by the next start, and go later. An `fsync` log's records are in the write-ahead log.
   bool in_doubt = false;
   Offset start{0};        // deletion below was asked for
   std::map<std::int64_t, std::string> acknowledged;
@@ -120,8 +121,8 @@ bool Life::boot(LogNode& node, io::Reactor& reactor) {
   auto booted = world_.run(reactor, node.boot(options(true)));
   if (booted) return true;
   if (trouble_ == Trouble::bad_reads_at_start && disk_->faults.read_error_one_in > 0) return false;
-  // A log that a failed sync has left damaged may refuse to open; that is the end of this life.
-  over_ = std::ranges::any_of(promises_, [](const auto& entry) { return entry.second.in_doubt; });
+  // A log that a failed sync has left damaged may refuse to open, unless it is `fsync`; that is the end of this life.
+  over_ = std::ranges::any_of(promises_, [](const auto& entry) { return entry.second.in_doubt && !entry.second.fsync; });
   if (!over_) fail("does not start: " + booted.error().message);
   return false;
 }
@@ -137,7 +138,7 @@ io::Task<void> Life::verify_log(log::Log& log, Promise& promise, bool lose_unsyn
     fail(fmt::format("{} begins at {}, asked for was {}", name, begin.value(), promise.start.value()));
   }
   auto records = co_await read_records(log, begin, log.written_end(), 3000);
-  if (!records && promise.in_doubt) co_return;
+  if (!records && promise.in_doubt && !promise.fsync) co_return;
   if (!records) {
     fail(fmt::format("{} cannot be read: {}", name, records.error().message));
     co_return;
@@ -157,7 +158,7 @@ io::Task<void> Life::verify_log(log::Log& log, Promise& promise, bool lose_unsyn
     if (Offset(offset) < promise.start) continue;
     const auto found = there.find(offset);
     if (found != there.end() && found->second == value) continue;
-    if (promise.in_doubt || (lose_unsynced && !promise.fsync)) {
+    if (!promise.fsync && (promise.in_doubt || lose_unsynced)) {
       ++report_.lost_unsynced;
       continue;
     }

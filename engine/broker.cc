@@ -315,15 +315,18 @@ io::Task<Result<void>> Broker::write_checkpoints() {
   co_return written;
 }
 
+// A directory that fails does not keep the others from having theirs. Errors: the first one.
 io::Task<Result<void>> Broker::write_checkpoints_in_turn() {
+  Result<void> all;
   for (const auto& directory : options_.log_directories) {
     std::vector<log::CheckpointRow> rows;
     co_await on_every_shard(*this, [&](BrokerShard& part) -> io::Task<void> {
       return collect_rows(part, directory, rows);
     });
-    CO_TRY_DONE(co_await log::write_checkpoints(io::Reactor::current().proactor(), directory, std::move(rows)));
+    auto written = co_await log::write_checkpoints(io::Reactor::current().proactor(), directory, std::move(rows));
+    if (!written && all) all = fail(written.error().code, fmt::format("{}: {}", directory, written.error().message));
   }
-  co_return Result<void>{};
+  co_return all;
 }
 
 io::Task<void> Broker::collect_rows(BrokerShard& part, const std::string& directory,

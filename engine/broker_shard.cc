@@ -113,16 +113,20 @@ io::Task<void> BrokerShard::remove_gone(const SharedImage& image, const Metadata
     if (topic->second.removed || image->topics.find(key.topic_id) == nullptr) gone.push_back(partition);
   }
   std::size_t removed = 0;
+  std::set<std::string> directories;
   for (const auto& partition : gone) {
     partitions_.erase(partition->id());
     unmade_.erase(partition->id());
-    co_await remove(*partition);
+    co_await remove(*partition, directories);
     if (++removed % kPartitionsPerTurn == 0) co_await io::yield();
   }
-  co_await sync_directories_of(std::move(gone));
+  co_await sync_directories(std::move(directories));
 }
 
-io::Task<void> BrokerShard::remove(Partition& partition) {
+// Adds the log directories in which names have changed.
+io::Task<void> BrokerShard::remove(Partition& partition, std::set<std::string>& directories) {
+  if (partition.log() == nullptr) give_up_unopened(partition.id(), directories);
+  else directories.insert(io::directory_of(partition.log()->directory()));
   if (partition.log() != nullptr) --placed_in(io::directory_of(partition.log()->directory()));
   const auto removed = co_await partition.remove();
   if (removed) co_return;
@@ -130,12 +134,23 @@ io::Task<void> BrokerShard::remove(Partition& partition) {
       partition.id().partition.value(), removed.error().message);
 }
 
-// Makes it durable that these are gone: one sync for all of a directory.
-io::Task<void> BrokerShard::sync_directories_of(std::vector<std::shared_ptr<Partition>> partitions) {
-  std::set<std::string> directories;
-  for (const auto& partition : partitions) {
-    if (partition->log() != nullptr) directories.insert(io::directory_of(partition->log()->directory()));
-  }
+// What could not be opened keeps its directory, whose name another topic may get. The files go at the next start.
+void BrokerShard::give_up_unopened(TopicPartition id, std::set<std::string>& directories) {
+  const auto is_gone = [&](const log::FoundPartition& found) {
+    if (found.topic_id != id.topic_id || found.partition != id.partition) return false;
+    const auto renamed = log::rename_to_deleted(io::Reactor::current().proactor(), found.directory);
+    if (!renamed) {
+      LOG(error, "partition.remove", "directory={} error=\"{}\"", found.directory, renamed.error().message);
+      return false;
+    }
+    directories.insert(io::directory_of(found.directory));
+    return true;
+  };
+  std::erase_if(not_opened_, is_gone);
+}
+
+// Makes it durable that names there are gone: one sync for all of a directory.
+io::Task<void> BrokerShard::sync_directories(std::set<std::string> directories) {
   for (const auto& directory : directories) {
     const auto synced = co_await io::sync_directory(io::Reactor::current().proactor(), directory);
     if (!synced) LOG(error, "partition.remove", "directory={} error=\"{}\"", directory, synced.error().message);
@@ -267,8 +282,9 @@ io::Task<std::shared_ptr<Partition>> BrokerShard::find_or_make(TopicPartition id
   if (entry == partitions_.end()) {
     // The topic was deleted meanwhile.
     unmade_.erase(id);
-    co_await remove(*made);
-    co_await sync_directories_of({made});
+    std::set<std::string> directories;
+    co_await remove(*made, directories);
+    co_await sync_directories(std::move(directories));
     co_return nullptr;
   }
   entry->second = made;

@@ -83,8 +83,9 @@ class BrokerShard {
   io::Task<void> stop_logs();
 
  private:
-  io::Task<void> remove(Partition& partition);
-  io::Task<void> sync_directories_of(std::vector<std::shared_ptr<Partition>> partitions);
+  io::Task<void> remove(Partition& partition, std::set<std::string>& directories);
+  void give_up_unopened(TopicPartition id, std::set<std::string>& directories);
+  io::Task<void> sync_directories(std::set<std::string> directories);
   io::Task<void> apply_topic(const MetadataImage& image, const TopicImage& topic, const TopicDelta& delta);
   io::Task<void> apply_partition(const TopicImage& topic, PartitionIndex index, const Result<TopicConfig>& config);
   io::Task<void> apply_in_turn(const TopicImage& topic, PartitionIndex index, const Result<TopicConfig>& config,

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "base/logging.h"
+#include "base/prng.h"
 #include "engine/log/checkpoint_format.h"
 #include "engine/log/partition_files.h"
 #include "io/file.h"
@@ -163,6 +164,15 @@ Result<void> clear_clean_stop(io::Proactor& proactor, const std::string& path) {
   if (!removed && removed.error() != Errc::not_found) return removed;
   // Also when it is gone: a start that was interrupted may have removed it, and a power cut bring it back.
   return proactor.sync_directory(path);
+}
+
+Result<std::string> rename_to_deleted(io::Proactor& proactor, const std::string& directory) {
+  const std::uint64_t unique =
+      Prng(std::hash<std::string>{}(directory) ^ static_cast<std::uint64_t>(proactor.now().time_since_epoch().count()))
+          .next();
+  std::string gone = fmt::format("{}.{:016x}{:016x}{}", directory, unique, Prng(unique).next(), kDeleteEnding);
+  TRY_DONE(proactor.rename(directory, gone));
+  return gone;
 }
 
 Result<void> remove_tree(io::Proactor& proactor, const std::string& path) {

@@ -100,6 +100,9 @@ Result<void> mark_clean_stop(io::Proactor& proactor, const std::string& path,
 // Before the first append after a start. Durable on return.
 Result<void> clear_clean_stop(io::Proactor& proactor, const std::string& path);
 
+// Gives a partition's directory the name of a deleted one, and tells it. Not durable before the log directory is synced.
+Result<std::string> rename_to_deleted(io::Proactor& proactor, const std::string& directory);
+
 // Removes a directory and the files in it, one level deep, as partitions are. A directory that is gone already is no error.
 Result<void> remove_tree(io::Proactor& proactor, const std::string& path);
 

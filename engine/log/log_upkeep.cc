@@ -6,6 +6,7 @@
 
 #include "base/check.h"
 #include "base/logging.h"
+#include "engine/log/log_directory.h"
 #include "engine/log/log_state.h"
 #include "engine/log/partition_files.h"
 #include "engine/log/recovery.h"
@@ -449,11 +450,7 @@ io::Task<Result<void>> Log::State::remove() {
   // What is removed need not be synced first.
   modified = false;
   (void)co_await close();
-  const std::uint64_t unique = Prng(std::hash<std::string>{}(directory) ^
-                                    static_cast<std::uint64_t>(proactor().now().time_since_epoch().count()))
-                                   .next();
-  const std::string gone = fmt::format("{}.{:016x}{:016x}-delete", directory, unique, Prng(unique).next());
-  CO_TRY_DONE(proactor().rename(directory, gone));
+  CO_TRY(gone, rename_to_deleted(proactor(), directory));
   removed = true;
   shard.remove_later(gone, true, options.file_delete_delay_ms);
   co_return Result<void>{};

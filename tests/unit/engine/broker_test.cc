@@ -230,5 +230,25 @@ TEST_F(BrokerTest, what_a_failed_sync_has_lost_is_written_again_by_the_next_star
   expect_some("t", 0, 20);
 }
 
+TEST_F(BrokerTest, a_topic_that_could_not_be_opened_leaves_its_name_to_the_next_one) {
+  ASSERT_TRUE(start());
+  ASSERT_EQ(create("t"), wire::ErrorCode::none);
+  append_some("t", 0, 5);
+  kill();
+  disk_->faults.only = "/t-0/0000";
+  disk_->faults.read_error_one_in = 1;
+  ASSERT_TRUE(start());
+  ASSERT_NE(partition("t"), nullptr);
+  ASSERT_EQ(partition("t")->log(), nullptr);
+  disk_->faults = {};
+  ASSERT_EQ(remove("t"), wire::ErrorCode::none);
+  ASSERT_EQ(create("t"), wire::ErrorCode::none);
+  append_some("t", 0, 2);
+  kill();
+  ASSERT_TRUE(start());
+  expect_some("t", 0, 2);
+  EXPECT_TRUE(std::ranges::none_of(entries(), [](const std::string& name) { return name.ends_with("-delete"); }));
+}
+
 }  // namespace
 }  // namespace millrace::engine

@@ -351,6 +351,12 @@ io::Task<void> WriteAhead::recycle() {
     const auto synced = co_await client.sync_segments();
     if (!synced) in_doubt_.emplace(id, next_sequence_);
   }
+  // A write that failed meanwhile took the rest of this round off the list: they sync their segments now, and until they have,
+  // what the file holds of them stays.
+  if (failed_) {
+    recycling_ = false;
+    co_return;
+  }
   if (co_await keep_doubtful(live_from)) {
     const auto written = co_await write_file_header(FileState::in_use, live_from);
     if (!written) fail_all(written.error());

@@ -48,8 +48,7 @@ def one_cut(run, number, kind):
             log_before = len(broker.log_text())
             disk.come_back()
             broker.start(60)
-            said = broker.log_text()[log_before:]
-            judge(run, name, sendings, said)
+            judge(run, name, sendings, lambda sending: named_by_log(broker, log_before, sending))
             counters = disk.counters()
             print(f"  {name}: {counters['lost']} blocks lost, {counters['torn']} torn, "
                   f"{counters['flushes']} flushes")
@@ -64,7 +63,19 @@ def cut(broker, disk, how, seed):
     broker.kill()
 
 
-def judge(run, name, sendings, said):
+def named_by_log(broker, since, sending, seconds=10):
+    """The partitions of which the log says where they end; waits, as the broker writes its log from a thread of its own."""
+    deadline = time.monotonic() + seconds
+    while True:
+        named = {int(found) for found in re.findall(
+            rf"log\.recovered\b.*\bpartition={sending.name}-(\d+) .*\bend_offset=\d+ .*\bbytes_cut=\d+",
+            broker.log_text()[since:])}
+        if len(named) == sending.partitions or time.monotonic() > deadline:
+            return named
+        time.sleep(0.05)
+
+
+def judge(run, name, sendings, named_partitions):
     for sending in sendings:
         promised = sending.durability == "fsync" or run.options.system == "kafka"
         good, note = sending.verify(tail_may_be_lost=sending.durability == "replicated")
@@ -75,9 +86,7 @@ def judge(run, name, sendings, said):
         run.report.expect(f"{name}/{sending.name}_made_progress", counts["acknowledged"] > 100, note)
         print(f"  {name}/{sending.name}: {counts['acknowledged']} acknowledged, {counts['lost']} lost")
         if not promised and counts["lost"]:
-            named = {int(found) for found in re.findall(
-                rf"log\.recovered\b.*\bpartition={sending.name}-(\d+) .*\bend_offset=\d+ .*\bbytes_cut=\d+", said)}
-            silent = set(range(sending.partitions)) - named
+            silent = set(range(sending.partitions)) - named_partitions(sending)
             run.report.expect(f"{name}/{sending.name}_loss_is_said", not silent,
                               f"{counts['lost']} records lost and the log does not say where partitions {silent} end")
 

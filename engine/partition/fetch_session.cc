@@ -134,8 +134,8 @@ bool FetchSessions::make_room(const FetchSession& session, Instant now) {
 }
 
 // Kafka's rule: the least recently used, once it is idle for long enough. Else the one worth least: not a follower's, and the
-// smallest; it must be worth less than the session wanted. One that is young keeps its place, except that a follower takes it
-// from a consumer.
+// smallest; it must be worth less than what is to come in its place. A young one stays, except that a follower takes a
+// consumer's.
 FetchSessions::Sessions::iterator FetchSessions::find_evictable(const FetchSession& wanted, Instant now) {
   const auto oldest = std::ranges::min_element(
       sessions_, {}, [](const auto& entry) { return std::pair(entry.second->last_used_, entry.first); });

@@ -62,7 +62,9 @@ BrokerShard::BrokerShard(const BrokerOptions& options, ShardId shard, std::uint3
       logs_(io::Reactor::current().proactor(), log_shard_options(options, shard, shard_count)),
       fetch_sessions_({.sessions = fetch_sessions_per_shard(options, shard_count)},
                       Prng(options.random_seed + shard.value())),
-      groups_(options.groups, (options.random_seed ^ 0x67726f757073) + shard.value()) {
+      groups_(
+          options.groups, [this](std::string_view topic) { return image_->topics.find(topic) != nullptr; },
+          (options.random_seed ^ 0x67726f757073) + shard.value()) {
   placed_.resize(options.log_directories.size(), 0);
 }
 
@@ -166,6 +168,16 @@ io::Task<void> BrokerShard::apply(SharedImage image, const MetadataDelta& delta)
   apply_configs(*image, delta);
   if (started_ && !delta.topics.empty()) co_await follow_groups();
   image_ = std::move(image);
+  drop_offsets(delta);
+}
+
+// What groups had read of topics that are gone says nothing of topics made again under their names.
+void BrokerShard::drop_offsets(const MetadataDelta& delta) {
+  std::vector<std::string> gone;
+  for (const auto& [id, topic] : delta.topics) {
+    if (topic.removed || image_->topics.find(id) == nullptr) gone.push_back(topic.name);
+  }
+  if (!gone.empty()) groups_.drop_topics(gone);
 }
 
 io::Task<void> BrokerShard::apply_topic(const MetadataImage& image, const TopicImage& topic,

@@ -20,15 +20,17 @@ inline std::optional<TopicPartition> offsets_partition(const MetadataImage& imag
   return TopicPartition{topic->id, PartitionIndex{coordinator_partition(group, count)}};
 }
 
-// Asks the group's coordinator. What the event points to must live until the answer.
-io::Task<GroupOutcome> ask_coordinator(Broker& broker, BrokerShard& here, std::string_view group,
-                                       GroupEvent event);
+// Asks the group's coordinator. What the event points to must live until the answer, where the event does not keep it itself.
+// With `waiting_for_it` nobody waits any more when that connection has ended.
+io::Task<GroupOutcome> ask_coordinator(Broker& broker, BrokerShard& here, std::string_view group, GroupEvent event,
+                                       const net::ConnectionInfo* waiting_for_it = nullptr);
 
 // The same for an answer of the expected kind.
 template <class Answer>
 io::Task<std::expected<Answer, wire::ErrorCode>> ask_group(Broker& broker, BrokerShard& here,
-                                                           std::string_view group, GroupEvent event) {
-  auto outcome = co_await ask_coordinator(broker, here, group, std::move(event));
+                                                           std::string_view group, GroupEvent event,
+                                                           const net::ConnectionInfo* waiting_for_it = nullptr) {
+  auto outcome = co_await ask_coordinator(broker, here, group, std::move(event), waiting_for_it);
   if (!outcome) co_return std::unexpected(outcome.error());
   co_return std::get<Answer>(std::move(*outcome));
 }

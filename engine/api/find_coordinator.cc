@@ -6,6 +6,7 @@
 #include "engine/api/coordinator_requests.h"
 #include "engine/api/decode.h"
 #include "engine/api/handlers.h"
+#include "io/gate.h"
 
 namespace millrace::engine {
 namespace {
@@ -78,14 +79,37 @@ io::Task<void> make_offsets_topic(Broker& broker, const SharedImage image) {
 }
 
 // On the owner.
-io::Task<GroupOutcome> ask_here(BrokerShard& owner, TopicPartition id, GroupEvent event) {
+io::Task<GroupOutcome> ask_here(BrokerShard& owner, TopicPartition id, GroupEvent event, GroupWait* wait) {
   if (const auto partition = owner.find(id); partition != nullptr && partition->log() == nullptr) {
     (void)co_await owner.find_or_make(id);
   }
   const auto coordinator = owner.groups().find(id);
   if (coordinator == nullptr) co_return std::unexpected(ErrorCode::not_coordinator);
-  co_return co_await coordinator->ask(std::move(event));
+  co_return co_await coordinator->ask(std::move(event), wait);
 }
+
+io::Task<void> give_up_here(GroupWait& wait) {
+  wait.give_up();
+  co_return;
+}
+
+io::Task<void> give_up_on(Broker& broker, ShardId owner, GroupWait& wait) {
+  co_await broker.shards().call(owner, [&]() -> io::Task<void> { return give_up_here(wait); });
+}
+
+// Ends the wait for a group's answer when the client has gone.
+class GiveUpAtEnd final : public net::EndWatch {
+ public:
+  GiveUpAtEnd(Broker& broker, ShardId owner, GroupWait& wait) : broker_(broker), owner_(owner), wait_(wait) {}
+  void on_end() override { giving_up_.spawn(give_up_on(broker_, owner_, wait_)); }
+  io::Task<void> close() { return giving_up_.close(); }
+
+ private:
+  Broker& broker_;
+  ShardId owner_;
+  GroupWait& wait_;
+  io::Gate giving_up_;
+};
 
 }  // namespace
 
@@ -103,15 +127,24 @@ void describe_offsets_topic(const BrokerOptions& options, const MetadataImage& i
   topic.configs.push_back({"segment.bytes", texts.keep(std::to_string(options.offsets_topic_segment_bytes))});
 }
 
-io::Task<GroupOutcome> ask_coordinator(Broker& broker, BrokerShard& here, std::string_view group,
-                                       GroupEvent event) {
+io::Task<GroupOutcome> ask_coordinator(Broker& broker, BrokerShard& here, std::string_view group, GroupEvent event,
+                                       const net::ConnectionInfo* waiting_for_it) {
   const SharedImage image = here.image();
   const auto at = offsets_partition(*image, group);
   if (!at) co_return std::unexpected(ErrorCode::not_coordinator);
   const ShardId owner = shard_of(*at, broker.shards().count());
-  co_return co_await broker.shards().call(owner, [&]() -> io::Task<GroupOutcome> {
-    return ask_here(broker.at(owner), *at, std::move(event));
+  GroupWait wait;
+  GiveUpAtEnd watch(broker, owner, wait);
+  if (waiting_for_it != nullptr && waiting_for_it->ended) {
+    watch.on_end();
+  } else if (waiting_for_it != nullptr) {
+    waiting_for_it->tell(watch);
+  }
+  auto outcome = co_await broker.shards().call(owner, [&]() -> io::Task<GroupOutcome> {
+    return ask_here(broker.at(owner), *at, std::move(event), &wait);
   });
+  co_await watch.close();
+  co_return outcome;
 }
 
 io::Task<net::Response> handle_find_coordinator(Broker& broker, BrokerShard& here, Request& request) {

@@ -1,7 +1,10 @@
 // Consumer groups: JoinGroup, SyncGroup, Heartbeat, LeaveGroup; ListGroups, DescribeGroups, DeleteGroups.
 #include <algorithm>
 #include <deque>
+#include <memory>
 #include <set>
+#include <string>
+#include <vector>
 
 #include "engine/api/coordinator_requests.h"
 #include "engine/api/decode.h"
@@ -26,11 +29,25 @@ std::optional<std::string_view> view(const std::optional<std::string>& text) {
   return *text;
 }
 
-// A request that waits for others: its bytes are kept, and its buffer is given back.
-std::vector<std::byte> keep_body(Request& request) {
-  std::vector<std::byte> body(request.body.begin(), request.body.end());
+// A request that waits for others: its bytes are kept until the coordinator has read them, and its buffer is given back.
+template <class T>
+struct Kept {
+  std::vector<std::byte> body;
+  std::string client_id;
+  std::string client_host;
+  T request;  // points into `body`
+};
+
+template <class T>
+Result<std::shared_ptr<const Kept<T>>> keep(Request& request) {
+  auto kept = std::make_shared<Kept<T>>();
+  kept->body.assign(request.body.begin(), request.body.end());
+  kept->client_id = request.header.client_id.value_or("");
+  kept->client_host = fmt::format("/{}", request.connection->peer.host);
   request.buffer.reset();
-  return body;
+  TRY(decoded, wire::decode<T>(kept->body, request.header.api_version));
+  kept->request = std::move(decoded);
+  return kept;
 }
 
 bool equals_ignoring_case(std::string_view a, std::string_view b) {
@@ -81,22 +98,23 @@ void add_description(const GroupDescription& said, std::string_view group, std::
 }  // namespace
 
 io::Task<net::Response> handle_join_group(Broker& broker, BrokerShard& here, Request& request) {
-  const std::string client_id(request.header.client_id.value_or(""));
-  const std::string client_host = fmt::format("/{}", request.connection->peer.host);
-  const auto body = keep_body(request);
-  const auto wanted = wire::decode<wire::JoinGroupRequest>(body, request.header.api_version);
-  if (!wanted) co_return close_connection(request, wanted.error().message);
-  const auto result = co_await ask_group<JoinResult>(broker, here, wanted->group_id,
-                                                     JoinGroup{.ticket = {},
-                                                               .request = &*wanted,
-                                                               .version = request.header.api_version,
-                                                               .client_id = client_id,
-                                                               .client_host = client_host});
+  auto kept = keep<wire::JoinGroupRequest>(request);
+  if (!kept) co_return close_connection(request, kept.error().message);
+  const std::string group((*kept)->request.group_id);
+  const std::string member_id((*kept)->request.member_id);
+  JoinGroup question{.ticket = {},
+                     .request = &(*kept)->request,
+                     .version = request.header.api_version,
+                     .client_id = (*kept)->client_id,
+                     .client_host = (*kept)->client_host};
+  question.kept = std::move(*kept);
+  const auto result =
+      co_await ask_group<JoinResult>(broker, here, group, std::move(question), request.connection);
   wire::JoinGroupResponse response;
   response.protocol_name.reset();
   if (!result) {
     response.error_code = result.error();
-    response.member_id = wanted->member_id;
+    response.member_id = member_id;
     co_return answer(request, response);
   }
   response.error_code = result->error;
@@ -115,11 +133,13 @@ io::Task<net::Response> handle_join_group(Broker& broker, BrokerShard& here, Req
 }
 
 io::Task<net::Response> handle_sync_group(Broker& broker, BrokerShard& here, Request& request) {
-  const auto body = keep_body(request);
-  const auto wanted = wire::decode<wire::SyncGroupRequest>(body, request.header.api_version);
-  if (!wanted) co_return close_connection(request, wanted.error().message);
-  const auto result = co_await ask_group<SyncResult>(broker, here, wanted->group_id,
-                                                     SyncGroup{.ticket = {}, .request = &*wanted});
+  auto kept = keep<wire::SyncGroupRequest>(request);
+  if (!kept) co_return close_connection(request, kept.error().message);
+  const std::string group((*kept)->request.group_id);
+  SyncGroup question{.ticket = {}, .request = &(*kept)->request};
+  question.kept = std::move(*kept);
+  const auto result =
+      co_await ask_group<SyncResult>(broker, here, group, std::move(question), request.connection);
   wire::SyncGroupResponse response;
   if (!result) {
     response.error_code = result.error();

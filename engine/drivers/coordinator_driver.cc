@@ -15,6 +15,8 @@ using wire::ErrorCode;
 // Small enough for any topic's max.message.bytes but one that was set on purpose; then a record alone is a batch.
 constexpr std::size_t kBatchBytesMax = std::size_t{256} << 10;
 constexpr std::size_t kBatchOverheadBytes = 256;
+// A log that could not be read is not read again for everybody who asks, nor written to again and again when it is full.
+constexpr Duration kPause = std::chrono::seconds(10);
 
 // What the log takes as one record's value.
 std::size_t record_bytes_max(Partition& partition) {
@@ -29,13 +31,18 @@ GroupOptions with_record_limit(GroupOptions options, Partition& partition) {
   return options;
 }
 
+bool concerns_offsets(const GroupEvent& event) {
+  return std::holds_alternative<CommitOffsets>(event) || std::holds_alternative<FetchOffsets>(event);
+}
+
 }  // namespace
 
 CoordinatorDriver::CoordinatorDriver(std::shared_ptr<Partition> partition, GroupOptions options,
-                                     GroupUse& use, std::uint64_t seed)
+                                     GroupUse& use, TopicExists topic_exists, std::uint64_t seed)
     : partition_(std::move(partition)),
       options_(with_record_limit(options, *partition_)),
       use_(use),
+      topic_exists_(std::move(topic_exists)),
       prng_(seed),
       timer_([this] { on_timer(); }) {}
 
@@ -78,27 +85,62 @@ io::Task<void> CoordinatorDriver::load() {
   if (!loaded) {
     LOG(error, "groups.load", "topic={} partition={} error=\"{}\"", partition_->topic(),
         partition().value(), loaded.error().message);
+    retry_load_at_ = io::Reactor::current().now() + kPause;
     co_return;
   }
   if (loader.records() > 0) {
     LOG(info, "groups.loaded", "partition={} records={} groups={}", partition().value(),
         loader.records(), machine->group_count());
   }
+  // Topics that went while nobody was here to hear of it.
+  for (const std::string& topic : machine->committed_topics()) {
+    if (!topic_exists_(topic)) dropped_.insert(topic);
+  }
   machine_ = std::move(machine);
   ++term_;
   decide(ActivateGroups{});
+  drop_kept_topics();
+}
+
+void CoordinatorDriver::drop_topics(const std::vector<std::string>& names) {
+  dropped_.insert(names.begin(), names.end());
+  drop_kept_topics();
+}
+
+void CoordinatorDriver::drop_kept_topics() {
+  if (dropped_.empty() || machine_ == nullptr || ending_) return;
+  if (!partition_->check_leader(kNoLeaderEpoch)) return;
+  if (retry_drop_at_ && io::Reactor::current().now() < *retry_drop_at_) return;
+  const std::uint64_t term = term_;
+  std::set<std::string> dropping = std::exchange(dropped_, {});
+  decide(DropTopics{.topics = {dropping.begin(), dropping.end()}});
+  if (term != term_) {
+    dropped_.merge(dropping);
+    return;
+  }
+  dropping_.merge(dropping);
+  dropping_end_ = partition_->log()->end_offset();
 }
 
 // ---- Questions
 
-io::Task<GroupOutcome> CoordinatorDriver::ask(GroupEvent event) {
+io::Task<GroupOutcome> CoordinatorDriver::ask(GroupEvent event, GroupWait* wait) {
   if (ending_ || !partition_->check_leader(kNoLeaderEpoch)) {
     co_return std::unexpected(partition_->offline() ? ErrorCode::coordinator_not_available
                                                     : ErrorCode::not_coordinator);
   }
+  drop_kept_topics();
   if (machine_ == nullptr) {
+    const bool pauses = retry_load_at_ && io::Reactor::current().now() < *retry_load_at_;
+    if (partition_->offline() || (!loading_ && pauses)) {
+      co_return std::unexpected(ErrorCode::coordinator_not_available);
+    }
     begin_load();
     co_return std::unexpected(ErrorCode::coordinator_load_in_progress);
+  }
+  // Until then nothing is said of offsets: the name may be the next topic's already.
+  if (!dropped_.empty() && concerns_offsets(event)) {
+    co_return std::unexpected(ErrorCode::coordinator_not_available);
   }
   Waiting waiting;
   const Ticket ticket(++last_ticket_);
@@ -109,8 +151,20 @@ io::Task<GroupOutcome> CoordinatorDriver::ask(GroupEvent event) {
       },
       event);
   decide(std::move(event));
+  if (wait != nullptr) {
+    wait->driver_ = this;
+    wait->ticket_ = ticket;
+    if (wait->given_up_) wait->give_up();
+  }
   while (!waiting.outcome) co_await waiting.done.wait();
+  if (wait != nullptr) wait->driver_ = nullptr;
   co_return std::move(*waiting.outcome);
+}
+
+void GroupWait::give_up() {
+  given_up_ = true;
+  if (driver_ == nullptr) return;
+  driver_->answer(ticket_, std::unexpected(ErrorCode::coordinator_not_available));
 }
 
 void CoordinatorDriver::decide(GroupEvent event) {
@@ -182,6 +236,9 @@ void CoordinatorDriver::drop_machine(const Error& error) {
   ++term_;
   timer_.cancel();
   machine_.reset();
+  dropped_.merge(dropping_);
+  dropping_.clear();
+  retry_drop_at_ = io::Reactor::current().now() + kPause;
   refuse_all(ErrorCode::coordinator_not_available);
   begin_load();
 }
@@ -190,6 +247,7 @@ void CoordinatorDriver::drop_machine(const Error& error) {
 
 void CoordinatorDriver::deliver() {
   const Offset stable = partition_->state().high_watermark;
+  if (dropping_end_ <= stable) dropping_.clear();
   while (!pending_.empty() && pending_.front().seen_end <= stable) {
     GroupReply reply = std::move(pending_.front().reply);
     pending_.pop_front();

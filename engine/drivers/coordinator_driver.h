@@ -13,8 +13,12 @@
 #include <cstdint>
 #include <deque>
 #include <expected>
+#include <functional>
 #include <memory>
 #include <optional>
+#include <set>
+#include <string>
+#include <string_view>
 #include <unordered_map>
 #include <vector>
 
@@ -30,12 +34,28 @@ namespace millrace::engine {
 
 // An answer, or why this coordinator has none: COORDINATOR_LOAD_IN_PROGRESS, COORDINATOR_NOT_AVAILABLE, NOT_COORDINATOR.
 using GroupOutcome = std::expected<GroupAnswer, wire::ErrorCode>;
+// Whether there is a topic of that name.
+using TopicExists = std::function<bool(std::string_view topic)>;
+
+class CoordinatorDriver;
+// How a question whose asker has gone is given up. Used on the coordinator's shard; lives in the frame of who asks.
+class GroupWait {
+ public:
+  // Whoever waits is told COORDINATOR_NOT_AVAILABLE; what it has asked for stays as it is.
+  void give_up();
+
+ private:
+  friend class CoordinatorDriver;
+  CoordinatorDriver* driver_ = nullptr;  // null when nobody waits
+  Ticket ticket_;
+  bool given_up_ = false;
+};
 
 class CoordinatorDriver {
  public:
   // `use` outlives it.
   CoordinatorDriver(std::shared_ptr<Partition> partition, GroupOptions options, GroupUse& use,
-                    std::uint64_t seed);
+                    TopicExists topic_exists, std::uint64_t seed);
   ~CoordinatorDriver();
   CoordinatorDriver(const CoordinatorDriver&) = delete;
 
@@ -46,12 +66,15 @@ class CoordinatorDriver {
   // Begins to load; until that is done questions are answered with COORDINATOR_LOAD_IN_PROGRESS.
   void start();
   // Asks the machine. What the event points to must live until the answer.
-  io::Task<GroupOutcome> ask(GroupEvent event);
+  io::Task<GroupOutcome> ask(GroupEvent event, GroupWait* wait = nullptr);
+  // These topics have gone, and with them what was committed for them; while it loads that is kept for later.
+  void drop_topics(const std::vector<std::string>& names);
   // Whoever waits is answered now, and so is whoever comes.
   void end_waits();
   io::Task<void> stop();
 
  private:
+  friend class GroupWait;
   struct Waiting {
     std::optional<GroupOutcome> outcome;
     io::Event done;
@@ -63,6 +86,7 @@ class CoordinatorDriver {
 
   void begin_load();
   io::Task<void> load();
+  void drop_kept_topics();
   void decide(GroupEvent event);
   bool append(const std::vector<GroupRecord>& records, bool atomic);
   io::Task<void> write(std::vector<std::byte> batch, std::uint64_t term);
@@ -75,10 +99,16 @@ class CoordinatorDriver {
   std::shared_ptr<Partition> partition_;
   const GroupOptions options_;
   GroupUse& use_;
+  const TopicExists topic_exists_;
   Prng prng_;
   std::unique_ptr<GroupMachine> machine_;  // null while it loads
   std::uint64_t term_ = 0;                 // counts machines
   bool loading_ = false;
+  std::optional<Instant> retry_load_at_;  // a load has failed: not before then
+  std::set<std::string> dropped_;         // topics, until the machine is told
+  std::set<std::string> dropping_;        // it has been told, and its records are not stable yet
+  Offset dropping_end_{0};
+  std::optional<Instant> retry_drop_at_;  // an append has failed: not before then
   bool ending_ = false;
   std::uint64_t writing_ = 0;
   io::Event written_;

@@ -20,8 +20,8 @@ io::Task<void> GroupCoordinators::follow(std::vector<std::shared_ptr<Partition>>
   for (auto& partition : partitions) {
     const TopicPartition id = partition->id();
     if (drivers_.contains(id)) continue;
-    auto driver =
-        std::make_shared<CoordinatorDriver>(std::move(partition), options_, use_, prng_.next());
+    auto driver = std::make_shared<CoordinatorDriver>(std::move(partition), options_, use_,
+                                                      topic_exists_, prng_.next());
     driver->start();
     drivers_.emplace(id, std::move(driver));
   }
@@ -36,6 +36,10 @@ std::vector<std::shared_ptr<CoordinatorDriver>> GroupCoordinators::all() const {
   std::vector<std::shared_ptr<CoordinatorDriver>> drivers;
   for (const auto& [id, driver] : drivers_) drivers.push_back(driver);
   return drivers;
+}
+
+void GroupCoordinators::drop_topics(const std::vector<std::string>& names) {
+  for (const auto& driver : all()) driver->drop_topics(names);
 }
 
 void GroupCoordinators::end_waits() {

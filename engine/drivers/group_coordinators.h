@@ -7,7 +7,9 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/ids.h"
@@ -19,19 +21,23 @@ inline constexpr std::string_view kOffsetsTopic = "__consumer_offsets";
 
 class GroupCoordinators {
  public:
-  GroupCoordinators(GroupOptions options, std::uint64_t seed) : options_(options), prng_(seed) {}
+  GroupCoordinators(GroupOptions options, TopicExists topic_exists, std::uint64_t seed)
+      : options_(options), topic_exists_(std::move(topic_exists)), prng_(seed) {}
 
   // Makes a coordinator for each of `partitions` that has none, and ends those whose partition is not among them.
   io::Task<void> follow(std::vector<std::shared_ptr<Partition>> partitions);
   // Null when that partition is not here.
   std::shared_ptr<CoordinatorDriver> find(const TopicPartition& id) const;
   std::vector<std::shared_ptr<CoordinatorDriver>> all() const;
+  // These topics have gone.
+  void drop_topics(const std::vector<std::string>& names);
 
   void end_waits();
   io::Task<void> stop();
 
  private:
   const GroupOptions options_;
+  const TopicExists topic_exists_;
   Prng prng_;
   GroupUse use_;
   std::map<TopicPartition, std::shared_ptr<CoordinatorDriver>> drivers_;

@@ -46,15 +46,17 @@ const Blob& ClassicGroup::Member::metadata_of(std::string_view protocol) const {
 }
 
 std::size_t ClassicGroup::Member::bytes() const {
-  std::size_t total = assignment.size();
+  std::size_t total = bytes_of_id(id) + client_id.size() + client_host.size() + assignment.size();
+  if (instance_id) total += instance_id->size();
   for (const Protocol& protocol : protocols)
-    total += protocol.name.size() + protocol.metadata.size();
+    total += kProtocolBytes + protocol.name.size() + protocol.metadata.size();
   return total;
 }
 
 ClassicGroup::~ClassicGroup() {
   for (const auto& [id, member] : members_) count(member, -1);
   use_.members -= pending_.size();
+  for (const auto& [id, deadline] : pending_) use_.member_bytes -= bytes_of_id(id);
 }
 
 std::string_view ClassicGroup::state_name() const {
@@ -133,8 +135,10 @@ void ClassicGroup::remove(const std::string& member_id) {
 ClassicGroup::Member& ClassicGroup::rename(const std::string& old_id, std::string new_id) {
   auto node = members_.extract(old_id);
   CHECK(!node.empty() && node.mapped().instance_id, "{} is no static member", old_id);
+  count(node.mapped(), -1);
   node.key() = new_id;
   node.mapped().id = new_id;
+  count(node.mapped(), 1);
   node.mapped().session = {};
   if (is_leader(old_id)) leader_ = new_id;
   static_members_[*node.mapped().instance_id] = new_id;
@@ -156,6 +160,14 @@ void ClassicGroup::set_protocols(Member& member,
     member.protocols.push_back({std::string(protocol.name), to_blob(protocol.metadata)});
     ++supported_[member.protocols.back().name];
   }
+  count(member, 1);
+}
+
+void ClassicGroup::set_client(Member& member, std::string_view client_id,
+                              std::string_view client_host) {
+  count(member, -1);
+  member.client_id = client_id;
+  member.client_host = client_host;
   count(member, 1);
 }
 
@@ -185,14 +197,17 @@ std::vector<std::string> ClassicGroup::not_yet_rejoined() const {
 }
 
 void ClassicGroup::add_pending(const std::string& member) {
-  if (pending_.try_emplace(member).second) ++use_.members;
+  if (!pending_.try_emplace(member).second) return;
+  ++use_.members;
+  use_.member_bytes += bytes_of_id(member);
 }
 
 void ClassicGroup::remove_pending(std::string_view member) {
   const auto at = pending_.find(member);
   if (at == pending_.end()) return;
-  pending_.erase(at);
   --use_.members;
+  use_.member_bytes -= bytes_of_id(at->first);
+  pending_.erase(at);
 }
 
 // ---- Protocols

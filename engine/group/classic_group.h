@@ -48,8 +48,12 @@ class ClassicGroup {
     bool matches(const std::vector<wire::JoinGroupRequest::Protocol>& others) const;
     // Requires: it has that protocol.
     const Blob& metadata_of(std::string_view protocol) const;
+    // What it is counted as in GroupUse.
     std::size_t bytes() const;
   };
+  // What members and protocols are counted as beside their payloads: an id is a key as well, and so is a protocol's name.
+  static std::size_t bytes_of_id(std::string_view member) { return 2 * member.size(); }
+  static constexpr std::size_t kProtocolBytes = sizeof(Protocol) + 96;
   using Members = std::map<std::string, Member, std::less<>>;
 
   ClassicGroup(std::string id, GroupUse& use) : id_(std::move(id)), use_(use) {}
@@ -79,6 +83,7 @@ class ClassicGroup {
   Member& rename(const std::string& old_id, std::string new_id);
   void set_protocols(Member& member,
                      const std::vector<wire::JoinGroupRequest::Protocol>& protocols);
+  void set_client(Member& member, std::string_view client_id, std::string_view client_host);
   void set_assignment(Member& member, ConstBytes assignment);
   void await_join(Member& member, Ticket ticket);
   std::optional<Ticket> take_join(Member& member);

@@ -19,6 +19,9 @@ constexpr std::int16_t kSkipsAssignmentSince = 9;
 // Members may say that nobody is to wait for them at all; a group that never waits never comes to rest.
 constexpr Duration kPatienceMin = std::chrono::seconds(1);
 
+// What is added to a prefix to make it a member id.
+constexpr std::size_t kDrawnBytes = 37;
+
 // In the form of Java's UUIDs, as in member ids of Kafka's.
 std::string java_uuid(Prng& prng) {
   const Uuid id = Uuid::from_random(prng.next(), prng.next());
@@ -30,10 +33,14 @@ std::string java_uuid(Prng& prng) {
   return text;
 }
 
-std::size_t request_bytes(const wire::JoinGroupRequest& request) {
-  std::size_t total = 0;
-  for (const auto& protocol : request.protocols)
-    total += protocol.name.size() + protocol.metadata.size();
+// What a member that says this is counted as, before it has an assignment.
+std::size_t request_bytes(const JoinGroup& question, std::size_t id_bytes) {
+  const wire::JoinGroupRequest& request = *question.request;
+  std::size_t total = id_bytes + question.client_id.size() + question.client_host.size();
+  if (request.group_instance_id) total += request.group_instance_id->size();
+  for (const auto& protocol : request.protocols) {
+    total += ClassicGroup::kProtocolBytes + protocol.name.size() + protocol.metadata.size();
+  }
   return total;
 }
 
@@ -76,7 +83,7 @@ void ClassicRebalance::join(const JoinGroup& question) {
   if (!group_.supports(request.protocol_type, request.protocols)) {
     return refuse_join(question.ticket, ErrorCode::inconsistent_group_protocol, request.member_id);
   }
-  if (!has_room(request)) {
+  if (!has_room(question)) {
     return refuse_join(question.ticket, ErrorCode::coordinator_not_available, request.member_id);
   }
   if (request.member_id.empty()) {
@@ -91,16 +98,23 @@ void ClassicRebalance::join(const JoinGroup& question) {
 }
 
 // Whoever is counted already needs room only for what it adds.
-bool ClassicRebalance::has_room(const wire::JoinGroupRequest& request) const {
-  const std::size_t bytes = request_bytes(request);
-  if (group_.is_pending(request.member_id)) return step_.use.has_room_for_bytes(bytes);
+bool ClassicRebalance::has_room(const JoinGroup& question) const {
+  const wire::JoinGroupRequest& request = *question.request;
+  const std::size_t id_bytes = ClassicGroup::bytes_of_id(request.member_id);
+  if (group_.is_pending(request.member_id)) {
+    return step_.use.has_room_for_bytes(request_bytes(question, id_bytes) - id_bytes);
+  }
   const Member* known = group_.find(request.member_id);
   if (known == nullptr && request.member_id.empty() && request.group_instance_id) {
     const std::string* holder = group_.static_member(*request.group_instance_id);
     if (holder != nullptr) known = group_.find(*holder);
   }
-  if (known == nullptr) return step_.use.has_room_for_member(bytes);
+  if (known == nullptr) {
+    const std::size_t prefix = request.group_instance_id.value_or(question.client_id).size();
+    return step_.use.has_room_for_member(request_bytes(question, 2 * (prefix + kDrawnBytes)));
+  }
   const std::size_t before = known->bytes() - known->assignment.size();
+  const std::size_t bytes = request_bytes(question, ClassicGroup::bytes_of_id(known->id));
   return step_.use.has_room_for_bytes(bytes - std::min(bytes, before));
 }
 
@@ -197,8 +211,7 @@ void ClassicRebalance::join_as_static(const JoinGroup& question, const std::stri
   }
   if (former.awaiting_sync) answer_sync(former, ErrorCode::fenced_instance_id, {});
   Member& member = group_.rename(old_id, std::move(new_id));
-  member.client_id = question.client_id;
-  member.client_host = question.client_host;
+  group_.set_client(member, question.client_id, question.client_host);
   update_member(question, member);
   restart_session(member);
   switch (group_.state()) {

@@ -52,7 +52,7 @@ class ClassicRebalance {
   wire::ErrorCode check_member(std::string_view member_id,
                                const std::optional<std::string_view>& instance_id) const;
   bool accepts(std::string_view member_id) const;
-  bool has_room(const wire::JoinGroupRequest& request) const;
+  bool has_room(const JoinGroup& question) const;
   void join_new(const JoinGroup& question);
   void join_again(const JoinGroup& question);
   void join_as_static(const JoinGroup& question, const std::string& old_id, std::string new_id);

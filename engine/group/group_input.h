@@ -1,7 +1,9 @@
 // What the group coordinator is asked, and what it answers.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -40,7 +42,7 @@ struct GroupOptions {
 // refused with COORDINATOR_NOT_AVAILABLE, which clients take as a reason to try again; what stands in the log is loaded anyway.
 struct GroupUse {
   std::size_t members = 0;
-  std::size_t member_bytes = 0;  // protocols and assignments
+  std::size_t member_bytes = 0;  // what clients have said of members, ids and assignments
   std::size_t offsets = 0;
   std::size_t members_max = 200'000;
   std::size_t member_bytes_max = std::size_t{256} << 20;
@@ -60,7 +62,7 @@ struct TicketTag {
 };
 using Ticket = Strong<std::uint64_t, TicketTag>;
 
-// ---- Questions. What they point to must live as long as the step.
+// ---- Questions. What they point to must live as long as the step; `kept` may own it.
 
 // Everything in the log has been applied: sessions begin.
 struct ActivateGroups {};
@@ -72,10 +74,12 @@ struct JoinGroup {
   std::int16_t version = 0;
   std::string_view client_id;
   std::string_view client_host;
+  std::shared_ptr<const void> kept = {};
 };
 struct SyncGroup {
   Ticket ticket;
   const wire::SyncGroupRequest* request = nullptr;
+  std::shared_ptr<const void> kept = {};
 };
 struct GroupHeartbeat {
   Ticket ticket;
@@ -132,10 +136,14 @@ struct DeleteGroup {
   Ticket ticket;
   std::string_view group;
 };
+// These topics have gone: what was committed for them says nothing of topics that get their names later.
+struct DropTopics {
+  std::vector<std::string> topics;
+};
 
 using GroupEvent = std::variant<ActivateGroups, GroupTick, JoinGroup, SyncGroup, GroupHeartbeat,
                                 LeaveGroup, CommitOffsets, FetchOffsets, DeleteOffsets,
-                                DescribeGroup, ListGroups, DeleteGroup>;
+                                DescribeGroup, ListGroups, DeleteGroup, DropTopics>;
 
 struct GroupInput {
   GroupEvent event;

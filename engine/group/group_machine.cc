@@ -244,6 +244,19 @@ struct GroupMachine::Decide {
     }
     step.reply(question.ticket, DeleteGroupResult{error});
   }
+  void operator()(const DropTopics& dropped) const {
+    step.out.atomic = false;
+    const std::set<std::string_view> topics(dropped.topics.begin(), dropped.topics.end());
+    for (const auto& [id, group] : machine.groups_) {
+      // A group reads few topics, and many may go at once.
+      group->offsets.for_each_topic([&](const std::string& topic) {
+        if (!topics.contains(topic)) return;
+        group->offsets.for_each_of(topic, [&](std::int32_t partition) {
+          step.out.records.push_back(offset_tombstone({id, topic, partition}));
+        });
+      });
+    }
+  }
 
   ClassicGroup* classic(std::string_view id) const {
     Group* group = machine.find(id);
@@ -397,6 +410,14 @@ std::vector<GroupRecord> GroupMachine::hard_state() const {
     for (const auto& key : group->consumer_keys) records.push_back({key, std::nullopt});
   }
   return records;
+}
+
+std::set<std::string, std::less<>> GroupMachine::committed_topics() const {
+  std::set<std::string, std::less<>> topics;
+  for (const auto& [id, group] : groups_) {
+    group->offsets.for_each_topic([&](const std::string& topic) { topics.insert(topic); });
+  }
+  return topics;
 }
 
 // ---- Time

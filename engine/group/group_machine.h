@@ -43,6 +43,8 @@ class GroupMachine {
   // The records from which a replay would make this hard state, in order. Groups that are rebalancing are left out.
   std::vector<GroupRecord> hard_state() const;
   std::size_t group_count() const { return groups_.size(); }
+  // The topics for which an offset is committed.
+  std::set<std::string, std::less<>> committed_topics() const;
   // CHECKs what must always hold between two steps.
   void check_invariants() const;
 

@@ -28,6 +28,17 @@ void GroupOffsets::erase(std::string_view topic, std::int32_t partition) {
   if (partitions->second.empty()) topics_.erase(partitions);
 }
 
+void GroupOffsets::for_each_of(std::string_view topic,
+                               const std::function<void(std::int32_t)>& visit) const {
+  const auto partitions = topics_.find(topic);
+  if (partitions == topics_.end()) return;
+  for (const auto& [partition, value] : partitions->second) visit(partition);
+}
+
+void GroupOffsets::for_each_topic(const std::function<void(const std::string&)>& visit) const {
+  for (const auto& [topic, partitions] : topics_) visit(topic);
+}
+
 void GroupOffsets::for_each(const std::function<void(const std::string&, std::int32_t,
                                                      const OffsetCommitValue&)>& visit) const {
   for (const auto& [topic, partitions] : topics_) {

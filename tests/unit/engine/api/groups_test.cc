@@ -3,6 +3,11 @@
 
 #include <chrono>
 
+#include "engine/api/coordinator_requests.h"
+#include "engine/group/records.h"
+#include "engine/log/format/batch_builder.h"
+#include "net/wire/delete_topics.h"
+#include "net/wire/describe_groups.h"
 #include "net/wire/find_coordinator.h"
 #include "net/wire/join_group.h"
 #include "net/wire/offset_commit.h"
@@ -46,12 +51,12 @@ class GroupsTest : public BrokerTest {
   }
 
   // What the broker on `host` says was committed; waits while it loads.
-  io::Task<std::int64_t> committed(std::string host, std::string_view group) {
+  io::Task<std::int64_t> committed(std::string host, std::string_view group, std::string_view name = "t") {
     auto connection = co_await connect_to(std::move(host));
     wire::OffsetFetchRequest request;
     auto& asked = request.groups.emplace_back();
     asked.group_id = group;
-    asked.topics.emplace().push_back({.name = "t", .topic_id = {}, .partition_indexes = {0}});
+    asked.topics.emplace().push_back({.name = name, .topic_id = {}, .partition_indexes = {0}});
     std::int64_t found = -2;
     for (int attempt = 0; attempt < 50 && found == -2; ++attempt) {
       const auto answer = co_await connection->call(request, 8);
@@ -68,6 +73,76 @@ class GroupsTest : public BrokerTest {
     co_return found;
   }
 
+  void remove_topic(std::string_view name) {
+    wire::DeleteTopicsRequest request;
+    request.timeout_ms = 1000;
+    request.topics.push_back({.name = name});
+    ASSERT_EQ(ask(request, 6).message.responses.at(0).error_code, ErrorCode::none);
+  }
+
+  // A record that the coordinator of `group` finds at its next start.
+  void write_for_coordinator(std::string_view group, ConstBytes key, ConstBytes value) {
+    log::BatchBuilder builder;
+    builder.append(world_.wall_now().ms, key, value);
+    const Bytes batch = builder.finish();
+    node_.run(append_for_coordinator(group, {batch.begin(), batch.end()}));
+  }
+  io::Task<void> append_for_coordinator(std::string_view group, std::vector<std::byte> batch) {
+    Broker& broker = node_.broker();
+    const auto id = offsets_partition(*broker.image(), group);
+    const ShardId owner = shard_of(*id, broker.shards().count());
+    co_await broker.shards().call(
+        owner, [&]() -> io::Task<void> { return append_here(broker.at(owner), *id, batch); });
+  }
+  io::Task<void> append_here(BrokerShard& owner, TopicPartition id, Bytes batch) {
+    const auto appended = co_await owner.find(id)->append(batch, io::Reactor::current().wall_now(), true);
+    CHECK(appended.has_value(), "{}", appended.error().message);
+  }
+
+  // What an OffsetFetch of the group is answered with, after the load that it finds under way.
+  io::Task<ErrorCode> error_of_fetch(std::string host, std::string_view group, int attempts) {
+    auto connection = co_await connect_to(std::move(host));
+    wire::OffsetFetchRequest request;
+    request.groups.emplace_back().group_id = group;
+    ErrorCode error = ErrorCode::coordinator_load_in_progress;
+    for (int i = 0; i < attempts && error == ErrorCode::coordinator_load_in_progress; ++i) {
+      const auto answer = co_await connection->call(request, 8);
+      CHECK(answer.has_value());
+      error = answer->message.groups.at(0).error_code;
+      co_await io::sleep_for(std::chrono::milliseconds(20));
+    }
+    co_await connection->close();
+    co_return error;
+  }
+  static io::Task<void> pass(Duration time) { co_await io::sleep_for(time); }
+
+  // Joins as the first member of a group, and goes before the wait for others is over.
+  io::Task<void> join_and_leave() {
+    auto connection = co_await connect();
+    io::Gate gate;
+    gate.spawn(join_on(*connection));
+    co_await io::sleep_for(std::chrono::milliseconds(500));
+    EXPECT_EQ(node_.connections(), 1U);
+    connection->shutdown();
+    co_await gate.close();
+    co_await connection->close();
+    co_await io::sleep_for(std::chrono::milliseconds(1500));
+    EXPECT_EQ(node_.connections(), 0U);
+  }
+  static wire::JoinGroupRequest first_join() {
+    wire::JoinGroupRequest request;
+    request.group_id = "g";
+    request.session_timeout_ms = 10'000;
+    request.rebalance_timeout_ms = 3'600'000;
+    request.protocol_type = "consumer";
+    request.protocols.push_back({"range", {}});
+    return request;
+  }
+  static io::Task<void> join_on(net::ClientConnection& connection) {
+    const auto answer = co_await connection.call(first_join(), 3);
+    EXPECT_FALSE(answer.has_value());
+  }
+
   io::Task<void> join_in_background() {
     gate_.spawn(join());
     co_await io::sleep_for(std::chrono::milliseconds(500));
@@ -75,13 +150,7 @@ class GroupsTest : public BrokerTest {
   }
   io::Task<void> join() {
     auto connection = co_await connect_to("again");
-    wire::JoinGroupRequest request;
-    request.group_id = "g";
-    request.session_timeout_ms = 10'000;
-    request.rebalance_timeout_ms = 3'600'000;
-    request.protocol_type = "consumer";
-    request.protocols.push_back({"range", {}});
-    const auto answer = co_await connection->call(request, 3);
+    const auto answer = co_await connection->call(first_join(), 3);
     // Told, or cut off: either way it knows.
     if (answer) EXPECT_EQ(answer->message.error_code, ErrorCode::not_coordinator);
     ++answers_;
@@ -122,6 +191,84 @@ TEST_F(GroupsTest, a_member_that_waits_is_told_when_the_broker_stops) {
   ASSERT_TRUE(again.stop());
   run(close_gate());
   EXPECT_EQ(answers_, 1);
+}
+
+TEST_F(GroupsTest, a_member_whose_client_has_gone_is_kept_and_its_connection_is_not) {
+  ASSERT_EQ(find_coordinator("g"), ErrorCode::none);
+  (void)run(committed("node", "g"));  // it has loaded
+  run(join_and_leave());
+  wire::DescribeGroupsRequest request;
+  request.groups.push_back("g");
+  const auto answer = ask(request, 5);
+  EXPECT_EQ(answer.message.groups.at(0).group_state, "PreparingRebalance");
+  EXPECT_EQ(answer.message.groups.at(0).members.size(), 1U);
+}
+
+TEST_F(GroupsTest, a_topic_made_again_under_its_name_has_no_committed_offsets) {
+  make_topic("t");
+  ASSERT_EQ(find_coordinator("g"), ErrorCode::none);
+  EXPECT_EQ(run(committed("node", "g")), -1);
+  EXPECT_EQ(run(committed("node", "other")), -1);
+  ASSERT_EQ(commit("g", 5), ErrorCode::none);
+  ASSERT_EQ(commit("other", 6), ErrorCode::none);
+  remove_topic("t");
+  make_topic("t");
+  EXPECT_EQ(run(committed("node", "g")), -1);
+  EXPECT_EQ(run(committed("node", "other")), -1);
+  ASSERT_EQ(commit("g", 2), ErrorCode::none);
+  EXPECT_EQ(run(committed("node", "g")), 2);
+}
+
+TEST_F(GroupsTest, a_topic_removed_while_the_disk_takes_nothing_loses_its_offsets_when_there_is_room) {
+  make_topic("t");
+  ASSERT_EQ(find_coordinator("g"), ErrorCode::none);
+  EXPECT_EQ(run(committed("node", "g")), -1);
+  ASSERT_EQ(commit("g", 5), ErrorCode::none);
+  const std::uint64_t capacity = disk_.capacity();
+  disk_.set_capacity((capacity - disk_.free_bytes()) * 100 / 97);
+  run(pass(seconds(2)));  // the broker has looked how much is free
+  remove_topic("t");
+  make_topic("t");
+  EXPECT_EQ(run(error_of_fetch("node", "g", 50)), ErrorCode::coordinator_not_available);
+  EXPECT_EQ(commit("g", 2), ErrorCode::coordinator_not_available);
+  disk_.set_capacity(capacity);
+  run(pass(seconds(11)));
+  EXPECT_EQ(run(committed("node", "g")), -1);
+  ASSERT_EQ(commit("g", 2), ErrorCode::none);
+  EXPECT_EQ(run(committed("node", "g")), 2);
+}
+
+TEST_F(GroupsTest, what_was_committed_for_a_topic_that_is_not_there_at_the_start_is_dropped) {
+  make_topic("t");
+  ASSERT_EQ(find_coordinator("g"), ErrorCode::none);
+  EXPECT_EQ(run(committed("node", "g")), -1);
+  ASSERT_EQ(commit("g", 3), ErrorCode::none);
+  const auto left = offset_commit_record({.group = "g", .topic = "gone", .partition = 0},
+                                         {.offset = 7, .metadata = {}, .commit_timestamp = world_.wall_now().ms});
+  write_for_coordinator("g", left.key, *left.value);
+  Prng random(7);
+  const auto image = disk_.process_kill(random);
+  sim::BrokerNode again(world_, network_, *image, {.shards = 2, .host = "again", .name = "again", .seed = 2});
+  ASSERT_TRUE(again.start());
+  EXPECT_EQ(run(committed("again", "g", "gone")), -1);
+  EXPECT_EQ(run(committed("again", "g")), 3);
+  ASSERT_TRUE(again.stop());
+}
+
+TEST_F(GroupsTest, a_coordinator_whose_log_cannot_be_read_says_so_and_does_not_read_it_for_everybody_who_asks) {
+  ASSERT_EQ(find_coordinator("g"), ErrorCode::none);
+  (void)run(committed("node", "g"));
+  const std::vector<std::byte> no_key{std::byte{0}, std::byte{1}, std::byte{0xff}};
+  write_for_coordinator("g", no_key, no_key);
+  Prng random(7);
+  const auto image = disk_.process_kill(random);
+  sim::BrokerNode again(world_, network_, *image, {.shards = 2, .host = "again", .name = "again", .seed = 2});
+  ASSERT_TRUE(again.start());
+  EXPECT_EQ(run(error_of_fetch("again", "g", 50)), ErrorCode::coordinator_not_available);
+  EXPECT_EQ(run(error_of_fetch("again", "g", 1)), ErrorCode::coordinator_not_available);
+  run(pass(seconds(10)));
+  EXPECT_EQ(run(error_of_fetch("again", "g", 1)), ErrorCode::coordinator_load_in_progress);
+  ASSERT_TRUE(again.stop());
 }
 
 TEST_F(GroupsTest, a_commit_for_a_partition_that_there_is_not_is_refused) {

@@ -34,7 +34,7 @@ class Crowd {
       case 5:
         return heartbeat(client);
       case 6:
-        return commit(client);
+        return prng_.chance(20) ? drop_topic() : commit(client);
       case 7:
         return prng_.chance(3) ? leave(client) : heartbeat(client);
       case 8:
@@ -129,10 +129,11 @@ class Crowd {
     request.protocol_type = prng_.chance(20) ? "connect" : "consumer";
     request.protocols.push_back({prng_.chance(3) ? "range" : "sticky", {}});
     request.protocols.push_back({prng_.chance(9) ? "other" : "cooperative", {}});
+    const std::string client_id(prng_.below(30), 'c');
     step(JoinGroup{.ticket = ticket(&client),
                    .request = &request,
                    .version = static_cast<std::int16_t>(2 + prng_.below(8)),
-                   .client_id = "c",
+                   .client_id = client_id,
                    .client_host = "/127.0.0.1"});
   }
   void sync(Client& client) {
@@ -164,6 +165,14 @@ class Crowd {
     question.commits.push_back(
         {.at = {"t", 0}, .topic_id = {}, .offset = ++proposed_, .leader_epoch = -1, .metadata = ""});
     step(std::move(question));
+  }
+  void drop_topic() {
+    step(DropTopics{.topics = {"t"}});
+    committed_.clear();
+    for (const std::string group : {"g0", "g1"}) {
+      step(FetchOffsets{.ticket = ticket(nullptr), .group = group, .partitions = std::nullopt});
+      EXPECT_TRUE(found_.empty()) << group;
+    }
   }
   void advance(Duration by) {
     const Instant end = now_ + by;

@@ -36,6 +36,7 @@ class World {
         {"describe", &World::describe},   {"list", &World::list},
         {"delete", &World::remove},       {"advance", &World::advance},
         {"restart", &World::restart},     {"read", &World::read},
+        {"drop_topics", &World::drop_topics},
     };
     const auto found = kCommands.find(command.name);
     if (found == kCommands.end()) return "no such command: " + command.name;
@@ -102,6 +103,7 @@ class World {
     options_.record_bytes_max = static_cast<std::size_t>(command.number("record_bytes", 1 << 20));
     options_.offset_metadata_bytes_max = static_cast<std::size_t>(command.number("metadata", 4096));
     use_.members_max = static_cast<std::size_t>(command.number("members", 1000));
+    use_.member_bytes_max = static_cast<std::size_t>(command.number("bytes", 1 << 20));
     use_.offsets_max = static_cast<std::size_t>(command.number("offsets", 1000));
     log_.clear();
     short_ids_.clear();
@@ -251,6 +253,10 @@ class World {
   std::string list(const TranscriptCommand& command) { return step(ListGroups{ticket(command)}); }
   std::string remove(const TranscriptCommand& command) {
     return step(DeleteGroup{ticket(command), command.words.at(0)});
+  }
+  // drop_topics TOPIC ...
+  std::string drop_topics(const TranscriptCommand& command) {
+    return step(DropTopics{.topics = command.words});
   }
   // Time passes; whenever the machine wanted to be woken, it is.
   std::string advance(const TranscriptCommand& command) {

@@ -78,6 +78,12 @@ Result<void> CleaningPass::check_going() const {
   return {};
 }
 
+// Before each write: what is rewritten is mostly smaller than what it came from, but nobody knows by how much.
+Result<void> CleaningPass::check_room() const {
+  if (log_.reserve.admit_rewrite(CleanedSegment::kWriteBytes)) return {};
+  return fail(Errc::disk_full, "the cleaner may take half of the disk's reserve and no more");
+}
+
 Segment* CleaningPass::find(Offset base_offset) {
   Segment* const segment = log_.segments[log_.segment_index(base_offset)].get();
   return segment->base_offset() == base_offset ? segment : nullptr;
@@ -269,6 +275,7 @@ io::Task<Result<void>> CleaningPass::clean_group(std::vector<Offset> bases) {
 }
 
 io::Task<Result<void>> CleaningPass::write_group(CleanedSegment& cleaned, const std::vector<Offset>& bases) {
+  CO_TRY_DONE(check_room());
   CO_TRY_DONE(cleaned.create());
   for (const Offset base : bases) {
     Segment* const segment = find(base);
@@ -293,6 +300,7 @@ io::Task<Result<void>> CleaningPass::rewrite_segment(CleanedSegment& cleaned, Se
       CO_TRY_DONE(co_await rewrite_batch(cleaned, batch, last_of_group && position == batches_of->end));
       if (pace_.worked(static_cast<std::size_t>(batch.record_count()), batch.size())) co_await io::yield();
       if (!cleaned.wants_write()) continue;
+      CO_TRY_DONE(check_room());
       CO_TRY_DONE(co_await cleaned.write());
       co_await pace_.spend(CleanedSegment::kWriteBytes);
       CO_TRY_DONE(check_going());

@@ -46,6 +46,7 @@ class CleaningPass {
   };
 
   Result<void> check_going() const;
+  Result<void> check_room() const;
   Segment* find(Offset base_offset);
   Result<std::unique_ptr<Walk>> walk(Segment& segment, std::uint64_t position);
   io::Task<Result<std::vector<RecordBatch>>> next(Walk& walk);

@@ -29,8 +29,7 @@ void DiskReserve::look(Instant now) {
     room_ = kNoLimit;
     return;
   }
-  const std::uint64_t mark = std::min(*total / 100 * percent_, kBytesMax);
-  room_ = *free > mark ? *free - mark : 0;
+  room_ = *free > mark(*total) ? *free - mark(*total) : 0;
 }
 
 bool DiskReserve::admit(std::uint64_t bytes, Instant now) {
@@ -49,6 +48,13 @@ bool DiskReserve::admit(std::uint64_t bytes, Instant now) {
     LOG(info, "disk.reserve_left", "directory={}", directory_);
   }
   return fits;
+}
+
+bool DiskReserve::admit_rewrite(std::uint64_t bytes) const {
+  if (percent_ == 0) return true;
+  const auto free = proactor_.free_bytes(directory_);
+  const auto total = proactor_.total_bytes(directory_);
+  return !free || !total || *free >= bytes + mark(*total) / 2;
 }
 
 std::uint64_t DiskReserve::room() const {

@@ -7,6 +7,7 @@
 //             that there was.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <string>
 
@@ -27,11 +28,15 @@ class DiskReserve {
 
   // Whether so many bytes may be appended; if so they count as written.
   bool admit(std::uint64_t bytes, Instant now);
+  // Whether the cleaner may write so many bytes. It gives room back in the end, and may take half of the reserve until then;
+  // asks the file system.
+  bool admit_rewrite(std::uint64_t bytes) const;
   // How much may be reserved ahead of writes.
   std::uint64_t room() const;
 
  private:
   void look(Instant now);
+  std::uint64_t mark(std::uint64_t total) const { return std::min(total / 100 * percent_, kBytesMax); }
 
   io::Proactor& proactor_;
   std::string directory_;

@@ -358,6 +358,22 @@ TEST_F(LogCleanerTest, a_full_disk_puts_cleaning_off_and_costs_nothing) {
   expect_filled_and_cleaned();
 }
 
+TEST_F(LogCleanerTest, cleaning_leaves_half_of_the_disks_reserve) {
+  shard_options_.disk_reserve_percent = 50;
+  boot();
+  fill();
+  // Room for what is written, but not for a quarter of the disk beside it.
+  const auto leave_free = [&](std::uint64_t kibibytes) { disk_.set_capacity(disk_.used_bytes() + (kibibytes << 10)); };
+  leave_free(1100);
+  const auto cleaned = run(log_->compact());
+  ASSERT_FALSE(cleaned);
+  EXPECT_EQ(cleaned.error(), Errc::disk_full);
+  EXPECT_FALSE(log_->uncleanable().has_value());
+  leave_free(8 << 10);
+  clean();
+  expect_filled_and_cleaned();
+}
+
 TEST_F(LogCleanerTest, a_reader_of_an_old_segment_reads_it_to_its_end) {
   boot();
   fill();

@@ -91,26 +91,36 @@ io::Task<Result<void>> Broker::open_partitions(std::vector<log::FoundPartition> 
   co_return Result<void>{};
 }
 
-// What the write-ahead logs hold is in the segments now, except of partitions that could not be opened.
+// What the write-ahead logs hold is in the segments now, except of partitions that could not be opened: of those it is kept for
+// the next start.
 io::Task<Result<void>> Broker::retire_write_ahead() {
   io::Proactor& proactor = io::Reactor::current().proactor();
   const std::string& directory = options_.log_directories.front();
-  bool unreplayed = false;
+  std::vector<TopicPartition> unreplayed;
   if (write_ahead_tail_ != nullptr) {
     co_await on_every_shard(*this, [&](BrokerShard& part) { return look_for_unreplayed(part, unreplayed); });
   }
-  if (!unreplayed) co_return co_await log::retire_write_ahead(proactor, directory, shards_.count());
+  if (unreplayed.empty()) co_return co_await log::retire_write_ahead(proactor, directory, shards_.count());
+  has_unreplayed_ = true;
+  const auto kept = co_await log::keep_unreplayed(proactor, directory, *write_ahead_tail_, unreplayed);
+  if (kept) {
+    LOG(error, "write_ahead.kept",
+        "path={}/{} partitions={} reason=\"acknowledged records of partitions that are offline are only there\" "
+        "remedy=\"mend the partitions and start again\"",
+        directory, *kept, unreplayed.size());
+    co_return co_await log::retire_write_ahead(proactor, directory, shards_.count(), *kept);
+  }
   const std::string suffix = fmt::format(".kept-{}", io::Reactor::current().wall_now().ms);
   LOG(error, "write_ahead.kept",
-      "path={}/{}*{} reason=\"acknowledged records of partitions that are offline are only there\" "
+      "path={}/{}*{} reason=\"acknowledged records of partitions that are offline are only there\" error=\"{}\" "
       "remedy=\"mend the partitions, stop the broker, remove .kafka_cleanshutdown from the log directories, "
       "give the files their old names and start again\"",
-      directory, log::kWriteAheadPrefix, suffix);
+      directory, log::kWriteAheadPrefix, suffix, kept.error().message);
   co_return log::set_write_ahead_aside(proactor, directory, suffix);
 }
 
-io::Task<void> Broker::look_for_unreplayed(BrokerShard& part, bool& found) {
-  found = found || part.has_unreplayed(*write_ahead_tail_);
+io::Task<void> Broker::look_for_unreplayed(BrokerShard& part, std::vector<TopicPartition>& found) {
+  std::ranges::move(part.unreplayed(*write_ahead_tail_), std::back_inserter(found));
   co_return;
 }
 
@@ -234,6 +244,8 @@ io::Task<Result<void>> Broker::stop() {
   publish_turn_.release(1);
   Result<void> written;
   std::vector<std::string> unclean;
+  // After a clean stop nobody would read what is kept in the first one.
+  if (has_unreplayed_) unclean.push_back(options_.log_directories.front());
   if (were_open) {
     co_await on_all_shards([](BrokerShard& part) { return part.stop(); });
     // Before all partitions were looked at, the rows of some would be missing.

@@ -53,7 +53,7 @@ class Broker {
   io::Task<Result<std::vector<log::FoundPartition>>> look_around();
   io::Task<Result<void>> open_partitions(std::vector<log::FoundPartition> found);
   io::Task<Result<void>> retire_write_ahead();
-  io::Task<void> look_for_unreplayed(BrokerShard& part, bool& found);
+  io::Task<void> look_for_unreplayed(BrokerShard& part, std::vector<TopicPartition>& found);
   io::Task<Result<void>> start_controller();
   io::Task<Result<void>> join_cluster();
   io::Task<void> make_parts(std::vector<log::FoundPartition> found);
@@ -87,6 +87,7 @@ class Broker {
   // Names of topics that are gone and that the checkpoint files still speak of.
   std::set<std::string> stale_rows_;
   bool clean_start_ = false;
+  bool has_unreplayed_ = false;  // the write-ahead log has records of partitions that are offline since the start
   bool started_ = false;       // start() has succeeded
   bool parts_open_ = false;    // images go to the shards
   io::Semaphore publish_turn_{1};

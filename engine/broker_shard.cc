@@ -384,10 +384,12 @@ std::vector<log::CheckpointRow> BrokerShard::checkpoint_rows(const std::string& 
   return rows;
 }
 
-bool BrokerShard::has_unreplayed(const log::WriteAheadTail& tail) const {
-  return std::ranges::any_of(partitions_, [&](const auto& entry) {
-    return entry.second->log() == nullptr && tail.find(entry.first) != nullptr;
-  });
+std::vector<TopicPartition> BrokerShard::unreplayed(const log::WriteAheadTail& tail) const {
+  std::vector<TopicPartition> held;
+  for (const auto& [id, partition] : partitions_) {
+    if (partition->log() == nullptr && tail.find(id) != nullptr) held.push_back(id);
+  }
+  return held;
 }
 
 void BrokerShard::keep_house(WallTime now) {

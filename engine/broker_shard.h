@@ -65,8 +65,8 @@ class BrokerShard {
   // One row per partition under `log_directory`, also after stop(). A partition that could not be opened keeps the row it had:
   // without it the next start would take damage below its recovery point for a tail that may be cut off.
   std::vector<log::CheckpointRow> checkpoint_rows(const std::string& log_directory) const;
-  // Whether a partition is offline since its start for which `tail` holds records.
-  bool has_unreplayed(const log::WriteAheadTail& tail) const;
+  // The partitions that are offline since the start and for which `tail` holds records.
+  std::vector<TopicPartition> unreplayed(const log::WriteAheadTail& tail) const;
   // After stop(): whether every partition under `log_directory` was closed as a clean stop leaves it.
   bool is_clean(const std::string& log_directory) const { return !unclean_.contains(log_directory); }
   // Retention, expiry of producers: what time does to logs.

@@ -26,6 +26,8 @@ inline constexpr std::uint64_t kWriteAheadFramesFrom = 2 * kWriteAheadBlock;
 // Files of what was kept for partitions in doubt count as those of shards from here on. What they hold is older than what any
 // other file holds of the same partition.
 inline constexpr std::uint32_t kKeptShardFrom = 1'000'000;
+// And those of what a start could not replay from here on: all that any older file holds of its partitions.
+inline constexpr std::uint32_t kUnreplayedShardFrom = 2'000'000;
 
 constexpr std::uint64_t round_up_to_block(std::uint64_t bytes) {
   return (bytes + kWriteAheadBlock - 1) / kWriteAheadBlock * kWriteAheadBlock;

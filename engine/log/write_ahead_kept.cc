@@ -8,11 +8,25 @@
 #include "base/check.h"
 #include "base/crc32c.h"
 #include "base/logging.h"
+#include "engine/log/log_directory.h"
 #include "engine/log/write_ahead.h"
+#include "engine/log/write_ahead_replay.h"
 #include "io/file.h"
 
 namespace millrace::log {
 namespace {
+
+// A frame is written when it has as many.
+constexpr std::size_t kUnreplayedFrameBytes = std::size_t{1} << 20;
+
+WriteAheadEntry::Kind entry_kind(WriteAheadStep::Kind kind) {
+  switch (kind) {
+    case WriteAheadStep::Kind::truncate: return WriteAheadEntry::Kind::truncate;
+    case WriteAheadStep::Kind::restart: return WriteAheadEntry::Kind::restart;
+    case WriteAheadStep::Kind::append: break;
+  }
+  return WriteAheadEntry::Kind::append;
+}
 
 // A write-ahead log that is written once: frames as they come, then the header that makes them count.
 class KeptFile {
@@ -21,10 +35,14 @@ class KeptFile {
 
   // Adds the frame's entries of these partitions, if it has any, as one frame. `frame` was written by this process and read back.
   io::Task<Result<void>> add(ConstBytes frame, const std::unordered_map<TopicPartition, std::uint64_t>& partitions);
+  // Adds everything that was read of a partition.
+  io::Task<Result<void>> add(const TopicPartition& partition, const std::vector<WriteAheadStep>& steps);
   io::Task<Result<void>> finish(std::uint32_t shard);
   std::uint64_t bytes() const { return position_ - kWriteAheadFramesFrom; }
 
  private:
+  io::Task<Result<void>> write(std::vector<std::byte> frame, std::uint32_t entries, std::uint32_t crc);
+
   io::Proactor& proactor_;
   io::FileHandle file_;
   std::uint64_t position_ = kWriteAheadFramesFrom;
@@ -51,14 +69,45 @@ io::Task<Result<void>> KeptFile::add(ConstBytes frame, const std::unordered_map<
     at += size;
   }
   if (entries == 0) co_return Result<void>{};
-  const auto bytes = static_cast<std::uint32_t>(kept.size());
-  kept.resize(round_up_to_block(bytes));
-  WriteAheadFrameHeader{.generation = 1, .sequence = ++sequence_, .bytes = bytes, .entries = entries}.store(kept.data());
+  co_return co_await write(std::move(kept), entries, crc);
+}
+
+io::Task<Result<void>> KeptFile::add(const TopicPartition& partition, const std::vector<WriteAheadStep>& steps) {
+  std::vector<std::byte> frame;
+  std::uint32_t entries = 0;
+  std::uint32_t crc = 0;
+  for (std::size_t i = 0; i < steps.size(); ++i) {
+    if (entries == 0) frame.assign(WriteAheadFrameHeader::kBytes, std::byte{0});
+    const WriteAheadStep& step = steps[i];
+    const std::size_t at = frame.size();
+    frame.resize(at + WriteAheadEntry::kBytes);
+    WriteAheadEntry{.kind = entry_kind(step.kind),
+                    .length = static_cast<std::uint32_t>(step.batches.size()),
+                    .partition = partition,
+                    .offset = step.offset,
+                    .end_offset = step.offset}
+        .store(frame.data() + at);
+    frame.insert(frame.end(), step.batches.begin(), step.batches.end());
+    CO_TRY(checksum, entry_checksum(ConstBytes(frame).subspan(at), crc));
+    crc = checksum;
+    ++entries;
+    if (frame.size() < kUnreplayedFrameBytes && i + 1 < steps.size()) continue;
+    CO_TRY_DONE(co_await write(std::move(frame), entries, crc));
+    entries = 0;
+    crc = 0;
+  }
+  co_return Result<void>{};
+}
+
+io::Task<Result<void>> KeptFile::write(std::vector<std::byte> frame, std::uint32_t entries, std::uint32_t crc) {
+  const auto bytes = static_cast<std::uint32_t>(frame.size());
+  frame.resize(round_up_to_block(bytes));
+  WriteAheadFrameHeader{.generation = 1, .sequence = ++sequence_, .bytes = bytes, .entries = entries}.store(frame.data());
   constexpr std::size_t kFrom = WriteAheadFrameHeader::kCoveredFrom;
   WriteAheadFrameHeader::store_crc(
-      kept.data(), crc32c(ConstBytes(kept).subspan(kFrom, WriteAheadFrameHeader::kBytes - kFrom), crc));
-  CO_TRY_DONE(co_await io::write_all(proactor_, file_, position_, kept));
-  position_ += kept.size();
+      frame.data(), crc32c(ConstBytes(frame).subspan(kFrom, WriteAheadFrameHeader::kBytes - kFrom), crc));
+  CO_TRY_DONE(co_await io::write_all(proactor_, file_, position_, frame));
+  position_ += frame.size();
   co_return Result<void>{};
 }
 
@@ -115,6 +164,39 @@ io::Task<Result<std::uint64_t>> WriteAhead::copy_doubtful(std::uint64_t live_fro
   (void)proactor_.remove(path);
   CO_TRY_DONE(std::move(done));
   co_return std::uint64_t{0};
+}
+
+// ---- What a start could not replay
+
+namespace {
+
+io::Task<Result<void>> write_unreplayed(io::Proactor& proactor, std::string path, const WriteAheadTail& tail,
+                                        const std::vector<TopicPartition>& partitions) {
+  CO_TRY(file, io::OpenFile::open(proactor, path, {.write = true, .create = true, .truncate = true}));
+  KeptFile copy(proactor, file->handle());
+  for (const TopicPartition& partition : partitions) {
+    if (const auto* steps = tail.find(partition)) CO_TRY_DONE(co_await copy.add(partition, *steps));
+  }
+  CO_TRY_DONE(co_await copy.finish(0));
+  co_return proactor.sync_directory(io::directory_of(path));
+}
+
+}  // namespace
+
+io::Task<Result<std::string>> keep_unreplayed(io::Proactor& proactor, std::string directory, const WriteAheadTail& tail,
+                                              std::vector<TopicPartition> partitions) {
+  // A name of its own: the file of the start before goes when this one is there.
+  std::uint32_t number = kUnreplayedShardFrom;
+  CO_TRY(entries, proactor.list(directory));
+  for (const auto& entry : entries) {
+    if (const auto shard = write_ahead_shard(entry.name); shard && *shard >= number) number = *shard + 1;
+  }
+  std::string name = fmt::format("{}{}", kWriteAheadPrefix, number);
+  const std::string path = directory + "/" + name;
+  auto written = co_await write_unreplayed(proactor, path, tail, partitions);
+  if (!written) (void)proactor.remove(path);
+  CO_TRY_DONE(std::move(written));
+  co_return name;
 }
 
 }  // namespace millrace::log

@@ -20,15 +20,6 @@ namespace {
 
 constexpr std::size_t kReadBytes = std::size_t{4} << 20;
 
-std::optional<std::uint32_t> shard_of(std::string_view name) {
-  if (!name.starts_with(kWriteAheadPrefix)) return std::nullopt;
-  name.remove_prefix(kWriteAheadPrefix.size());
-  std::uint32_t shard = 0;
-  const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), shard);
-  if (error != std::errc() || end != name.data() + name.size()) return std::nullopt;
-  return shard;
-}
-
 // In the order in which they are to be read: what was kept comes before what was written after it.
 Result<std::vector<std::string>> write_ahead_files(io::Proactor& proactor, const std::string& directory) {
   std::vector<std::string> names;
@@ -36,11 +27,12 @@ Result<std::vector<std::string>> write_ahead_files(io::Proactor& proactor, const
   if (!entries && entries.error() == Errc::not_found) return names;
   if (!entries) return fail(std::move(entries).error());
   for (auto& entry : *entries) {
-    if (!entry.is_directory && shard_of(entry.name)) names.push_back(std::move(entry.name));
+    if (!entry.is_directory && write_ahead_shard(entry.name)) names.push_back(std::move(entry.name));
   }
   std::ranges::sort(names, {}, [](const std::string& name) {
-    const std::uint32_t shard = *shard_of(name);
-    return std::make_pair(shard < kKeptShardFrom, shard);
+    const std::uint32_t shard = *write_ahead_shard(name);
+    const int turn = shard >= kUnreplayedShardFrom ? 0 : shard >= kKeptShardFrom ? 1 : 2;
+    return std::make_pair(turn, shard);
   });
   return names;
 }
@@ -182,6 +174,15 @@ io::Task<Result<void>> read_one(io::Proactor& proactor, std::string path, WriteA
 
 }  // namespace
 
+std::optional<std::uint32_t> write_ahead_shard(std::string_view name) {
+  if (!name.starts_with(kWriteAheadPrefix)) return std::nullopt;
+  name.remove_prefix(kWriteAheadPrefix.size());
+  std::uint32_t shard = 0;
+  const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), shard);
+  if (error != std::errc() || end != name.data() + name.size()) return std::nullopt;
+  return shard;
+}
+
 const std::vector<WriteAheadStep>* WriteAheadTail::find(const TopicPartition& partition) const {
   const auto found = steps_.find(partition);
   return found == steps_.end() ? nullptr : &found->second;
@@ -202,12 +203,13 @@ io::Task<Result<WriteAheadTail>> read_write_ahead(io::Proactor& proactor, std::s
 }
 
 io::Task<Result<void>> retire_write_ahead(io::Proactor& proactor, std::string directory,
-                                          std::uint32_t shards) {
+                                          std::uint32_t shards, std::string kept) {
   CO_TRY(names, write_ahead_files(proactor, directory));
   bool removed = false;
   for (const auto& name : names) {
+    if (name == kept) continue;
     const std::string path = directory + "/" + name;
-    if (shard_of(name) >= shards) {
+    if (write_ahead_shard(name) >= shards) {
       CO_TRY_DONE(proactor.remove(path));
       removed = true;
       continue;
@@ -233,7 +235,7 @@ Result<void> set_write_ahead_aside(io::Proactor& proactor, const std::string& di
   // A blocking listing, as at every start.
   TRY(entries, proactor.list(directory));
   for (const auto& entry : entries) {
-    if (entry.is_directory || !shard_of(entry.name)) continue;
+    if (entry.is_directory || !write_ahead_shard(entry.name)) continue;
     const std::string path = directory + "/" + entry.name;
     TRY_DONE(proactor.rename(path, fmt::format("{}{}", path, suffix)));
   }

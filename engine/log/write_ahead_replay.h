@@ -4,7 +4,9 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <unordered_map>
 #include <vector>
 
@@ -44,13 +46,21 @@ class WriteAheadTail {
 // is not there holds nothing. Errors: io_error, corrupt (a hole in front of a newer record: acknowledged data is missing).
 io::Task<Result<WriteAheadTail>> read_write_ahead(io::Proactor& proactor, std::string directory);
 
-// Everything that was read is in synced segments: marks the write-ahead logs empty. Files of shards from `shards` on, which
-// this run has not, are removed. Durable when complete.
-io::Task<Result<void>> retire_write_ahead(io::Proactor& proactor, std::string directory,
-                                          std::uint32_t shards);
+// The shard that a write-ahead log's file name has; empty when it is no such name.
+std::optional<std::uint32_t> write_ahead_shard(std::string_view name);
 
-// Instead of retiring them, when something in them could not be replayed: every "wal-*" gets `suffix` behind its name, which
-// read_write_ahead() passes over. Durable on return.
+// Copies what `tail` holds of these partitions, which could not be replayed, to a file of its own in `directory`: the next
+// start reads it before the others. Gives the file's name. Durable when complete.
+io::Task<Result<std::string>> keep_unreplayed(io::Proactor& proactor, std::string directory, const WriteAheadTail& tail,
+                                              std::vector<TopicPartition> partitions);
+
+// Everything that was read is in synced segments, or in the file named `kept`: marks the write-ahead logs empty. Other files of
+// shards from `shards` on, which this run has not, are removed. Durable when complete.
+io::Task<Result<void>> retire_write_ahead(io::Proactor& proactor, std::string directory,
+                                          std::uint32_t shards, std::string kept = {});
+
+// Instead of retiring them, when what could not be replayed could not be copied either: every "wal-*" gets `suffix` behind its
+// name, which read_write_ahead() passes over. Durable on return.
 Result<void> set_write_ahead_aside(io::Proactor& proactor, const std::string& directory,
                                    std::string_view suffix);
 

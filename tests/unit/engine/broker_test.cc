@@ -230,6 +230,34 @@ TEST_F(BrokerTest, what_a_failed_sync_has_lost_is_written_again_by_the_next_star
   expect_some("t", 0, 20);
 }
 
+// Twice in a row, and a stop in between: the records wait for the start that can take them in.
+TEST_F(BrokerTest, what_a_start_could_not_replay_is_replayed_by_a_later_one) {
+  ASSERT_TRUE(start());
+  ASSERT_EQ(create("t"), wire::ErrorCode::none);
+  ASSERT_EQ(create("u"), wire::ErrorCode::none);
+  append_some("t", 0, 5);
+  append_some("u", 0, 2);
+  auto image = disk_->power_cut(random_);
+  (void)node_->stop();
+  node_.reset();
+  disk_ = std::move(image);
+  for (int i = 0; i < 2; ++i) {
+    disk_->faults.only = "/t-0/0000";
+    disk_->faults.sync_error_one_in = 1;
+    ASSERT_TRUE(start());
+    ASSERT_NE(partition("t"), nullptr);
+    ASSERT_EQ(partition("t")->log(), nullptr);
+    append_some("u", 2 + 500 * i, 502 + 500 * i);
+    disk_->faults = {};
+    (void)node_->stop();
+    node_.reset();
+  }
+  ASSERT_TRUE(start());
+  expect_some("t", 0, 5);
+  expect_some("u", 0, 1002);
+  EXPECT_TRUE(std::ranges::none_of(entries(), [](const std::string& name) { return name.starts_with(".millrace-wal-2"); }));
+}
+
 TEST_F(BrokerTest, a_topic_that_could_not_be_opened_leaves_its_name_to_the_next_one) {
   ASSERT_TRUE(start());
   ASSERT_EQ(create("t"), wire::ErrorCode::none);

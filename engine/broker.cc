@@ -15,10 +15,14 @@ namespace millrace::engine {
 namespace {
 
 // Whether a directory is what its name says: a topic that was deleted and made again has another id, and one whose removal was
-// cut short has none.
+// cut short has none. Without an id, after a crash, its records may be those of a topic that had the name before: what is left
+// of them was never synced, or the id would have been, and what was acknowledged of it is in the write-ahead log.
 bool belongs(const log::FoundPartition& found, const TopicImage* topic) {
   if (topic == nullptr || topic->partition(found.partition) == nullptr) return false;
-  return found.topic_id.is_zero() || found.topic_id == topic->id;
+  if (found.topic_id.is_zero()) {
+    return found.clean_stop || !log::may_have_records(io::Reactor::current().proactor(), found.directory);
+  }
+  return found.topic_id == topic->id;
 }
 
 // Out of the way of a topic that has or will have its name, and where the operator finds it.
@@ -167,7 +171,7 @@ io::Task<Result<void>> Broker::join_cluster() {
 io::Task<void> Broker::make_parts(std::vector<log::FoundPartition> found) {
   std::vector<std::vector<log::FoundPartition>> by_shard(shards_.count());
   for (auto& partition : found) {
-    // A directory that crashed while it was made has no id yet; the metadata knows whose name it is.
+    // A directory that crashed while it was made has no id yet; the metadata knows whose name it is while it is empty.
     const TopicImage* topic = image_->topics.find(partition.topic);
     if (!belongs(partition, topic)) {
       set_aside(partition);

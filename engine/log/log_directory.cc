@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <charconv>
 #include <map>
 #include <nlohmann/json.hpp>
@@ -11,6 +12,7 @@
 #include "base/prng.h"
 #include "engine/log/checkpoint_format.h"
 #include "engine/log/partition_files.h"
+#include "engine/log/segment.h"
 #include "io/file.h"
 
 namespace millrace::log {
@@ -70,6 +72,18 @@ Result<std::optional<std::int64_t>> read_clean_stop(io::Proactor& proactor, cons
 }
 
 }  // namespace
+
+bool may_have_records(io::Proactor& proactor, const std::string& directory) {
+  const auto entries = proactor.list(directory);
+  if (!entries) return true;
+  return std::ranges::any_of(*entries, [&](const io::DirectoryEntry& entry) {
+    if (entry.is_directory || !entry.name.ends_with(kLogSuffix)) return false;
+    const auto file = io::OpenFile::open(proactor, directory + "/" + entry.name, {});
+    if (!file) return true;
+    const auto size = proactor.size((*file)->handle());
+    return !size || *size > 0;
+  });
+}
 
 std::string partition_directory_name(std::string_view topic, PartitionIndex partition) {
   return fmt::format("{}-{}", topic, partition.value());

@@ -69,6 +69,9 @@ struct DirectoryScan {
 // itself. Errors: not_found, io_error, corrupt (a checkpoint that cannot be read is not an empty one).
 Result<DirectoryScan> scan_log_directory(io::Proactor& proactor, const std::string& path);
 
+// Whether a segment in a partition's directory is not empty, or cannot be looked at.
+bool may_have_records(io::Proactor& proactor, const std::string& directory);
+
 // The name of a partition's directory, and back. Empty when `name` is none.
 std::string partition_directory_name(std::string_view topic, PartitionIndex partition);
 struct PartitionName {

@@ -291,6 +291,7 @@ struct Log::State final : io::TurnHook, WriteAheadClient {
   io::Task<Result<void>> flush_locked();
   io::Task<Result<void>> sync_data(Offset target);
   io::Task<Result<void>> sync_names(bool was_made, bool was_dirty);
+  io::Task<Result<void>> sync_metadata();
   io::Task<Result<void>> save_epochs_queued();
   Result<void> save_epochs();
   Result<void> save_producers();

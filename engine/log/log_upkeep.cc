@@ -186,9 +186,7 @@ io::Task<Result<void>> Log::State::sync_data(Offset target) {
 // The entries that lead to the data: those in the log's directory, and the one of the directory itself.
 io::Task<Result<void>> Log::State::sync_names(bool was_made, bool was_dirty) {
   if (was_made) {
-    auto file = io::OpenFile::open(proactor(), fmt::format("{}/{}", directory, kPartitionMetadataFile), {});
-    if (!file && file.error() != Errc::not_found) co_return fail(std::move(file).error());
-    if (file) CO_TRY_DONE(co_await io::sync(proactor(), (*file)->handle()));
+    CO_TRY_DONE(co_await sync_metadata());
     CO_TRY_DONE(co_await shard.sync_root(io::directory_of(directory)));
   }
   if (epochs_unsaved_from < written_end) {
@@ -200,6 +198,19 @@ io::Task<Result<void>> Log::State::sync_names(bool was_made, bool was_dirty) {
   }
   if (was_dirty || was_made) co_return co_await io::sync_directory(proactor(), directory);
   co_return Result<void>{};
+}
+
+// The same is written again in its place first: after a sync that failed, no other would write it.
+io::Task<Result<void>> Log::State::sync_metadata() {
+  const std::string path = fmt::format("{}/{}", directory, kPartitionMetadataFile);
+  auto text = io::read_small_file(proactor(), path);
+  if (!text && text.error() == Errc::not_found) co_return Result<void>{};
+  if (!text) co_return fail(std::move(text).error());
+  if (is_torn_partition_metadata(*text)) *text = encode_partition_metadata(topic_id);
+  CO_TRY(file, io::OpenFile::open(proactor(), path, {.write = true}));
+  const ::iovec slice{text->data(), text->size()};
+  CO_TRY_DONE(proactor().write_inline(file->handle(), 0, {&slice, 1}));
+  co_return co_await io::sync(proactor(), file->handle());
 }
 
 // Of an index: it is checked before it is used, so that an error here costs a rebuild and nothing else.

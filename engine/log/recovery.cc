@@ -283,7 +283,7 @@ void note_synced(Log::State& log, Offset synced) {
 }
 
 // What the checkpoints say must fit to what the segments hold.
-io::Task<Result<void>> settle_bounds(Log::State& log, bool replayed) {
+io::Task<Result<void>> settle_bounds(Log::State& log, bool changed) {
   log.log_start = std::max(log.log_start, log.segments.front()->base_offset());
   if (log.log_start > log.end) {
     LOG(warn, "log.start_behind_end", "partition={} log_start_offset={} end_offset={}", log.name(),
@@ -299,7 +299,7 @@ io::Task<Result<void>> settle_bounds(Log::State& log, bool replayed) {
   const bool start_unsynced = log.flushed_end < log.log_start;
   const bool is_behind = start_unsynced || log.epochs_unsaved_from < log.end ||
                          (log.is_fsync() && log.flushed_end < log.end);
-  if (replayed || is_behind) co_return co_await log.flush();
+  if (changed || is_behind) co_return co_await log.flush();
   co_return Result<void>{};
 }
 
@@ -516,7 +516,8 @@ io::Task<Result<Opened>> open_segments(Log::State& log, const FoundPartition& fo
 io::Task<Result<void>> recover_log(Log::State& log, const FoundPartition& found,
                                    const std::vector<WriteAheadStep>* steps) {
   CO_TRY(files, list_partition(log.proactor(), log.directory));
-  if ((!files.has_metadata || found.topic_id_missing) && !log.topic_id.is_zero()) {
+  const bool names_missing = (!files.has_metadata || found.topic_id_missing) && !log.topic_id.is_zero();
+  if (names_missing) {
     // A crash while the partition was made; its caller knows from the metadata which topic it belongs to.
     CO_TRY_DONE(write_partition_metadata(log.proactor(), log.directory, log.topic_id));
   }
@@ -536,10 +537,10 @@ io::Task<Result<void>> recover_log(Log::State& log, const FoundPartition& found,
   }
   // The last run may have ended before the first sync of this log.
   const bool has_data = log.segments.size() > 1 || !log.active().empty();
-  log.names_unsynced = log.directory_dirty = !found.clean_stop || !has_data;
+  log.names_unsynced = log.directory_dirty = !found.clean_stop || !has_data || names_missing;
   note_synced(log, opened.synced);
   if (steps != nullptr) CO_TRY_DONE(co_await replay(log, *steps));
-  CO_TRY_DONE(co_await settle_bounds(log, steps != nullptr));
+  CO_TRY_DONE(co_await settle_bounds(log, steps != nullptr || names_missing));
   log.active().release_files();
   if (!found.clean_stop || found.made_again || opened.bytes_cut > 0) tell_recovered(log, said, opened.bytes_cut, opened.synced);
   co_return Result<void>{};

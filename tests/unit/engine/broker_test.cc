@@ -171,6 +171,39 @@ TEST_F(BrokerTest, a_directory_of_no_topic_is_set_aside_and_its_name_is_free) {
   expect_some("stranger", 0, 2);
 }
 
+TEST_F(BrokerTest, records_without_a_topics_id_are_nobodys_after_a_crash) {
+  ASSERT_TRUE(start());
+  ASSERT_EQ(create("t"), wire::ErrorCode::none);
+  append_some("t", 0, 3);
+  kill();
+  // As a power cut may leave it that came before the first sync.
+  write("/data/t-0/partition.metadata", as_bytes("version: 0\nto"));
+  ASSERT_TRUE(start());
+  const auto names = entries();
+  EXPECT_TRUE(std::ranges::any_of(names, [](const std::string& name) {
+    return name.starts_with("t-0.") && name.ends_with("-stray");
+  }));
+  ASSERT_NE(partition("t"), nullptr);
+  EXPECT_NE(partition("t")->log(), nullptr);
+}
+
+TEST_F(BrokerTest, a_directory_without_a_topics_id_is_its_names_after_a_clean_stop) {
+  ASSERT_TRUE(start());
+  ASSERT_EQ(create("t"), wire::ErrorCode::none);
+  append_some("t", 0, 3);
+  stop();
+  ASSERT_TRUE(disk_->remove("/data/t-0/partition.metadata"));
+  ASSERT_TRUE(start());
+  expect_some("t", 0, 3);
+  // And keeps it over a power cut.
+  auto image = disk_->power_cut(random_);
+  (void)node_->stop();
+  node_.reset();
+  disk_ = std::move(image);
+  ASSERT_TRUE(start());
+  expect_some("t", 0, 3);
+}
+
 TEST_F(BrokerTest, a_start_that_fails_leaves_everything_for_the_next_one) {
   ASSERT_TRUE(start());
   ASSERT_EQ(create("t"), wire::ErrorCode::none);

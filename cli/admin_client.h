@@ -35,11 +35,14 @@ class AdminClient {
   // Errors: those of BrokerSocket, with what to check.
   static Result<AdminClient> connect(const ConnectionOptions& options);
 
+  // Asks in the newest version within `ours` that the broker serves.
+  //
   // Errors: unsupported (the broker does not serve the API in a version we know), and those of the
   // connection.
   template <class T>
-  Result<Answered<typename T::Response>> call(const T& request) {
-    TRY(version, version_of(T::kKey, T::kVersions));
+  Result<Answered<typename T::Response>> call(const T& request,
+                                              wire::VersionRange ours = T::kVersions) {
+    TRY(version, version_of(T::kKey, ours));
     const auto frame = wire::encode_request_frame(
         {.api_version = version, .correlation_id = next_id_, .client_id = kClientId}, request);
     TRY(bytes, socket_.exchange(frame));

@@ -1,5 +1,7 @@
 #include "cli/clock.h"
 
+#include <poll.h>
+
 #include <chrono>
 
 namespace millrace::cli {
@@ -13,6 +15,10 @@ WallTime wall_now() {
   return {std::chrono::duration_cast<std::chrono::milliseconds>(
               std::chrono::system_clock::now().time_since_epoch())
               .count()};
+}
+
+void pause_for(Duration duration) {
+  ::poll(nullptr, 0, static_cast<int>(to_ms(duration)));
 }
 
 }  // namespace millrace::cli

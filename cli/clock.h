@@ -8,5 +8,7 @@ namespace millrace::cli {
 
 Instant now();
 WallTime wall_now();
+// Waits; a signal ends the wait early.
+void pause_for(Duration duration);
 
 }  // namespace millrace::cli

@@ -37,7 +37,7 @@ struct Command {
   std::string_view examples = {};
 };
 
-// produce, consume, topic, config, cluster, doctor, bench.
+// produce, consume, topic, group, config, cluster, doctor, bench.
 std::span<const Command> client_commands();
 
 // Reads the command line and does what it says. `about` is the program's name and version.

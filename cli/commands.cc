@@ -4,6 +4,7 @@
 #include "cli/config.h"
 #include "cli/consume.h"
 #include "cli/doctor.h"
+#include "cli/group.h"
 #include "cli/produce.h"
 #include "cli/topic.h"
 
@@ -12,7 +13,7 @@ namespace {
 
 std::vector<Command> join_commands() {
   std::vector<Command> all = {kProduceCommand, kConsumeCommand};
-  for (const auto part : {topic_commands(), config_commands(), cluster_commands()}) {
+  for (const auto part : {topic_commands(), group_commands(), config_commands(), cluster_commands()}) {
     all.insert(all.end(), part.begin(), part.end());
   }
   all.push_back(kDoctorCommand);

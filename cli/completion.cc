@@ -13,17 +13,21 @@ struct Node {
   std::string path;  // "topic create"; empty for the root
   std::vector<const CLI::App*> children;
   std::vector<const CLI::Option*> options;
-  bool takes_topic = false;  // the names of the topics there are may follow
+  std::string_view live = {};  // prints names that may follow; empty where there are none
 };
+
+// Print the topics and groups there are, or nothing when no broker answers at once.
+constexpr std::string_view kLiveTopics = "millrace topic list --names --timeout 500 2>/dev/null";
+constexpr std::string_view kLiveGroups = "millrace group list --names --timeout 500 2>/dev/null";
 
 void collect(const CLI::App& app, const std::string& path, std::vector<Node>& nodes) {
   Node node{.path = path};
   node.children = app.get_subcommands([](const CLI::App*) { return true; });
   for (const CLI::Option* option : app.get_options()) {
     if (option->nonpositional()) node.options.push_back(option);
-    if (option->get_positional() && option->get_name(true) == "TOPIC" && path != "topic create") {
-      node.takes_topic = true;
-    }
+    if (!option->get_positional() || path == "topic create") continue;
+    if (option->get_name(true) == "TOPIC") node.live = kLiveTopics;
+    if (option->get_name(true) == "GROUP") node.live = kLiveGroups;
   }
   nodes.push_back(node);
   for (const CLI::App* child : node.children) {
@@ -41,9 +45,6 @@ std::string words_of(const Node& node) {
   return words;
 }
 
-// Prints the topics there are, or nothing when no broker answers at once.
-constexpr std::string_view kLiveTopics = "millrace topic list --names --timeout 500 2>/dev/null";
-
 // Follows the words before the cursor down the tree, then offers what may come next. Zsh runs the
 // same script.
 std::string bash_script(const std::vector<Node>& nodes) {
@@ -51,7 +52,7 @@ std::string bash_script(const std::vector<Node>& nodes) {
   std::string cases;
   for (const Node& node : nodes) {
     if (!node.path.empty()) paths += fmt::format("      '{}') command=$next ;;\n", node.path);
-    const std::string live = node.takes_topic ? fmt::format("\" $({})\"", kLiveTopics) : "";
+    const std::string live = node.live.empty() ? "" : fmt::format("\" $({})\"", node.live);
     cases += fmt::format("    '{}') words='{}'{} ;;\n", node.path, words_of(node), live);
   }
   return fmt::format(
@@ -95,10 +96,10 @@ std::string fish_script(const std::vector<Node>& nodes) {
                             shell_quoted(child->get_description()));
     }
     if (!node.children.empty()) continue;
-    if (node.takes_topic) {
+    if (!node.live.empty()) {
       script += fmt::format("complete -c millrace -n {} -a {}\n",
                             shell_quoted("__millrace_in " + node.path),
-                            shell_quoted(fmt::format("({})", kLiveTopics)));
+                            shell_quoted(fmt::format("({})", node.live)));
     }
     for (const CLI::Option* option : node.options) {
       for (const std::string& name : option->get_lnames()) {

@@ -8,6 +8,7 @@
 
 #include "cli/admin_client.h"
 #include "cli/config_change.h"
+#include "cli/outcome.h"
 #include "cli/output.h"
 #include "net/wire/create_partitions.h"
 #include "net/wire/create_topics.h"
@@ -29,18 +30,6 @@ struct TopicCommand {
     auto* option = app.add_option("TOPIC", names, "Names of topics");
     if (names_required) option->required();
   }
-};
-
-// Reports each error, and ends in the exit code of the last one.
-class Outcome {
- public:
-  void take(const Result<void>& result) {
-    if (!result) exit_ = finish(result);
-  }
-  Exit exit() const { return exit_; }
-
- private:
-  Exit exit_ = Exit::done;
 };
 
 std::string_view text_of(const std::optional<std::string_view>& text) {

@@ -7,7 +7,7 @@ build=(clang-19 lld-19 clang-tidy-19 clang-format-19 libclang-rt-19-dev cmake ni
   liburing-dev libjemalloc-dev libhwloc-dev libnuma-dev libboost-dev libfmt-dev libspdlog-dev
   libcli11-dev nlohmann-json3-dev libzstd-dev liblz4-dev libsnappy-dev zlib1g-dev libssl-dev
   librdkafka-dev libgtest-dev libgmock-dev libbenchmark-dev librapidcheck-dev libisal-dev)
-test=(kcat libfuse3-dev fuse3 libseccomp-dev python3 maven default-jdk-headless nodejs npm xfsprogs)
+test=(kcat libfuse3-dev fuse3 libseccomp-dev python3 python3-pip maven default-jdk-headless nodejs npm xfsprogs)
 bench=(python3-matplotlib)
 
 wanted=("${build[@]}")
@@ -27,6 +27,7 @@ for package in "${wanted[@]}"; do
     nodejs) command -v node >/dev/null && continue ;;
     npm) command -v npm >/dev/null && continue ;;
     python3) command -v python3 >/dev/null && continue ;;
+    python3-pip) python3 -m pip --version >/dev/null 2>&1 && continue ;;
   esac
   dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q 'install ok installed' || missing+=("$package")
 done

@@ -9,6 +9,7 @@ import time
 
 PRODUCE, FETCH, LIST_OFFSETS, METADATA, API_VERSIONS, CREATE_TOPICS, DELETE_TOPICS = 0, 1, 2, 3, 18, 19, 20
 INIT_PRODUCER_ID = 22
+OFFSET_FETCH, FIND_COORDINATOR = 9, 10
 
 
 class WireError(RuntimeError):
@@ -301,6 +302,28 @@ class Connection:
             unserved += reader.i16() != 0
             reader.take(20)
         return unserved
+
+    def find_coordinator(self, group):
+        """FindCoordinator 1, which makes the topic of committed offsets where it is missing. Returns the error."""
+        reader = self.ask(FIND_COORDINATOR, 1, string(group) + b"\0")
+        reader.i32()
+        return reader.i16()
+
+    def fetch_offsets(self, group, topic, partitions):
+        """OffsetFetch 5 of one topic. Returns (error, {partition: committed offset, -1 for none})."""
+        body = string(group) + struct.pack(">i", 1) + string(topic) + struct.pack(">i", len(partitions))
+        body += b"".join(struct.pack(">i", index) for index in partitions)
+        reader = self.ask(OFFSET_FETCH, 5, body)
+        reader.i32()
+        found, error = {}, 0
+        for _ in range(reader.i32()):
+            reader.string()
+            for _ in range(reader.i32()):
+                index, found_offset = reader.i32(), reader.i64()
+                reader.i32(), reader.string()
+                error = reader.i16() or error
+                found[index] = found_offset
+        return reader.i16() or error, found
 
     def init_producer_id(self):
         """InitProducerId 0 without transactional id. Returns (error, producer id, epoch)."""

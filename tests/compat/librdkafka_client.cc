@@ -215,6 +215,15 @@ class Client {
     return false;
   }
 
+  // A deleted topic too may take a moment to reach the broker part of the process.
+  bool await_unlisted(const std::string& name) const {
+    for (int attempt = 0; attempt < 100; ++attempt) {
+      if (!listed(name)) return true;
+      rd_kafka_poll(admin(), 50);
+    }
+    return false;
+  }
+
   // A created topic may take a moment to reach the broker part of the process.
   rd_kafka_resp_err_t await_partitions(const std::string& name, int wanted) const {
     for (int attempt = 0; attempt < 100; ++attempt) {
@@ -374,7 +383,7 @@ void check_topics(const Client& client, Checks& checks) {
     });
     if (!event) return "no answer";
     if (rd_kafka_event_error(event.get())) return error_text(rd_kafka_event_error(event.get()));
-    return client.listed(topic) ? "still listed" : Complaint();
+    return client.await_unlisted(topic) ? Complaint() : "still listed";
   });
 }
 

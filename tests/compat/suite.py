@@ -18,12 +18,14 @@ import tempfile
 import uuid
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-from compat import cli_checks, group_checks, kcat_checks, tool_checks, trap_checks  # noqa: E402
-from rig import brokers, kafka_jars, report as reports  # noqa: E402
+from compat import cli_checks, group_checks, group_tool_checks, kcat_checks, tool_checks, trap_checks  # noqa: E402
+from rig import brokers, kafka_jars, python_packages, report as reports, wire  # noqa: E402
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 CLIENT_TIMEOUT = 150
-PARTS = ("traps", "versions", "kcat", "librdkafka", "java", "tools", "kafkajs", "groups", "cli")
+PARTS = ("traps", "versions", "kcat", "librdkafka", "java", "tools", "kafkajs", "cli", "groups", "grouptool",
+         "javagroups", "confluent")
+CONSUMER_GROUP_HEARTBEAT = 68
 
 
 def build_librdkafka_client():
@@ -112,13 +114,13 @@ class Suite:
         """Every API in every version it is advertised in."""
         self.java_program("versions", "VersionMatrix", self.prefix + "v")
 
-    def java_program(self, part, name, prefix):
+    def java_program(self, part, name, prefix, *more):
         if not self.wanted(part):
             return
         path = kafka_jars.compile_java(os.path.join(HERE, f"{name}.java"))
         logging = "file:" + os.path.join(kafka_jars.KAFKA_FOLDER, "log4j2.properties")
         self.client(part, ["java", *kafka_jars.TOOL_JVM, f"-Dlog4j2.configurationFile={logging}", "-cp",
-                           path, name, self.bootstrap, prefix])
+                           path, name, self.bootstrap, prefix, *more])
 
     def kafkajs(self):
         environment = dict(os.environ, NODE_PATH=kafkajs_modules())
@@ -127,6 +129,24 @@ class Suite:
 
     def groups(self):
         group_checks.Groups(self.bootstrap, self.prefix + "g", self.report, self.broker).run()
+
+    def grouptool(self):
+        group_tool_checks.GroupTool(self.bootstrap, self.prefix + "u", self.report, self.scratch).run()
+
+    def javagroups(self):
+        self.java_program("javagroups", "GroupClient", self.prefix + "w", self.group_protocols())
+
+    def confluent(self):
+        """confluent-kafka for Python, in each of the protocols that the broker has."""
+        self.client("confluent", [sys.executable, os.path.join(HERE, "confluent", "client.py"), self.bootstrap,
+                                  self.prefix + "p", self.group_protocols()], python_packages.environment())
+
+    def group_protocols(self):
+        """Apache Kafka's broker has both; ours says which by what it advertises."""
+        host, port = self.bootstrap.rsplit(":", 1)
+        with wire.Connection(host, int(port)) as connection:
+            ranges = connection.api_versions(0)[1]
+        return "classic,consumer" if CONSUMER_GROUP_HEARTBEAT in ranges else "classic"
 
     def cli(self):
         """Millrace's own commands, where the binary has been built."""
@@ -145,6 +165,9 @@ class Suite:
             output, code = done.stdout, done.returncode
         except subprocess.TimeoutExpired as error:
             output, code = (error.stdout or b"").decode(errors="replace"), "none (took too long)"
+        for line in output.splitlines():
+            if line.startswith("left out"):
+                print(f"{name}: {line}", flush=True)
         self.report.adopt(name, output, code)
 
     def after_stop(self):

@@ -244,6 +244,43 @@ const readAsGroup = async (topic, groupId, members, wanted) => {
   return values
 }
 
+// Two members halve the partitions; when one leaves, the other is given all of them.
+const checkSharing = async admin => {
+  const topic = topicName('shared')
+  const groupId = topicName('sharers')
+  await admin.createTopics({ topics: [{ topic, numPartitions: 4 }] })
+  const owned = [[], []]
+  const members = owned.map((_, i) => {
+    const consumer = kafka.consumer({ groupId, sessionTimeout: 10000, heartbeatInterval: 300 })
+    consumer.on(consumer.events.GROUP_JOIN, ({ payload }) => { owned[i] = payload.memberAssignment[topic] || [] })
+    return consumer
+  })
+  const until = async (what, done) => {
+    for (let i = 0; i < 400 && !done(); ++i) await new Promise(resolve => setTimeout(resolve, 50))
+    if (!done()) throw new Error(`waited too long: ${what}; ${JSON.stringify(owned)}`)
+  }
+  const start = async consumer => {
+    await consumer.connect()
+    await consumer.subscribe({ topic, fromBeginning: true })
+    await consumer.run({ eachMessage: async () => {} })
+  }
+  try {
+    await check('group_members_share', async () => {
+      await start(members[0])
+      await until('the first has all', () => owned[0].length === 4)
+      await start(members[1])
+      await until('both have two', () => owned[0].length === 2 && owned[1].length === 2)
+      same([...owned[0], ...owned[1]].sort(), [0, 1, 2, 3], 'partitions of both')
+    })
+    await check('group_member_takes_over', async () => {
+      await members[1].disconnect()
+      await until('the first has all again', () => owned[0].length === 4)
+    })
+  } finally {
+    for (const consumer of members) await consumer.disconnect()
+  }
+}
+
 const checkGroups = async admin => {
   const topic = topicName('group')
   const groupId = topicName('members')
@@ -293,6 +330,7 @@ const main = async () => {
   await checkProduceAndConsume(admin)
   await checkOffsets(admin)
   await checkGroups(admin)
+  await checkSharing(admin)
   await admin.disconnect()
 }
 

@@ -7,8 +7,10 @@
 #include <map>
 #include <memory>
 
+#include "cli/group_consume.h"
 #include "cli/interrupt.h"
 #include "cli/kafka_client.h"
+#include "cli/kafka_record.h"
 
 namespace millrace::cli {
 namespace {
@@ -80,30 +82,6 @@ Result<PartitionRanges> resolve_ranges(rd_kafka_t* client, const ConsumeOptions&
     for (auto& [partition, range] : ranges) range.stop = offsets[partition];
   }
   return ranges;
-}
-
-ConsumedRecord record_of(const rd_kafka_message_t& message) {
-  ConsumedRecord record{.topic = rd_kafka_topic_name(message.rkt),
-                        .partition = message.partition,
-                        .offset = message.offset};
-  record.timestamp_ms = rd_kafka_message_timestamp(&message, nullptr);
-  if (message.key != nullptr)
-    record.key = std::string_view(static_cast<const char*>(message.key), message.key_len);
-  if (message.payload != nullptr)
-    record.value = std::string_view(static_cast<const char*>(message.payload), message.len);
-  rd_kafka_headers_t* headers = nullptr;
-  if (rd_kafka_message_headers(&message, &headers) != RD_KAFKA_RESP_ERR_NO_ERROR) return record;
-  const char* name = nullptr;
-  const void* value = nullptr;
-  std::size_t size = 0;
-  for (std::size_t i = 0;
-       rd_kafka_header_get_all(headers, i, &name, &value, &size) == RD_KAFKA_RESP_ERR_NO_ERROR;
-       ++i) {
-    std::optional<std::string_view> text;
-    if (value != nullptr) text = std::string_view(static_cast<const char*>(value), size);
-    record.headers.emplace_back(name, text);
-  }
-  return record;
 }
 
 // Reads the partitions through one queue, without a group. Stops them again on destruction.
@@ -228,6 +206,9 @@ Action define(CLI::App& app) {
   ConsumeOptions& options = command->options;
   add_connection_options(app, options.connection);
   app.add_option("TOPIC,-t,--topic", options.topic, "Topic to read")->required();
+  app.add_option(
+      "-g,--group", options.group,
+      "Read as a member of this group: go on where it stopped, and commit what was printed");
   app.add_option("-p,--partition", options.partitions, "Only these partitions; may be repeated")
       ->allow_extra_args(false);
   app.add_option("-o,--offset", command->offsets,
@@ -252,6 +233,7 @@ Action define(CLI::App& app) {
 
 Result<std::int64_t> consume_all(const ConsumeOptions& options, const RecordSink& sink) {
   if (options.count_max == 0) return 0;
+  if (!options.group.empty()) return consume_in_group(options, sink);
   std::vector<ClientProperty> properties = {
       {"enable.partition.eof", "true"},
       {"isolation.level", options.read_uncommitted ? "read_uncommitted" : "read_committed"},
@@ -275,12 +257,14 @@ Result<std::int64_t> consume_all(const ConsumeOptions& options, const RecordSink
 }
 
 const Command kConsumeCommand = {
-    "consume", "Read records, from the beginning unless told otherwise.", define,
+    "consume", "Read records, from the beginning unless told otherwise, alone or in a group.",
+    define,
     "  millrace consume greetings                                     # all there is, then what "
     "comes\n"
     "  millrace consume greetings -o -10 -e                           # the last ten of each "
     "partition\n"
     "  millrace consume orders -p 0 -o 100..200 -f '%o %k=%s\\n'\n"
-    "  millrace consume orders -o s@2026-01-31T12:00..e@2026-01-31T13:00 --format json"};
+    "  millrace consume orders -o s@2026-01-31T12:00..e@2026-01-31T13:00 --format json\n"
+    "  millrace consume orders --group billing                        # shared with its members"};
 
 }  // namespace millrace::cli

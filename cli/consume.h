@@ -1,5 +1,5 @@
 // `millrace consume`: records of a topic, by partition, offset, time or from the tail. Without a
-// group: nothing is committed, and nobody else's reading is disturbed.
+// group nothing is committed, and nobody else's reading is disturbed; with one see group_consume.h.
 #pragma once
 
 #include <cstdint>
@@ -17,6 +17,7 @@ namespace millrace::cli {
 struct ConsumeOptions {
   ConnectionOptions connection;
   std::string topic;
+  std::string group;                     // empty: without one
   std::vector<std::int32_t> partitions;  // empty: all
   OffsetRange range;
   std::int64_t count_max = -1;  // -1: no limit

@@ -38,6 +38,7 @@ Result<ClientHandle> make_client(const ClientOptions& options) {
   }
   if (!wants_log) rd_kafka_conf_set_log_cb(conf, drop_log);
   if (options.on_delivery != nullptr) rd_kafka_conf_set_dr_msg_cb(conf, options.on_delivery);
+  if (options.on_rebalance != nullptr) rd_kafka_conf_set_rebalance_cb(conf, options.on_rebalance);
   rd_kafka_conf_set_opaque(conf, options.opaque);
   rd_kafka_t* client = rd_kafka_new(options.type, conf, why.data(), why.size());
   if (client == nullptr) {

@@ -40,12 +40,16 @@ using PartitionListHandle = std::unique_ptr<rd_kafka_topic_partition_list_t, Han
 
 using DeliveryCallback = void (*)(rd_kafka_t*, const rd_kafka_message_t*, void* opaque);
 
+using RebalanceCallback = void (*)(rd_kafka_t*, rd_kafka_resp_err_t,
+                                   rd_kafka_topic_partition_list_t*, void* opaque);
+
 struct ClientOptions {
   rd_kafka_type_t type = RD_KAFKA_PRODUCER;
   ConnectionOptions connection;
   std::vector<ClientProperty> properties;  // librdkafka's own; outweigh what we set
   DeliveryCallback on_delivery = nullptr;
   void* opaque = nullptr;
+  RebalanceCallback on_rebalance = nullptr;
 };
 
 // A client that is not connected yet. Errors: invalid_argument, for a property librdkafka does not

@@ -24,7 +24,7 @@ std::optional<T> take_number(std::string_view& text) {
 
 std::unexpected<Error> wrong_choice(std::string_view text) {
   return fail(Errc::invalid_argument,
-              fmt::format("--topic {}: write a topic, or a topic and some of its partitions: "
+              fmt::format("{}: write a topic, or a topic and some of its partitions: "
                           "orders or orders:0,3,5-7",
                           text));
 }

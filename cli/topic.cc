@@ -10,6 +10,7 @@
 #include "cli/config_change.h"
 #include "cli/outcome.h"
 #include "cli/output.h"
+#include "cli/topic_analyze.h"
 #include "net/wire/create_partitions.h"
 #include "net/wire/create_topics.h"
 #include "net/wire/delete_topics.h"
@@ -265,13 +266,19 @@ Action define_delete(CLI::App& app) {
 
 std::span<const Command> topic_commands() {
   static const std::array kCommands = {
-      Command{"topic", "Topics: create, list, describe, alter, delete."},
+      Command{"topic", "Topics: create, list, describe, analyze, alter, delete."},
       Command{
           "topic create", "Create topics.", define_create,
           "  millrace topic create orders --partitions 12 --config millrace.durability=replicated"},
       Command{"topic list", "List topics.", define_list, "  millrace topic list --format json"},
       Command{"topic describe", "Show leader, replicas and in-sync replicas of each partition.",
               define_describe, "  millrace topic describe orders"},
+      Command{
+          "topic analyze",
+          "Show rates, batch sizes and codecs of each partition, from its latest batches.",
+          define_topic_analyze,
+          "  millrace topic analyze orders                     # the last 1000 batches of each\n"
+          "  millrace topic analyze orders:0 -o s@2026-01-31T12:00..e@2026-01-31T13:00"},
       Command{"topic alter", "Add partitions, or change configurations.", define_alter,
               "  millrace topic alter orders --partitions 24 --config retention.ms=86400000"},
       Command{"topic delete", "Delete topics and their records.", define_delete,

@@ -1,4 +1,4 @@
-// `millrace topic create|list|describe|alter|delete`.
+// `millrace topic create|list|describe|analyze|alter|delete`.
 #pragma once
 
 #include <span>

@@ -89,6 +89,34 @@ TEST(CliLibrdkafka, a_range_a_tail_and_a_count_end_where_they_say) {
   EXPECT_EQ(consume_lines(consume), (std::vector<std::string>{"0 0  0 "}));
 }
 
+// The mock's groups take in no second member after the first has left; group_commands.py has those.
+TEST(CliLibrdkafka, a_member_of_a_group_stops_at_a_count_at_the_end_and_when_the_sink_refuses) {
+  const MockCluster cluster;
+  ASSERT_TRUE(produce_text({.connection = cluster.connection(), .topic = "t", .partition = 0},
+                           "0\n1\n2\n"));
+  ConsumeOptions consume{
+      .connection = cluster.connection(), .topic = "t", .group = "counts", .count_max = 2};
+  EXPECT_EQ(consume_lines(consume), (std::vector<std::string>{"0 0  0 ", "0 1  1 "}));
+  consume.group = "refuses";
+  consume.count_max = -1;
+  int seen = 0;
+  ASSERT_TRUE(consume_all(
+      consume, [&](const ConsumedRecord* record) { return record == nullptr || ++seen < 2; }));
+  EXPECT_EQ(seen, 2);
+  consume.group = "ends";
+  consume.exit_at_end = true;
+  EXPECT_EQ(consume_lines(consume), (std::vector<std::string>{"0 0  0 ", "0 1  1 ", "0 2  2 "}));
+}
+
+TEST(CliLibrdkafka, what_the_group_decides_cannot_be_asked_for) {
+  ConsumeOptions consume{.topic = "t", .group = "g", .partitions = {0}};
+  const auto nothing = [](const ConsumedRecord*) { return true; };
+  EXPECT_EQ(exit_of(consume_all(consume, nothing).error()), Exit::usage);
+  consume.partitions.clear();
+  consume.range = *parse_offset_range({"5"});
+  EXPECT_EQ(exit_of(consume_all(consume, nothing).error()), Exit::usage);
+}
+
 TEST(CliLibrdkafka, a_partition_that_does_not_exist_is_named) {
   const MockCluster cluster;
   const auto count =

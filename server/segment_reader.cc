@@ -16,6 +16,7 @@ namespace millrace::server {
 namespace {
 
 constexpr std::size_t kOffsetDigits = 20;
+constexpr std::uint64_t kZerosAtOnce = std::uint64_t{64} << 10;
 constexpr std::uint64_t kPayloadBytesMax = std::uint64_t{1} << 30;
 
 // Which batch ends at which offset, and where it begins: what an index must agree with.
@@ -128,10 +129,24 @@ Result<void> SegmentReader::read_at(std::uint64_t position, std::size_t bytes) {
   return {};
 }
 
+// A batch with 12 zeros in front would have a length of 0.
+Result<bool> SegmentReader::only_zeros_follow() {
+  const auto is_zero = [](std::byte byte) { return byte == std::byte{0}; };
+  for (std::uint64_t at = position_; at < size_;) {
+    const std::uint64_t step = at == position_ ? log::kBatchPrefixBytes : kZerosAtOnce;
+    TRY_DONE(read_at(at, std::min(step, size_ - at)));
+    if (!std::ranges::all_of(buffer_, is_zero)) return false;
+    at += buffer_.size();
+  }
+  return true;
+}
+
 Result<std::optional<log::RecordBatch>> SegmentReader::next() {
   position_ = next_;
   const std::uint64_t left = size_ - position_;
   if (left == 0) return std::nullopt;
+  TRY(at_end, only_zeros_follow());
+  if (at_end) return std::nullopt;
   if (left < log::kBatchPrefixBytes)
     return fail(Errc::truncated, fmt::format("{} bytes are no batch", left));
   TRY_DONE(read_at(position_, log::kBatchPrefixBytes));

@@ -21,7 +21,8 @@ class SegmentReader {
   // Errors: not_found, io_error.
   static Result<SegmentReader> open(const std::string& path);
 
-  // The next batch, valid until the next call; nothing at the end of the file.
+  // The next batch, valid until the next call; nothing at the end of the file, or where only zeros
+  // follow: the room a broker that did not stop cleanly had written ahead.
   // Errors: truncated (the file ends inside of a batch), corrupt, unsupported, io_error. There is
   // no going on after one.
   Result<std::optional<log::RecordBatch>> next();
@@ -33,6 +34,7 @@ class SegmentReader {
  private:
   SegmentReader(std::ifstream file, std::uint64_t size) : file_(std::move(file)), size_(size) {}
   Result<void> read_at(std::uint64_t position, std::size_t bytes);
+  Result<bool> only_zeros_follow();
 
   std::ifstream file_;
   std::uint64_t size_;

@@ -15,6 +15,10 @@ namespace {
 // How long a full disk is taken for full without asking it again.
 constexpr Duration kFullDiskPause = std::chrono::milliseconds(100);
 
+// A segment's last part gets no zeros ahead, an eighth or this: when it is full there is then nothing to be cut off it, which
+// would have to be synced before the next one begins.
+constexpr std::uint64_t kUnfilledMax = std::uint64_t{4} << 20;
+
 }  // namespace
 
 // ---- Staging
@@ -196,7 +200,10 @@ Result<void> Log::State::write_staged() {
   if (staged_batches.empty()) return {};
   const auto room = static_cast<std::uint64_t>(options.segment_bytes);
   const std::uint64_t left = room > active().size() ? room - active().size() : 0;
-  auto written = active().write(staged, staged_bytes, std::min(left, reserve.room()));
+  auto written = active().write(staged, staged_bytes,
+                                {.from = shard.options.reserve_from_bytes,
+                                 .max = std::min(left, reserve.room()),
+                                 .fill_end = room - std::min(room / 8, kUnfilledMax)});
   ++shard.counters.segment_writes;
   if (!written) return refuse_staged(std::move(written).error());
   const Offset from = staged_batches.front().base_offset;

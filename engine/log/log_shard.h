@@ -39,6 +39,8 @@ struct LogShardOptions {
   std::uint32_t disk_reserve_percent = 0;
   // Data files held open at a time. The rest is opened when it is used.
   std::size_t open_files_max = 4096;
+  // Size from which on a segment reserves room and writes zeros ahead: most partitions are idle and smaller.
+  std::uint64_t reserve_from_bytes = std::uint64_t{256} << 10;
   // Dirty bytes after which write-back of a segment is started.
   std::uint64_t write_back_bytes = std::uint64_t{16} << 20;
   // How often housekeeping looks around.

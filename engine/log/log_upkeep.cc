@@ -61,7 +61,7 @@ Result<void> Log::State::roll(WallTime now) {
   return {};
 }
 
-// Recovery looks at the tail of the last segment only.
+// Recovery looks at the tail of the last segment only. A segment that ends because it is full has none to be cut off.
 Result<void> Log::State::sync_tail_cut() {
   if (!active().take_tail_cut()) return {};
   TRY(file, active().file());
@@ -427,6 +427,7 @@ io::Task<Result<void>> Log::State::close() {
     // A clean start asks the file and not the batches.
     if (result && epochs_unsaved_from < end) result = fail(Errc::io_error, "the leader epochs could not be saved");
     if (result) result = active().seal();
+    if (result && active().take_tail_cut()) co_await sync_path(active().path(kLogSuffix));
     const bool has_producers = !producers.producers().empty() || snapshot_offset != kNoOffset;
     // The indexes are not synced: the next start tests them against the data, and a stop should not take long.
     if (result && has_producers) result = save_producers();

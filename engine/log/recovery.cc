@@ -127,6 +127,8 @@ io::Task<Result<void>> cut_tail(Log::State& log, Segment& segment, const io::Ope
   const std::uint64_t good = segment.size();
   CO_TRY(zeros, co_await reader.only_zeros(good));
   if (zeros) {
+    // Nothing is known to be missing: whether what follows joins on, its first offset tells.
+    recovered.reason.clear();
     LOG(info, "log.reserved_room_cut", "segment={} bytes={}", segment.path(kLogSuffix), size - good);
   } else {
     LOG(warn, "log.tail_cut", "segment={} position={} bytes={} end_offset={} reason=\"{}\"",

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <charconv>
 #include <limits>
@@ -15,10 +16,13 @@
 namespace millrace::log {
 namespace {
 
-// A segment smaller than this reserves nothing: most partitions are idle.
-constexpr std::uint64_t kReserveFrom = std::uint64_t{256} << 10;
 constexpr std::uint64_t kReserveStepMin = std::uint64_t{1} << 20;
 constexpr std::uint64_t kReserveStepMax = std::uint64_t{64} << 20;
+
+// A page cache takes one write of this size in large folios, and smaller ones page by page: writing zeros ahead and the
+// batches over them costs half of writing the batches alone. What is as large as a step needs no such help.
+constexpr std::uint64_t kFillStep = std::uint64_t{64} << 10;
+alignas(4096) constinit std::array<std::byte, kFillStep> zeros{};
 
 constexpr std::size_t kOffsetDigits = 20;
 
@@ -106,24 +110,39 @@ Result<void> Segment::create() {
   return {};
 }
 
-void Segment::reserve_ahead(io::FileHandle file, std::uint64_t bytes, std::uint64_t reserve_max) {
+void Segment::reserve_ahead(io::FileHandle file, std::uint64_t bytes, const Reservation& reservation) {
   const std::uint64_t end = size_ + bytes;
-  if (end < kReserveFrom || end <= reserved_end_) return;
+  if (end < reservation.from || end <= reserved_end_) return;
   const std::uint64_t step = std::clamp(std::bit_floor(size_), kReserveStepMin, kReserveStepMax);
-  const std::uint64_t length = std::min(std::max(step, bytes), std::max(reserve_max, bytes));
+  const std::uint64_t length = std::min(std::max(step, bytes), std::max(reservation.max, bytes));
   // Without the reservation the write itself finds out whether there is room; asking again waits for the next step.
   (void)files_.proactor().reserve(file, size_, length);
   reserved_end_ = size_ + length;
 }
 
+void Segment::fill_ahead(io::FileHandle file, std::uint64_t bytes, const Reservation& reservation) {
+  const std::uint64_t end = size_ + bytes;
+  const std::uint64_t fill_end = std::min(reservation.fill_end, reserved_end_);
+  if (end <= filled_end_ || end > fill_end || bytes >= kFillStep) return;
+  const std::uint64_t from = std::max(size_, filled_end_);
+  const std::uint64_t to = std::min((end + kFillStep - 1) / kFillStep * kFillStep, fill_end);
+  // At most what is left of one step and the next.
+  const std::array<::iovec, 2> slices{{{zeros.data(), std::min<std::uint64_t>(kFillStep, to - from)},
+                                       {zeros.data(), to - from - std::min<std::uint64_t>(kFillStep, to - from)}}};
+  // What keeps the zeros from being written keeps the batches as well, and is told of those; some may have been.
+  (void)files_.proactor().write_inline(file, from, slices);
+  filled_end_ = to;
+}
+
 Result<void> Segment::write(std::span<const ::iovec> slices, std::uint64_t bytes,
-                            std::uint64_t reserve_max) {
+                            const Reservation& reservation) {
   TRY(open, file());
-  reserve_ahead(open->handle(), bytes, reserve_max);
+  reserve_ahead(open->handle(), bytes, reservation);
+  fill_ahead(open->handle(), bytes, reservation);
   auto written = files_.proactor().write_inline(open->handle(), size_, slices);
   if (written) return {};
   if (written.error() == Errc::disk_full) {
-    reserved_end_ = 0;
+    reserved_end_ = filled_end_ = 0;
     tail_cut_ = true;
     auto cut = files_.proactor().truncate(open->handle(), size_);
     if (!cut) return fail(Errc::io_error, "cannot cut off a partly written batch: " + cut.error().message);
@@ -185,9 +204,10 @@ Result<void> Segment::seal() {
                    .relative_offset = *relative_offset(base_offset_, max_timestamp_.offset)});
   }
   if (reserved_end_ > size_) {
+    tail_cut_ = tail_cut_ || filled_end_ > size_;
     TRY(open, file());
     TRY_DONE(files_.proactor().truncate(open->handle(), size_));
-    reserved_end_ = 0;
+    reserved_end_ = filled_end_ = 0;
   }
   return write_indexes();
 }
@@ -425,7 +445,7 @@ Result<void> Segment::truncate(std::uint64_t size) {
   TRY_DONE(files_.proactor().truncate(open->handle(), size));
   tail_cut_ = true;
   size_ = size;
-  reserved_end_ = 0;
+  reserved_end_ = filled_end_ = 0;
   write_back_from_ = std::min(write_back_from_, size);
   // What the newest entries said of the youngest record may be gone with it.
   return rebuild_indexes(kIndexIntervalDefault);

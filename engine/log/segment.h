@@ -118,9 +118,17 @@ class Segment {
   void release_files() { slot_.reset(); }
 
   // ---- Append
+  struct Reservation {
+    // Smaller segments reserve nothing.
+    std::uint64_t from = 0;
+    // Bytes the segment may still need, the bound of what is reserved ahead.
+    std::uint64_t max = 0;
+    // Position behind which no zeros are written ahead.
+    std::uint64_t fill_end = 0;
+  };
   // Writes whole batches behind the last one; note() each of them afterwards. On error the file is as it was, unless the
-  // error is not disk_full. `reserve_max`: room the segment may still need, the bound of what is reserved ahead.
-  Result<void> write(std::span<const ::iovec> slices, std::uint64_t bytes, std::uint64_t reserve_max);
+  // error is not disk_full.
+  Result<void> write(std::span<const ::iovec> slices, std::uint64_t bytes, const Reservation& reservation);
   // Takes note of the next batch, which stands at size() and has been written.
   Result<void> note(const BatchSummary& batch, std::int64_t index_interval_bytes);
   // Takes note of bytes at size() that are no batch any more; what follows them can be found again.
@@ -191,7 +199,9 @@ class Segment {
   // Where to start looking for `offset`. The second throws a misleading index away and asks the data.
   Result<std::uint64_t> index_position(Offset offset);
   Result<std::uint64_t> trusted_index_position(Offset offset);
-  void reserve_ahead(io::FileHandle file, std::uint64_t bytes, std::uint64_t reserve_max);
+  void reserve_ahead(io::FileHandle file, std::uint64_t bytes, const Reservation& reservation);
+  // Zeros up to the next whole step behind what is about to be written.
+  void fill_ahead(io::FileHandle file, std::uint64_t bytes, const Reservation& reservation);
   Offset absolute(std::int32_t relative) const { return base_offset_ + relative; }
 
   FileCache& files_;
@@ -200,6 +210,8 @@ class Segment {
   Offset base_offset_;
   std::uint64_t size_;
   std::uint64_t reserved_end_ = 0;
+  // Of the zeros that were written ahead: up to here the file may be longer than its batches, until the segment is sealed.
+  std::uint64_t filled_end_ = 0;
   std::uint64_t write_back_from_ = 0;
   OffsetIndex offsets_;
   TimeIndex times_;

@@ -44,6 +44,7 @@ class Life {
     shard_options_.write_ahead_bytes_first = 64 << 10;
     shard_options_.write_ahead_bytes_max = 256 << 10;
     shard_options_.write_back_bytes = 8 << 10;
+    shard_options_.reserve_from_bytes = random_.chance(2) ? 0 : 10'000;
     shard_options_.open_files_max = 3;
     shard_options_.housekeeping_interval = std::chrono::milliseconds(20);
     trouble_ = static_cast<Trouble>(random_.below(12) % 6);

@@ -92,6 +92,15 @@ TEST_F(Inspect, a_torn_end_is_a_problem_only_where_a_crash_cannot_have_left_it) 
   EXPECT_THAT(only_problem(), HasSubstr("of which 40 are there"));
 }
 
+TEST_F(Inspect, zeros_behind_the_last_batch_are_room_and_zeros_between_batches_are_a_problem) {
+  const std::string room(100'000, '\0');
+  write(segment(), batch(0, 3) + room);
+  EXPECT_THAT(verify().problems, testing::IsEmpty());
+  EXPECT_EQ(verify().partitions[0].torn_bytes, 0u);
+  write(segment(), batch(0, 3) + room + batch(3, 2));
+  EXPECT_EQ(verify().problems.size(), 1u);
+}
+
 TEST_F(Inspect, offsets_that_go_back_are_a_problem) {
   write(segment(), batch(0, 3) + batch(2, 2));
   EXPECT_THAT(only_problem(), HasSubstr("begins at offset 2, before 3"));

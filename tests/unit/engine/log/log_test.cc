@@ -157,6 +157,24 @@ TEST_F(LogTest, rolls_by_size_and_reads_across_segments) {
   expect_numbered(20, 55);
 }
 
+TEST_F(LogTest, zeros_written_ahead_are_behind_the_records_and_go_with_the_segment_s_end) {
+  shard_options_.reserve_from_bytes = 0;
+  boot();
+  append_numbered(0, 3);
+  const auto file = disk_.open("/data/t-0/00000000000000000000.log", {});
+  ASSERT_TRUE(file);
+  EXPECT_EQ(*disk_.size(*file), 64U << 10);
+  expect_numbered(0, 3);
+  append_numbered(3, 4);
+  expect_numbered(0, 7);
+  stop();
+  EXPECT_LT(*disk_.size(*file), 1000U);
+  disk_.close(*file);
+  boot();
+  EXPECT_EQ(log_->end_offset(), Offset(7));
+  expect_numbered(0, 7);
+}
+
 TEST_F(LogTest, rolls_by_time_without_an_append) {
   options_.segment_ms = 60'000;
   boot();

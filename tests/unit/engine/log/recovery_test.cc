@@ -206,6 +206,27 @@ TEST_F(RecoveryTest, cuts_off_room_that_was_reserved) {
   EXPECT_EQ(size_of(kData), good);
 }
 
+TEST_F(RecoveryTest, keeps_the_segment_that_joins_on_to_one_with_room_at_its_end) {
+  auto bytes = batches(0, 5);
+  const auto good = bytes.size();
+  bytes.resize(good + 10'000);
+  write(kData, bytes);
+  write("/data/t-0/00000000000000000005.log", batches(5, 8));
+  ASSERT_TRUE(open());
+  expect_records(0, 8);
+  EXPECT_EQ(size_of(kData), good);
+}
+
+TEST_F(RecoveryTest, drops_the_segment_that_does_not_join_on_to_one_with_room_at_its_end) {
+  auto bytes = batches(0, 4);
+  bytes.resize(batches(0, 5).size());
+  write(kData, bytes);
+  write("/data/t-0/00000000000000000005.log", batches(5, 8));
+  ASSERT_TRUE(open());
+  expect_records(0, 4);
+  EXPECT_EQ(log_->segment_count(), 1U);
+}
+
 TEST_F(RecoveryTest, does_not_take_a_read_error_for_the_end_of_the_log) {
   write(kData, batches(0, 5));
   disk_.faults.only = "t-0/0000";

@@ -1,34 +1,26 @@
-// bench_durable --port P --topic T [--partitions N] [--batch-bytes B] [--seconds S] [--warm-up S]
+// bench_durable --port P --topic T [--partitions N] [--batch-bytes B] [--seconds S] [--warm-up S] [--every-us U]
 //
 // Many producers that each wait for the acknowledgement: one connection per partition, one Produce
 // request (acks=all, one batch) outstanding on each. One thread and one epoll serve all of them, so
-// that the load takes little from the broker's cores. Prints one line of JSON: batches per second
+// that the load takes little from the broker's cores. With --every-us the loop is open: a connection's request is due so
+// long after its last one was, and its time counts from when it was due. Prints one line of JSON: batches per second
 // and the quantiles of the time from request to answer.
 
-#include <arpa/inet.h>
-#include <netinet/tcp.h>
 #include <sys/epoll.h>
-#include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
-#include <cstdint>
-#include <cstdio>
-#include <cstdlib>
+#include <algorithm>
 #include <cstring>
 #include <memory>
-#include <span>
-#include <string>
-#include <vector>
 
 #include "base/crc32c.h"
 #include "bench/load/histogram.h"
+#include "bench/load/request.h"
 
 namespace millrace::bench {
 namespace {
 
 constexpr std::size_t kPageBytes = 4096;
-constexpr std::uint64_t kNanosPerSecond = 1'000'000'000;
 constexpr std::size_t kAnswerBytesMax = 4096;
 
 struct Options {
@@ -38,48 +30,7 @@ struct Options {
   std::size_t batch_bytes = 16 * 1024;
   std::uint64_t seconds = 10;
   std::uint64_t warm_up_seconds = 2;
-};
-
-[[noreturn]] void give_up(const std::string& why) {
-  std::fprintf(stderr, "bench_durable: %s\n", why.c_str());
-  std::exit(1);
-}
-
-std::uint64_t now_ns() {
-  timespec now{};
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return static_cast<std::uint64_t>(now.tv_sec) * kNanosPerSecond +
-         static_cast<std::uint64_t>(now.tv_nsec);
-}
-
-// Appends big-endian numbers and Kafka's strings to a byte vector.
-class Writer {
- public:
-  template <class T>
-  void number(T value) {
-    for (int shift = static_cast<int>(sizeof(T)) * 8 - 8; shift >= 0; shift -= 8) {
-      bytes_.push_back(static_cast<std::byte>(static_cast<std::uint64_t>(value) >> shift));
-    }
-  }
-  void varint(std::int64_t value) {
-    auto rest = static_cast<std::uint64_t>((value << 1) ^ (value >> 63));
-    while (rest >= 0x80) {
-      bytes_.push_back(static_cast<std::byte>(rest | 0x80));
-      rest >>= 7;
-    }
-    bytes_.push_back(static_cast<std::byte>(rest));
-  }
-  void text(const std::string& value) {
-    number<std::int16_t>(static_cast<std::int16_t>(value.size()));
-    for (const char c : value) bytes_.push_back(static_cast<std::byte>(c));
-  }
-  void append(std::span<const std::byte> part) {
-    bytes_.insert(bytes_.end(), part.begin(), part.end());
-  }
-  const std::vector<std::byte>& bytes() const { return bytes_; }
-
- private:
-  std::vector<std::byte> bytes_;
+  std::uint64_t every_us = 0;
 };
 
 // A record batch of format 2 with one record, about `size` bytes long.
@@ -120,11 +71,7 @@ std::vector<std::byte> make_batch(std::size_t size) {
 // A Produce request, version 7, acks=all, for one partition, with its length in front.
 std::vector<std::byte> make_request(const std::string& topic, int partition,
                                     std::span<const std::byte> batch) {
-  Writer body;
-  body.number<std::int16_t>(0);
-  body.number<std::int16_t>(7);
-  body.number<std::int32_t>(1);
-  body.text("durable");
+  Writer body = begin_request(0, 7);
   body.number<std::int16_t>(-1);
   body.number<std::int16_t>(-1);
   body.number<std::int32_t>(30'000);
@@ -134,10 +81,7 @@ std::vector<std::byte> make_request(const std::string& topic, int partition,
   body.number<std::int32_t>(partition);
   body.number<std::int32_t>(static_cast<std::int32_t>(batch.size()));
   body.append(batch);
-  Writer frame;
-  frame.number<std::int32_t>(static_cast<std::int32_t>(body.bytes().size()));
-  frame.append(body.bytes());
-  return frame.bytes();
+  return frame_of(body);
 }
 
 struct FreeAligned {
@@ -161,32 +105,21 @@ class Producer {
     request_bytes_ = request.size();
     answer_offset_ =
         4 + 4 + 4 + 2 + options.topic.size() + 4 + 4;  // up to the partition's error code
-    socket_ = ::socket(AF_INET, SOCK_STREAM, 0);
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_port = htons(options.port);
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    if (connect(socket_, reinterpret_cast<sockaddr*>(&address), sizeof address) != 0)
-      give_up("cannot connect");
-    const int on = 1;
-    setsockopt(socket_, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    socket_ = connect_to(options.port);
   }
   ~Producer() { close(socket_); }
   Producer(const Producer&) = delete;
   Producer& operator=(const Producer&) = delete;
 
   int socket() const { return socket_; }
-  std::uint64_t sent_at_ns() const { return sent_at_ns_; }
+  std::uint64_t due_at_ns() const { return due_at_ns_; }
+  bool waits() const { return waits_; }
 
-  void send() {
-    sent_at_ns_ = now_ns();
-    std::size_t done = 0;
-    while (done < request_bytes_) {
-      const ssize_t count =
-          ::send(socket_, request_.get() + done, request_bytes_ - done, MSG_NOSIGNAL);
-      if (count <= 0) give_up("the connection broke while sending");
-      done += static_cast<std::size_t>(count);
-    }
+  // `due` is the moment that the request's time counts from.
+  void send(std::uint64_t due) {
+    due_at_ns_ = due;
+    waits_ = true;
+    send_all(socket_, {request_.get(), request_bytes_});
   }
 
   // Reads what has come. True once the whole answer is there and says that the batch was taken.
@@ -203,6 +136,7 @@ class Producer {
     const int error = (answer_[answer_offset_ + 4] << 8) | answer_[answer_offset_ + 5];
     if (error != 0) give_up("Produce answered error " + std::to_string(error));
     answer_bytes_ = 0;
+    waits_ = false;
     return true;
   }
 
@@ -211,10 +145,30 @@ class Producer {
   AlignedBytes request_;
   std::size_t request_bytes_ = 0;
   std::size_t answer_offset_ = 0;
-  std::uint64_t sent_at_ns_ = 0;
+  std::uint64_t due_at_ns_ = 0;
+  bool waits_ = false;  // for an answer
   unsigned char answer_[kAnswerBytesMax];
   std::size_t answer_bytes_ = 0;
 };
+
+using Producers = std::vector<std::unique_ptr<Producer>>;
+
+std::uint64_t until_next(const Producers& producers, std::uint64_t every_ns, std::uint64_t now) {
+  std::uint64_t least = 20 * kNanosPerSecond;
+  for (const auto& producer : producers) {
+    if (producer->waits()) continue;
+    const std::uint64_t due = producer->due_at_ns() + every_ns;
+    least = std::min(least, due > now ? due - now : 0);
+  }
+  return least;
+}
+
+void send_due(const Producers& producers, std::uint64_t every_ns, std::uint64_t now) {
+  for (const auto& producer : producers) {
+    const std::uint64_t due = producer->due_at_ns() + every_ns;
+    if (!producer->waits() && due <= now) producer->send(due);
+  }
+}
 
 int run(const Options& options) {
   const int poll = epoll_create1(0);
@@ -228,20 +182,30 @@ int run(const Options& options) {
   }
   const std::uint64_t counted_from = now_ns() + options.warm_up_seconds * kNanosPerSecond;
   const std::uint64_t end = counted_from + options.seconds * kNanosPerSecond;
-  for (const auto& producer : producers) producer->send();
+  const std::uint64_t every_ns = options.every_us * 1'000;
+  for (std::size_t i = 0; i < producers.size(); ++i) {
+    producers[i]->send(now_ns() + every_ns * i / producers.size());
+  }
   auto histogram = std::make_unique<Histogram>();
   std::uint64_t now = now_ns();
   while (now < end) {
+    const std::uint64_t wait_ns =
+        every_ns == 0 ? 20 * kNanosPerSecond : until_next(producers, every_ns, now);
+    const timespec wait{.tv_sec = static_cast<time_t>(wait_ns / kNanosPerSecond),
+                        .tv_nsec = static_cast<long>(wait_ns % kNanosPerSecond)};
     epoll_event events[64];
-    const int count = epoll_wait(poll, events, 64, 20'000);
-    if (count <= 0) give_up("no answer for 20 seconds");
+    const int count = epoll_pwait2(poll, events, 64, &wait, nullptr);
+    now = now_ns();
+    if (count <= 0 && wait_ns >= 20 * kNanosPerSecond) give_up("no answer for 20 seconds");
     for (int i = 0; i < count; ++i) {
       auto* producer = static_cast<Producer*>(events[i].data.ptr);
       if (!producer->answered()) continue;
-      now = now_ns();
-      if (now >= counted_from && now < end) histogram->add((now - producer->sent_at_ns()) / 1'000);
-      producer->send();
+      if (now >= counted_from && now < end && now > producer->due_at_ns()) {
+        histogram->add((now - producer->due_at_ns()) / 1'000);
+      }
+      if (every_ns == 0) producer->send(now_ns());
     }
+    if (every_ns > 0) send_due(producers, every_ns, now);
   }
   close(poll);
   std::printf(
@@ -272,6 +236,8 @@ Options parse(int argc, char** argv) {
       options.seconds = std::stoull(value);
     else if (key == "--warm-up")
       options.warm_up_seconds = std::stoull(value);
+    else if (key == "--every-us")
+      options.every_us = std::stoull(value);
     else
       give_up("unknown option " + key);
   }

@@ -1,7 +1,7 @@
 """The figures of bench/compare: what each is called, its unit, and what Millrace is to reach.
 
 `reach` is a bound on Millrace divided by Apache Kafka: `<=` or `>=` and a number; None where the figure
-is only shown.
+is only shown. With the word `alone` behind it, it is a bound on Millrace's own figure.
 """
 
 from typing import NamedTuple, Optional
@@ -37,6 +37,22 @@ FIGURES = (
            "acks=all on disk before the answer, 64 partitions, 16 KiB batches"),
     Figure("durable_p50", "durable", "us", None, "the same: request to answer, median"),
     Figure("durable_p99", "durable", "us", "<= 0.2", "the same: request to answer, 99th percentile"),
+    Figure("commits_1_group", "commits", "commits/s", ">= 3", "offset commits of one group, 32 connections"),
+    Figure("commits_1_group_p99", "commits", "us", None, "the same: request to answer, 99th percentile"),
+    Figure("commits_1_group_cpu", "commits", "us", None, "the same: broker CPU per commit"),
+    Figure("commits_200_groups", "commits", "commits/s", ">= 3", "offset commits of 200 groups in turn"),
+    Figure("commits_200_groups_p99", "commits", "us", None, "the same: request to answer, 99th percentile"),
+    Figure("commits_200_groups_cpu", "commits", "us", None, "the same: broker CPU per commit"),
+    Figure("join_classic_1", "join", "ms", "<= 0.5", "join to first record, classic protocol, no initial delay"),
+    Figure("join_classic_100", "join", "ms", "<= 0.5", "the same until the last of 100 members that join at once"),
+    Figure("join_consumer_1", "join", "ms", "<= 0.5", "join to first record, consumer protocol"),
+    Figure("join_consumer_100", "join", "ms", "<= 0.5", "the same until the last of 100 members that join at once"),
+    Figure("cleaner_mb", "cleaner", "MB/s", ">= 2", "dirty bytes the cleaner gets through"),
+    Figure("cleaner_rss", "cleaner", "MB", "<= 0.5", "most resident memory of the broker while it cleans"),
+    Figure("cleaner_growth", "cleaner", "MB", None, "by how much that is more than just before"),
+    Figure("produce_alone_p99", "busy", "us", None, "1,000 requests/s of 4 KiB, acks=all, open loop"),
+    Figure("produce_busy_p99", "busy", "us", None, "the same while the cleaner and a cold reader run"),
+    Figure("produce_busy_over_alone", "busy", "times", "<= 1.5 alone", "the second over the first"),
     Figure("start_empty", "size", "s", "<= 0.10", "start to first answered Metadata, no topics"),
     Figure("idle_rss", "size", "MB", "<= 0.10", "resident memory, no topics, idle"),
     Figure("idle_cpu", "size", "% of a core", None, "CPU while idle, no topics"),
@@ -48,9 +64,12 @@ FIGURES = (
 GROUPS = tuple(dict.fromkeys(figure.group for figure in FIGURES))
 
 
-def reached(figure, ratio):
+def reached(figure, ratio, millrace):
     """True or False against the figure's bound, None where it has none."""
-    if figure.reach is None or ratio is None:
+    if figure.reach is None:
         return None
-    comparison, bound = figure.reach.split()
-    return ratio <= float(bound) if comparison == "<=" else ratio >= float(bound)
+    comparison, bound, *alone = figure.reach.split()
+    value = millrace if alone else ratio
+    if value is None:
+        return None
+    return value <= float(bound) if comparison == "<=" else value >= float(bound)

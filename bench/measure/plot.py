@@ -22,7 +22,7 @@ def main():
         axes.barh(place, value, color=colours[row["reached"]], height=0.62)
         note = f" {value:.3g}" if both else f" {value:,.4g} {row['unit']}"
         axes.text(value, place, note, va="center", fontsize=8)
-        if both and row["reach"]:
+        if both and row["reach"] and "alone" not in row["reach"]:
             goal = float(row["reach"].split()[1])
             axes.plot([goal, goal], [place - 0.38, place + 0.38], color="black", linewidth=1.6)
     axes.set_yticks(range(len(rows)), [f"{row['figure']} ({row['unit']})" for row in rows], fontsize=8)

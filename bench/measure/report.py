@@ -25,7 +25,7 @@ def summarise(runs):
         rows.append({
             "figure": figure.name, "about": figure.about, "unit": figure.unit, "reach": figure.reach,
             "kafka": medians.get("kafka"), "millrace": medians.get("millrace"), "ratio": ratio,
-            "reached": figures.reached(figure, ratio), "values": values,
+            "reached": figures.reached(figure, ratio, medians.get("millrace")), "values": values,
         })
     return rows
 

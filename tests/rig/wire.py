@@ -9,7 +9,7 @@ import time
 
 PRODUCE, FETCH, LIST_OFFSETS, METADATA, API_VERSIONS, CREATE_TOPICS, DELETE_TOPICS = 0, 1, 2, 3, 18, 19, 20
 INIT_PRODUCER_ID = 22
-OFFSET_FETCH, FIND_COORDINATOR = 9, 10
+OFFSET_FETCH, FIND_COORDINATOR, INCREMENTAL_ALTER_CONFIGS = 9, 10, 44
 
 
 class WireError(RuntimeError):
@@ -302,6 +302,14 @@ class Connection:
             unserved += reader.i16() != 0
             reader.take(20)
         return unserved
+
+    def set_topic_configs(self, topic, configs):
+        """IncrementalAlterConfigs 0. Returns the error."""
+        body = struct.pack(">ib", 1, 2) + string(topic) + struct.pack(">i", len(configs))
+        body += b"".join(string(key) + b"\0" + string(value) for key, value in configs.items())
+        reader = self.ask(INCREMENTAL_ALTER_CONFIGS, 0, body + b"\0")
+        reader.i32(), reader.i32()
+        return reader.i16()
 
     def find_coordinator(self, group):
         """FindCoordinator 1, which makes the topic of committed offsets where it is missing. Returns the error."""

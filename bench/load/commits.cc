@@ -1,0 +1,196 @@
+// bench_commits --port P --topic T [--groups G] [--connections C] [--depth D] [--seconds S] [--warm-up S]
+//
+// Committers of offsets: each of C connections keeps D requests on their way, each of one offset, for the G groups in
+// turn. They are no members of their groups, so that all of a broker's work is for the commits. One thread and one
+// epoll serve all of them. Prints one line of JSON: acknowledged commits per second and the quantiles of the time from
+// request to answer.
+
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#include <deque>
+#include <memory>
+
+#include "bench/load/histogram.h"
+#include "bench/load/request.h"
+
+namespace millrace::bench {
+namespace {
+
+constexpr std::int16_t kOffsetCommit = 8;
+constexpr std::int16_t kVersion = 7;
+
+struct Options {
+  std::uint16_t port = 0;
+  std::string topic;
+  std::size_t groups = 1;
+  std::size_t connections = 32;
+  std::size_t depth = 8;
+  std::uint64_t seconds = 10;
+  std::uint64_t warm_up_seconds = 2;
+};
+
+std::string group_name(std::size_t number) {
+  return "commits-" + std::to_string(number);
+}
+
+Writer commit_of(const Options& options, std::size_t group) {
+  Writer body = begin_request(kOffsetCommit, kVersion);
+  body.text(group_name(group));
+  body.number<std::int32_t>(-1);
+  body.text("");
+  body.number<std::int16_t>(-1);
+  body.number<std::int32_t>(1);
+  body.text(options.topic);
+  body.number<std::int32_t>(1);
+  body.number<std::int32_t>(0);
+  body.number<std::int64_t>(static_cast<std::int64_t>(group) + 1'000'000);
+  body.number<std::int32_t>(-1);
+  body.text("");
+  return body;
+}
+
+std::int16_t error_of(std::span<const std::byte> answer) {
+  Reader reader(answer);
+  reader.number<std::int32_t>();
+  reader.number<std::int32_t>();
+  reader.text();
+  reader.number<std::int32_t>();
+  reader.number<std::int32_t>();
+  return reader.number<std::int16_t>();
+}
+
+// Committer is one connection; answers come in the order of the requests.
+class Committer {
+ public:
+  Committer(const Options& options, const std::vector<std::vector<std::byte>>& frames,
+            std::size_t number)
+      : frames_(frames),
+        next_(number),
+        step_(options.connections),
+        socket_(connect_to(options.port)) {}
+  ~Committer() { close(socket_); }
+  Committer(const Committer&) = delete;
+  Committer& operator=(const Committer&) = delete;
+
+  int socket() const { return socket_; }
+
+  void send(std::size_t count) {
+    Writer all;
+    for (std::size_t i = 0; i < count; ++i, next_ += step_) {
+      all.append(frames_[next_ % frames_.size()]);
+      sent_at_ns_.push_back(now_ns());
+    }
+    send_all(socket_, all.bytes());
+  }
+
+  // Reads what has come, counts it, and sends as many requests again.
+  void serve(Histogram& histogram, bool counts) {
+    answers_.receive(socket_);
+    std::size_t answered = 0;
+    const std::uint64_t now = now_ns();
+    for (std::span<const std::byte> answer; !(answer = answers_.next()).empty(); ++answered) {
+      if (const std::int16_t error = error_of(answer); error != 0) {
+        give_up("OffsetCommit answered error " + std::to_string(error));
+      }
+      if (counts) histogram.add((now - sent_at_ns_.front()) / 1'000);
+      sent_at_ns_.pop_front();
+    }
+    if (answered > 0) send(answered);
+  }
+
+ private:
+  const std::vector<std::vector<std::byte>>& frames_;
+  std::size_t next_;
+  std::size_t step_;
+  int socket_;
+  std::deque<std::uint64_t> sent_at_ns_;
+  Answers answers_;
+};
+
+// Every group has a coordinator that takes its commits.
+void prepare(const Options& options) {
+  const int socket = connect_to(options.port);
+  for (std::size_t group = 0; group < options.groups; ++group) {
+    await_coordinator(socket, group_name(group));
+    const std::uint64_t end = now_ns() + 30 * kNanosPerSecond;
+    while (error_of(ask(socket, commit_of(options, group))) != 0) {
+      if (now_ns() > end) give_up("a group takes no commits after 30 seconds");
+      timespec pause{.tv_sec = 0, .tv_nsec = 10'000'000};
+      nanosleep(&pause, nullptr);
+    }
+  }
+  close(socket);
+}
+
+int run(const Options& options) {
+  prepare(options);
+  std::vector<std::vector<std::byte>> frames;
+  for (std::size_t group = 0; group < options.groups; ++group) {
+    frames.push_back(frame_of(commit_of(options, group)));
+  }
+  const int poll = epoll_create1(0);
+  std::vector<std::unique_ptr<Committer>> committers;
+  for (std::size_t i = 0; i < options.connections; ++i) {
+    committers.push_back(std::make_unique<Committer>(options, frames, i));
+    epoll_event event{};
+    event.events = EPOLLIN;
+    event.data.ptr = committers.back().get();
+    epoll_ctl(poll, EPOLL_CTL_ADD, committers.back()->socket(), &event);
+  }
+  const std::uint64_t counted_from = now_ns() + options.warm_up_seconds * kNanosPerSecond;
+  const std::uint64_t end = counted_from + options.seconds * kNanosPerSecond;
+  for (const auto& committer : committers) committer->send(options.depth);
+  auto histogram = std::make_unique<Histogram>();
+  for (std::uint64_t now = now_ns(); now < end; now = now_ns()) {
+    epoll_event events[64];
+    const int count = epoll_wait(poll, events, 64, 20'000);
+    if (count <= 0) give_up("no answer for 20 seconds");
+    for (int i = 0; i < count; ++i) {
+      static_cast<Committer*>(events[i].data.ptr)->serve(*histogram, now >= counted_from);
+    }
+  }
+  close(poll);
+  std::printf(
+      "{\"commits\": %llu, \"commits_per_second\": %.1f, \"p50_us\": %llu, \"p99_us\": %llu}\n",
+      static_cast<unsigned long long>(histogram->count()),
+      static_cast<double>(histogram->count()) / static_cast<double>(options.seconds),
+      static_cast<unsigned long long>(histogram->quantile(0.5)),
+      static_cast<unsigned long long>(histogram->quantile(0.99)));
+  return 0;
+}
+
+Options parse(int argc, char** argv) {
+  Options options;
+  for (int i = 1; i + 1 < argc; i += 2) {
+    const std::string key = argv[i];
+    const std::string value = argv[i + 1];
+    if (key == "--port")
+      options.port = static_cast<std::uint16_t>(std::stoul(value));
+    else if (key == "--topic")
+      options.topic = value;
+    else if (key == "--groups")
+      options.groups = std::stoull(value);
+    else if (key == "--connections")
+      options.connections = std::stoull(value);
+    else if (key == "--depth")
+      options.depth = std::stoull(value);
+    else if (key == "--seconds")
+      options.seconds = std::stoull(value);
+    else if (key == "--warm-up")
+      options.warm_up_seconds = std::stoull(value);
+    else
+      give_up("unknown option " + key);
+  }
+  if (options.port == 0 || options.topic.empty() || options.groups == 0) {
+    give_up("--port, --topic and at least one group are needed");
+  }
+  return options;
+}
+
+}  // namespace
+}  // namespace millrace::bench
+
+int main(int argc, char** argv) {
+  return millrace::bench::run(millrace::bench::parse(argc, argv));
+}

@@ -1,0 +1,165 @@
+"""Figures of the cleaner: how fast it is, what it holds, and what a producer notices of it and of a cold reader."""
+
+import glob
+import os
+import re
+import subprocess
+import threading
+import time
+
+from measure import load
+from rig import wire
+
+OVERRIDES = {"log.cleaner.backoff.ms": "100"}
+KEYS = 100_000
+VALUE_BYTES = 1000
+SEGMENT_BYTES = 64 << 20
+COMPACT = {"cleanup.policy": "compact", "min.cleanable.dirty.ratio": "0.001"}
+
+
+class Cleaning:
+    """Drives one broker, as load.Load does."""
+
+    def __init__(self, broker, sizes, programs):
+        self.load = load.Load(broker, sizes, programs)
+        self.broker = broker
+        self.sizes = sizes
+        self.programs = programs
+
+    def measure(self, group):
+        return getattr(self, group)()
+
+    def fill(self, topic, megabytes, keyed=True):
+        """A topic of so much, with every key in it several times; it is not compacted yet."""
+        self.load.create(topic, 1, {"segment.bytes": str(SEGMENT_BYTES)})
+        command = ["kcat", "-b", self.broker.bootstrap, "-P", "-t", topic, "-p", "0", "-X", "linger.ms=5",
+                   "-X", "queue.buffering.max.messages=100000", *(["-K", "|"] if keyed else [])]
+        with subprocess.Popen(command, stdin=subprocess.PIPE, text=True) as kcat:
+            value = "v" * VALUE_BYTES
+            for i in range(megabytes * 1000):
+                kcat.stdin.write(f"key-{i * 7919 % KEYS}|{value}\n")
+        if kcat.returncode != 0:
+            raise RuntimeError(f"kcat ended with {kcat.returncode}")
+        for path in self.segments(topic):
+            with open(path, "rb") as segment:
+                os.fsync(segment.fileno())
+
+    def segments(self, topic):
+        return sorted(glob.glob(os.path.join(self.broker.data_dir, f"{topic}-0", "*.log")))
+
+    def compact(self, topics):
+        """Lets the cleaner at them."""
+        with wire.Connection("127.0.0.1", self.broker.port, timeout=60) as connection:
+            for topic in topics:
+                error = connection.set_topic_configs(topic, COMPACT)
+                if error != 0:
+                    raise RuntimeError(f"IncrementalAlterConfigs answered error {error}")
+
+    def cleaned_end(self, topic):
+        """The offset up to which the topic is clean, as far as the system has said; 0 before that."""
+        if self.broker.system == "millrace":
+            ends = re.findall(rf"log.cleaned partition={topic}-0 .*?cleaned_end=(\d+)", self.broker.log_text())
+            return int(ends[-1]) if ends else 0
+        try:
+            with open(os.path.join(self.broker.data_dir, "cleaner-offset-checkpoint"), encoding="ascii") as text:
+                found = re.search(rf"^{topic} 0 (\d+)$", text.read(), re.M)
+        except FileNotFoundError:
+            return 0
+        return int(found.group(1)) if found else 0
+
+    def cleaner(self):
+        """From the moment that the topic is to be compacted until it is, and the most memory meanwhile."""
+        topic = "cleaner"
+        self.fill(topic, self.sizes.dirty_megabytes)
+        active = self.segments(topic)[-1]
+        dirty = sum(os.path.getsize(path) for path in self.segments(topic)[:-1])
+        wanted = int(os.path.basename(active).split(".")[0])
+        before = self.broker.rss_bytes()
+        watch = Watch(self.broker)
+        watch.start()
+        try:
+            self.compact([topic])
+            begin = time.monotonic()
+            deadline = time.monotonic() + self.sizes.client_timeout
+            while self.cleaned_end(topic) < wanted:
+                if time.monotonic() > deadline:
+                    raise RuntimeError(f"cleaned up to {self.cleaned_end(topic)} of {wanted}")
+                time.sleep(0.01)
+            seconds = time.monotonic() - begin
+        finally:
+            watch.ending = True
+            watch.join()
+        return {"cleaner_mb": dirty / 1e6 / seconds, "cleaner_rss": watch.most / 1e6,
+                "cleaner_growth": max(watch.most - before, 0) / 1e6}
+
+    def busy(self):
+        """A producer at an even pace, alone and then beside the cleaner and a reader of what no cache holds."""
+        self.load.create("paced", 8)
+        self.fill("cold", self.sizes.cold_megabytes, keyed=False)
+        dirty = [f"dirty-{number}" for number in range(4)]
+        for topic in dirty:
+            self.fill(topic, self.sizes.dirty_megabytes)
+        alone = self.paced_p99()
+        reader = ColdReader(self, "cold")
+        reader.start()
+        try:
+            self.compact(dirty)
+            beside = self.paced_p99()
+        finally:
+            reader.ending = True
+            reader.join()
+        if reader.passes == 0:
+            raise RuntimeError("the cold reader did not come to the topic's end once")
+        last = self.segments(dirty[-1])[-1]
+        if self.cleaned_end(dirty[-1]) >= int(os.path.basename(last).split(".")[0]):
+            print("    the cleaner ended before the producer did", flush=True)
+        return {"produce_alone_p99": alone, "produce_busy_p99": beside, "produce_busy_over_alone": beside / alone}
+
+    def paced_p99(self):
+        """1,000 requests of 4 KiB a second, acks=all; each is timed from when it was due."""
+        answer = load.json_line([
+            os.path.join(self.programs, "bench_durable"), "--port", str(self.broker.port), "--topic", "paced",
+            "--partitions", "8", "--batch-bytes", "4096", "--every-us", "8000", "--warm-up", "2", "--seconds",
+            str(self.sizes.busy_seconds)], self.sizes.client_timeout)
+        return answer["p99_us"]
+
+
+class Watch(threading.Thread):
+    """The most memory that the broker has while this runs."""
+
+    def __init__(self, broker):
+        super().__init__()
+        self.broker = broker
+        self.most = 0
+        self.ending = False
+
+    def run(self):
+        while not self.ending:
+            self.most = max(self.most, self.broker.rss_bytes())
+            time.sleep(0.005)
+
+
+class ColdReader(threading.Thread):
+    """Reads a topic again and again; before each pass its pages are dropped."""
+
+    def __init__(self, cleaning, topic):
+        super().__init__()
+        self.cleaning = cleaning
+        self.topic = topic
+        self.passes = 0
+        self.ending = False
+
+    def run(self):
+        with wire.Connection("127.0.0.1", self.cleaning.broker.port, timeout=60) as connection:
+            while not self.ending:
+                load.drop_page_cache(self.cleaning.broker.data_dir, self.topic)
+                offset = 0
+                while not self.ending:
+                    error, high, _, data = connection.fetch(self.topic, 0, offset)
+                    if error != 0:
+                        raise RuntimeError(f"Fetch answered error {error}")
+                    for _, last, _ in wire.batches(data):
+                        offset = last + 1
+                    if offset >= high:
+                        break
+                self.passes += offset > 0

@@ -4,6 +4,7 @@ import glob
 import json
 import os
 import re
+import time
 
 from rig import kafka_jars, wire
 
@@ -77,7 +78,9 @@ class Tools:
 
     def topics_delete(self):
         self.tool("kafka-topics", "--delete", "--topic", self.topic("made"))
-        assert self.topic("made") not in self.tool("kafka-topics", "--list").split(), "still listed"
+        deadline = time.monotonic() + 15  # Apache Kafka's list may be a moment behind its answer
+        while self.topic("made") in self.tool("kafka-topics", "--list").split():
+            assert time.monotonic() < deadline, "still listed"
 
     def lines(self):
         return [f"k{i}\tvalue {i} {'v' * i}" for i in range(RECORDS)]
@@ -102,9 +105,9 @@ class Tools:
 
     def get_offsets(self):
         topic = self.topic("console-none")
-        for time, wanted in (("-1", RECORDS), ("-2", 0), ("latest", RECORDS), ("earliest", 0), ("1", 0)):
-            out = self.tool("kafka-get-offsets", "--topic", topic, "--time", time)
-            assert out.strip() == f"{topic}:0:{wanted}", f"time {time}: {out.strip()}"
+        for moment, wanted in (("-1", RECORDS), ("-2", 0), ("latest", RECORDS), ("earliest", 0), ("1", 0)):
+            out = self.tool("kafka-get-offsets", "--topic", topic, "--time", moment)
+            assert out.strip() == f"{topic}:0:{wanted}", f"time {moment}: {out.strip()}"
         out = self.tool("kafka-get-offsets", "--topic", topic, "--time", "max-timestamp")
         assert out.strip().startswith(f"{topic}:0:"), out
 

@@ -48,11 +48,6 @@ io::ShardOptions shard_options(const Settings& settings) {
   return options;
 }
 
-std::uint32_t shard_count(const Settings& settings) {
-  const auto wanted = static_cast<std::uint32_t>(settings.number("millrace.shards"));
-  return wanted == 0 ? io::default_shard_count() : wanted;
-}
-
 engine::BrokerOptions broker_options(const Settings& settings, std::uint64_t random_seed) {
   engine::BrokerOptions options;
   options.node_id = settings.node_id();

@@ -8,7 +8,6 @@
 namespace millrace::server {
 
 io::ShardOptions shard_options(const Settings& settings);
-std::uint32_t shard_count(const Settings& settings);
 
 // All but cluster_id and directory_ids, which are read from the log directories.
 engine::BrokerOptions broker_options(const Settings& settings, std::uint64_t random_seed);

@@ -10,7 +10,6 @@
 #include "server/inspect.h"
 #include "server/serve.h"
 #include "server/settings_command.h"
-#include "server/settings_file.h"
 
 namespace millrace::server {
 namespace {
@@ -26,8 +25,11 @@ cli::Action define_serve(CLI::App& app) {
   app.add_option("--override", options->overrides, "One setting, key=value; outweighs the file. May be given several times")
       ->allow_extra_args(false);
   return [options] {
-    const auto settings = load_settings(options->file, options->overrides);
-    if (!settings) return cli::finish(fail(settings.error()));
+    const auto settings = load_for_serving(options->file, options->overrides);
+    if (!settings) {
+      cli::print_error(settings.error().message);
+      return cli::Exit::failed;
+    }
     return serve(*settings) == 0 ? cli::Exit::done : cli::Exit::failed;
   };
 }

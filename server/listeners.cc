@@ -3,15 +3,15 @@
 #include <algorithm>
 #include <limits>
 
+#include "base/check.h"
 #include "base/logging.h"
 #include "engine/api/shard_route.h"
 #include "io/gate.h"
 #include "io/reactor.h"
+#include "server/shard_memory.h"
 
 namespace millrace::server {
 namespace {
-
-constexpr std::uint64_t kRequestMemoryDefault = std::uint64_t{256} << 20;  // over all shards
 
 constexpr Duration kPortPause = std::chrono::milliseconds(20);
 constexpr int kPortAttempts = 150;  // three seconds, over all listeners
@@ -54,8 +54,9 @@ net::ServerOptions server_options(const Settings& settings, std::uint32_t shard_
   }
   options.connection.request_bytes_max = static_cast<std::size_t>(settings.number("socket.request.max.bytes"));
   options.connection.idle_max = from_ms(settings.number("connections.max.idle.ms"));
-  const auto memory = static_cast<std::uint64_t>(settings.number("millrace.memory.bytes"));
-  options.buffers.bytes_max = (memory == 0 ? kRequestMemoryDefault : memory) / shard_count;
+  const auto memory = request_bytes_per_shard(settings, shard_count);
+  CHECK(memory, "load_for_serving() has refused these settings");
+  options.buffers.bytes_max = *memory;
   return options;
 }
 
@@ -72,7 +73,7 @@ Listeners::~Listeners() = default;
 
 io::Task<Result<void>> Listeners::check(const Settings& settings) {
   int attempts_left = kPortAttempts;
-  const net::ServerOptions options = server_options(settings, 1);
+  const net::ServerOptions options = server_options(settings, shard_count(settings));
   for (const auto& listener : options.listeners) {
     auto free = net::check_port_free(listener.listen.address);
     while (!free && free.error() == Errc::already_exists && --attempts_left > 0) {

@@ -23,6 +23,7 @@
 #include "server/directory_lock.h"
 #include "server/format.h"
 #include "server/listeners.h"
+#include "server/shard_memory.h"
 
 namespace millrace::server {
 namespace {

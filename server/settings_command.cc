@@ -10,6 +10,7 @@
 #include "cli/output.h"
 #include "server/settings_file.h"
 #include "server/settings_table.h"
+#include "server/shard_memory.h"
 
 namespace millrace::server {
 namespace {
@@ -20,7 +21,7 @@ struct CheckCommand {
   cli::OutputFormat format = cli::OutputFormat::table;
 
   cli::Exit run() const {
-    const auto settings = load_settings(file, overrides);
+    const auto settings = load_for_serving(file, overrides);
     if (!settings) {
       cli::print_error(settings.error().message);
       return cli::Exit::failed;
@@ -49,6 +50,12 @@ cli::Action define(CLI::App& app) {
 }
 
 }  // namespace
+
+Result<Settings> load_for_serving(const std::string& file, std::span<const std::string> overrides) {
+  TRY(settings, load_settings(file, overrides));
+  TRY_DONE(request_bytes_per_shard(settings, shard_count(settings)));
+  return settings;
+}
 
 cli::Command settings_check_command() {
   return {

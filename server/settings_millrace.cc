@@ -26,7 +26,8 @@ constexpr Setting kSettings[] = {
     string("millrace.log.path", kNull,
            "File for the broker's own log lines; standard error when it is not set."),
     long_integer("millrace.memory.bytes", "0",
-                 "Memory for requests under way, over all shards; 0 stands for 256 MiB.")
+                 "Memory for requests under way, over all shards; 0 stands for 256 MiB, or for one "
+                 "request of socket.request.max.bytes per shard where that is more.")
         .within(at_least(0)),
     string(
         "millrace.poll", "never",

@@ -1,10 +1,13 @@
 #include "net/wire/produce.h"
 
+#include <algorithm>
+
 #include "base/logging.h"
 #include "engine/api/decode.h"
 #include "engine/api/error_map.h"
 #include "engine/api/handlers.h"
 #include "engine/api/shard_route.h"
+#include "engine/log/format/record_batch.h"
 #include "engine/metadata/topic_name.h"
 #include "io/reactor.h"
 
@@ -26,10 +29,19 @@ struct ProducePart {
   std::vector<log::RecordError> record_errors;
 };
 
+ErrorCode append_error_code(Errc code) {
+  switch (code) {
+    case Errc::refused: return ErrorCode::not_enough_replicas;
+    // Sent again it would be as wrong as now, and clients do send again what is called corrupt.
+    case Errc::malformed:
+    case Errc::unsupported: return ErrorCode::invalid_record;
+    default: return to_error_code(code);
+  }
+}
+
 void refuse(ProducePart& part, const Error& error) {
   part.answer->base_offset = -1;
-  part.answer->error_code = error.code == Errc::refused ? ErrorCode::not_enough_replicas
-                                                         : to_error_code(error.code);
+  part.answer->error_code = append_error_code(error.code);
   part.error_message = error.message;
 }
 
@@ -51,9 +63,6 @@ io::Task<void> append_part(BrokerShard& owner, ProducePart& part) {
     // A refused batch is refused before anything is waited for, so these are its own.
     const bool by_record = appended.error() == Errc::malformed || appended.error() == Errc::invalid_timestamp;
     if (by_record) part.record_errors = partition->log()->record_errors();
-    if (appended.error() == Errc::malformed && !part.record_errors.empty()) {
-      part.answer->error_code = ErrorCode::invalid_record;
-    }
     co_return;
   }
   part.answer->base_offset = appended->first_offset.value();
@@ -137,6 +146,18 @@ void refuse_all(const ProduceRequest& produce, ErrorCode code, ProduceResponse& 
   }
 }
 
+// Whether a batch says of itself that it belongs to a transaction.
+bool any_transactional(const ProduceRequest& produce) {
+  const auto transactional = [](const ProduceRequest::Partition& partition) {
+    if (!partition.records || partition.records->empty()) return false;
+    const auto batch = log::RecordBatch::parse(*partition.records);
+    return batch && batch->is_transactional();
+  };
+  return std::ranges::any_of(produce.topic_data, [&](const ProduceRequest::Topic& topic) {
+    return std::ranges::any_of(topic.partition_data, transactional);
+  });
+}
+
 bool has_error(const ProduceResponse& response) {
   for (const auto& topic : response.responses) {
     for (const auto& partition : topic.partition_responses) {
@@ -159,6 +180,11 @@ io::Task<net::Response> handle_produce(Broker& broker, BrokerShard& here, Reques
     // Nothing may be written under a transaction that nobody coordinates.
     if (produce.acks == 0) co_return close_connection(request, "a transactional produce request with acks=0");
     refuse_all(produce, ErrorCode::invalid_txn_state, response);
+    co_return answer(request, response);
+  }
+  if (any_transactional(produce)) {
+    if (produce.acks == 0) co_return close_connection(request, "a transactional batch with acks=0");
+    refuse_all(produce, ErrorCode::transactional_id_authorization_failed, response);
     co_return answer(request, response);
   }
   const SharedImage image = here.image();  // names in the plan stay valid across the wait

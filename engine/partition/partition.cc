@@ -77,9 +77,10 @@ void Partition::advance_high_watermark() {
   waiters_.wake_all();
 }
 
-Offset Partition::read_end(Isolation) const {
-  // No transactional producer is let in yet, so nothing below the high watermark can be taken back.
-  return high_watermark_;
+Offset Partition::read_end(Isolation isolation) const {
+  if (isolation == Isolation::read_uncommitted || log_ == nullptr) return high_watermark_;
+  // No client may write to a transaction, but one may stand open in a log that came from elsewhere.
+  return log_->last_stable_offset(high_watermark_);
 }
 
 Result<log::ReadRange> Partition::read(Offset from, Isolation isolation, std::size_t bytes_max,
@@ -96,7 +97,7 @@ PartitionState Partition::state() const {
   if (log_ == nullptr) return state;
   state.log_start_offset = log_->log_start_offset();
   state.high_watermark = std::max(high_watermark_, state.log_start_offset);
-  state.last_stable_offset = state.high_watermark;
+  state.last_stable_offset = log_->last_stable_offset(state.high_watermark);
   state.log_end_offset = log_->end_offset();
   return state;
 }

@@ -114,6 +114,14 @@ Result<void> check_header(const RecordBatch& batch, const AppendRules& rules) {
     if (batch.is_control()) {
       return fail(Errc::malformed, "clients must not write control records");
     }
+    // It would open a transaction that nobody ends: readers of committed records and the cleaner wait for its end for ever.
+    if (batch.is_transactional()) {
+      return fail(Errc::malformed, "transactions are not served");
+    }
+    if (batch.has_producer_id() && batch.producer_epoch() < 0) {
+      return fail(Errc::malformed, fmt::format("epoch {} with producer id {}", batch.producer_epoch(),
+                                               batch.producer_id().value()));
+    }
     if (batch.has_producer_id() && batch.base_sequence() < 0) {
       return fail(Errc::malformed, fmt::format("sequence {} with producer id {}",
                                                batch.base_sequence(), batch.producer_id().value()));

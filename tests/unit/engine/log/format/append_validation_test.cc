@@ -129,6 +129,23 @@ TEST_F(AppendValidation, clients_may_not_write_control_batches_but_coordinators_
   EXPECT_TRUE(validate(bytes));
 }
 
+TEST_F(AppendValidation, clients_may_not_write_to_transactions_but_other_brokers_may) {
+  const auto open = plain(1, Codec::none,
+                          {.producer_id = ProducerId(7),
+                           .producer_epoch = 0,
+                           .base_sequence = 0,
+                           .transactional = true});
+  EXPECT_EQ(error_of(open), Errc::malformed);
+  rules.from_client = false;
+  auto bytes = open;
+  EXPECT_TRUE(validate(bytes));
+}
+
+TEST_F(AppendValidation, a_producer_id_needs_an_epoch) {
+  EXPECT_EQ(error_of(plain(1, Codec::none, {.producer_id = ProducerId(7), .base_sequence = 0})),
+            Errc::malformed);
+}
+
 TEST_F(AppendValidation, a_producer_id_needs_a_sequence) {
   EXPECT_EQ(error_of(plain(1, Codec::none, {.producer_id = ProducerId(7), .producer_epoch = 0})),
             Errc::malformed);

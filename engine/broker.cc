@@ -37,6 +37,9 @@ void set_aside(const log::FoundPartition& found) {
       found.directory, path, renamed ? "" : renamed.error().message);
 }
 
+// After checkpoint files could not be written, while topics wait for it.
+constexpr Duration kCheckpointPause = std::chrono::seconds(1);
+
 }  // namespace
 
 Broker::Broker(io::Shards& shards, BrokerOptions options)
@@ -52,7 +55,7 @@ io::Task<Result<void>> Broker::start() {
   CO_TRY_DONE(co_await start_controller());
   CO_TRY_DONE(co_await open_partitions(std::move(found)));
   CO_TRY_DONE(co_await join_cluster());
-  // The files may name partitions that went with the end of the last run, and whose names may be given to new ones.
+  // What was found and replayed is synced: another start need not look at it again.
   if (!clean_start_) CO_TRY_DONE(co_await write_checkpoints());
   background_.spawn(keep_house());
   background_.spawn(remove_deleted());
@@ -83,6 +86,8 @@ io::Task<Result<std::vector<log::FoundPartition>>> Broker::look_around() {
 
 io::Task<Result<void>> Broker::open_partitions(std::vector<log::FoundPartition> found) {
   co_await make_parts(std::move(found));
+  // The files may name partitions that went with the end of the last run, and whose names the new ones have that are made now.
+  if (!clean_start_) CO_TRY_DONE(co_await write_checkpoints());
   parts_open_ = true;
   co_await publish(image_, std::make_shared<const MetadataDelta>(difference(MetadataImage(), *image_)));
   CO_TRY_DONE(co_await retire_write_ahead());
@@ -211,16 +216,27 @@ io::Task<void> Broker::publish_to_parts(SharedImage image, const MetadataDelta& 
       if (is_gone(topic)) stale_rows_.insert(topic.second.name);
     }
   }
-  // After a crash a topic must not be taken for one before it that had its name.
-  const auto has_stale_rows = [&](const auto& topic) {
-    return !is_gone(topic) && stale_rows_.contains(topic.second.name);
-  };
-  if (std::ranges::any_of(delta.topics, has_stale_rows)) {
-    if (const auto written = co_await write_checkpoints(); !written) {
-      LOG(error, "checkpoint", "error=\"{}\"", written.error().message);
-    }
+  std::set<std::string> made_again;
+  for (const auto& topic : delta.topics) {
+    const std::string& name = topic.second.name;
+    const bool has_stale_rows = stale_rows_.contains(name) || stale_rows_in_turn_.contains(name);
+    if (has_stale_rows && !is_gone(topic)) made_again.insert(name);
   }
+  if (!made_again.empty()) co_await clear_stale_rows(std::move(made_again));
   co_await on_all_shards([&](BrokerShard& part) { return part.apply(image, delta); });
+}
+
+// After a crash a topic must not be taken for one before it that had its name. While the files cannot be written it has no logs.
+io::Task<void> Broker::clear_stale_rows(std::set<std::string> names) {
+  const auto written = co_await write_checkpoints();
+  if (written) co_return;
+  LOG(error, "checkpoint", "error=\"{}\" topics_waiting={}", written.error().message, names.size());
+  co_await on_every_shard(*this, [&](BrokerShard& part) -> io::Task<void> {
+    part.hold_names(names);
+    co_return;
+  });
+  names_held_ = true;
+  housekeeping_.wake();
 }
 
 template <class Function>
@@ -236,7 +252,7 @@ io::Task<void> Broker::on_shard(ShardId shard, Function& function) {
 }
 
 io::Task<Result<void>> Broker::stop() {
-  stopping_.wake();
+  housekeeping_.wake();
   co_await background_.close();
   if (producer_ids_) {
     if (const auto left = co_await controller_->leave(broker_epoch_); !left) {
@@ -293,7 +309,8 @@ io::Task<void> Broker::keep_house() {
   Instant next_retention = io::Reactor::current().now() + from_ms(options_.retention_check_ms);
   Instant next_checkpoint = io::Reactor::current().now() + from_ms(options_.checkpoint_ms);
   while (!background_.closing()) {
-    co_await stopping_.until(std::min(next_retention, next_checkpoint));
+    if (names_held_) next_checkpoint = std::min(next_checkpoint, io::Reactor::current().now() + kCheckpointPause);
+    co_await housekeeping_.until(std::min(next_retention, next_checkpoint));
     if (background_.closing()) co_return;
     const Instant now = io::Reactor::current().now();
     if (now >= next_retention) {
@@ -324,9 +341,16 @@ io::Task<void> Broker::remove_deleted() {
 io::Task<Result<void>> Broker::write_checkpoints() {
   co_await checkpoint_turn_.acquire(1);
   // What goes while the rows are collected may still be among them.
-  auto gone = std::exchange(stale_rows_, {});
+  stale_rows_in_turn_ = std::exchange(stale_rows_, {});
   auto written = co_await write_checkpoints_in_turn();
-  if (!written) stale_rows_.merge(gone);
+  if (!written) stale_rows_.merge(stale_rows_in_turn_);
+  stale_rows_in_turn_.clear();
+  if (written && std::exchange(names_held_, false)) {
+    co_await on_every_shard(*this, [](BrokerShard& part) -> io::Task<void> {
+      part.free_names();
+      co_return;
+    });
+  }
   checkpoint_turn_.release(1);
   co_return written;
 }

@@ -60,6 +60,7 @@ class Broker {
   io::Task<void> make_part(ShardId shard, std::vector<log::FoundPartition> found);
   io::Task<void> drop_part(ShardId shard);
   io::Task<void> publish_to_parts(SharedImage image, const MetadataDelta& delta);
+  io::Task<void> clear_stale_rows(std::set<std::string> names);
   // At the same time, and completes when all have ended; for what takes long.
   template <class Function>
   io::Task<void> on_all_shards(Function function);
@@ -86,6 +87,8 @@ class Broker {
   std::vector<std::string> deleted_;  // directories that the start has found
   // Names of topics that are gone and that the checkpoint files still speak of.
   std::set<std::string> stale_rows_;
+  std::set<std::string> stale_rows_in_turn_;  // those of them that are being written away
+  bool names_held_ = false;                   // shards make no logs of some names until the files have been written
   bool clean_start_ = false;
   bool has_unreplayed_ = false;  // the write-ahead log has records of partitions that are offline since the start
   bool started_ = false;       // start() has succeeded
@@ -94,7 +97,7 @@ class Broker {
   // An older picture of the partitions must not overwrite a newer one's files.
   io::Semaphore checkpoint_turn_{1};
   io::Gate background_;
-  DataWaiter stopping_;
+  DataWaiter housekeeping_;  // woken when there is something to do, and at the end
 };
 
 }  // namespace millrace::engine

@@ -260,6 +260,10 @@ io::Task<Result<std::unique_ptr<log::Log>>> BrokerShard::open_log(const TopicIma
     not_opened_.push_back(std::move(from));
     co_return opened;
   }
+  if (held_names_.contains(topic.name)) {
+    unmade_.insert(id);
+    co_return fail(Errc::refused, "the checkpoint files, which cannot be written, speak of a topic that had its name before");
+  }
   const std::string directory = directory_for_new_partition();
   ++placed_in(directory);
   // A crash may have lost the directory of a partition whose first records only the write-ahead log holds.
@@ -280,7 +284,7 @@ io::Task<std::shared_ptr<Partition>> BrokerShard::find_or_make(TopicPartition id
   const TopicImage* topic = image->topics.find(id.topic_id);
   const PartitionImage* assignment = topic == nullptr ? nullptr : topic->partition(id.partition);
   // Who asks while another is at it is told that the partition is offline.
-  if (assignment == nullptr || unmade_.erase(id) == 0) co_return find(id);
+  if (assignment == nullptr || held_names_.contains(topic->name) || unmade_.erase(id) == 0) co_return find(id);
   const auto config = resolve_config(*image, topic->name);
   const auto unopened = std::ranges::find_if(not_opened_, [&](const log::FoundPartition& found) {
     return found.topic_id == id.topic_id && found.partition == id.partition;
@@ -372,15 +376,17 @@ std::vector<log::CheckpointRow> BrokerShard::checkpoint_rows(const std::string& 
     rows.push_back(log->checkpoint_row());
     rows.back().high_watermark = partition->state().high_watermark;
   }
-  for (const auto& found : not_opened_) {
-    if (io::directory_of(found.directory) != log_directory) continue;
+  const auto add_row = [&](const log::FoundPartition& found) {
+    if (io::directory_of(found.directory) != log_directory) return;
     rows.push_back({.topic = found.topic,
                     .partition = found.partition,
                     .recovery_point = found.recovery_point,
                     .log_start_offset = found.log_start_offset,
                     .high_watermark = found.high_watermark,
                     .cleaned_end = found.cleaned_end});
-  }
+  };
+  for (const auto& [name, found] : found_) add_row(found);
+  for (const auto& found : not_opened_) add_row(found);
   return rows;
 }
 

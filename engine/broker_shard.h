@@ -46,7 +46,7 @@ class BrokerShard {
     const auto found = partitions_.find(id);
     return found == partitions_.end() ? nullptr : found->second;
   }
-  // The same; one whose log could not be made or opened for want of room gets it now, if there is room.
+  // The same; one whose log could not be made or opened for want of room, or because its name was held, gets it now if that is over.
   io::Task<std::shared_ptr<Partition>> find_or_make(TopicPartition id);
   const std::unordered_map<TopicPartition, std::shared_ptr<Partition>>& partitions() const {
     return partitions_;
@@ -59,10 +59,14 @@ class BrokerShard {
   io::Task<void> remove_gone(const SharedImage& image, const MetadataDelta& delta);
   // Opens, makes and changes this shard's partitions until they are as `image` says, then answers from it.
   io::Task<void> apply(SharedImage image, const MetadataDelta& delta);
+  // Topics of these names that are made from now on have no logs until free_names(): the checkpoint files still speak of topics
+  // that had the names before.
+  void hold_names(const std::set<std::string>& names) { held_names_.insert(names.begin(), names.end()); }
+  void free_names() { held_names_.clear(); }
   // After every shard has applied the first image and the write-ahead logs were retired.
   io::Task<Result<void>> start_logs();
 
-  // One row per partition under `log_directory`, also after stop(). A partition that could not be opened keeps the row it had:
+  // One row per partition under `log_directory`, also after stop(). A partition that is not open keeps the row it had:
   // without it the next start would take damage below its recovery point for a tail that may be cut off.
   std::vector<log::CheckpointRow> checkpoint_rows(const std::string& log_directory) const;
   // The partitions that are offline since the start and for which `tail` holds records.
@@ -110,7 +114,8 @@ class BrokerShard {
   log::LogShard logs_;
   SharedImage image_ = std::make_shared<const MetadataImage>();
   std::unordered_map<TopicPartition, std::shared_ptr<Partition>> partitions_;
-  std::unordered_set<TopicPartition> unmade_;  // for want of room
+  std::unordered_set<TopicPartition> unmade_;  // for want of room, or their name is held
+  std::set<std::string> held_names_;
   std::vector<std::size_t> placed_;            // by log directory
   FetchSessions fetch_sessions_;
   GroupCoordinators groups_;

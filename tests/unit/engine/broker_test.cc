@@ -55,6 +55,15 @@ class BrokerTest : public testing::Test {
     const TopicImage* topic = node_->broker().image()->topics.find(name);
     return topic == nullptr ? nullptr : node_->broker().at(ShardId{0}).find({topic->id, PartitionIndex(0)});
   }
+  // As a request asks for it: made if it was not before.
+  std::shared_ptr<Partition> made(const std::string& name) {
+    const TopicImage* topic = node_->broker().image()->topics.find(name);
+    CHECK(topic != nullptr, "{}", name);
+    return node_->run(node_->broker().at(ShardId{0}).find_or_make({topic->id, PartitionIndex(0)}));
+  }
+  void pass(Duration time) {
+    node_->run([](Duration slept) -> io::Task<void> { co_await io::sleep_for(slept); }(time));
+  }
   Result<log::AppendedBatches> append(const std::string& name, int number) {
     // Of now: older ones would be retention's.
     auto batch = sim::make_batch({.values = {name + std::to_string(number)}, .timestamp = world_.wall_now().ms});
@@ -123,6 +132,53 @@ TEST_F(BrokerTest, a_topic_made_again_has_nothing_of_the_one_before_after_a_kill
   kill();
   ASSERT_TRUE(start());
   EXPECT_FALSE(node_->clean_start());
+  expect_some("t", 0, 2);
+}
+
+TEST_F(BrokerTest, a_topic_made_again_while_checkpoints_cannot_be_written_waits_for_them) {
+  ASSERT_TRUE(start());
+  ASSERT_EQ(create("t"), wire::ErrorCode::none);
+  append_some("t", 0, 7);
+  ASSERT_EQ(partition("t")->delete_records(Offset(5)), Offset(5));
+  stop();
+  // The files speak of it now.
+  ASSERT_TRUE(start());
+  disk_->faults.only = "offset-checkpoint";
+  disk_->faults.open_error_one_in = 1;
+  ASSERT_EQ(remove("t"), wire::ErrorCode::none);
+  ASSERT_EQ(create("t"), wire::ErrorCode::none);
+  ASSERT_NE(partition("t"), nullptr);
+  EXPECT_EQ(made("t")->log(), nullptr);
+  pass(std::chrono::seconds(3));
+  EXPECT_EQ(made("t")->log(), nullptr);
+  disk_->faults = {};
+  pass(std::chrono::seconds(2));
+  ASSERT_NE(made("t")->log(), nullptr);
+  append_some("t", 0, 2);
+  kill();
+  ASSERT_TRUE(start());
+  expect_some("t", 0, 2);
+}
+
+TEST_F(BrokerTest, a_topic_made_again_after_a_kill_while_checkpoints_could_not_be_written_starts_empty) {
+  ASSERT_TRUE(start());
+  ASSERT_EQ(create("t"), wire::ErrorCode::none);
+  append_some("t", 0, 7);
+  ASSERT_EQ(partition("t")->delete_records(Offset(5)), Offset(5));
+  stop();
+  ASSERT_TRUE(start());
+  disk_->faults.only = "offset-checkpoint";
+  disk_->faults.open_error_one_in = 1;
+  ASSERT_EQ(remove("t"), wire::ErrorCode::none);
+  ASSERT_EQ(create("t"), wire::ErrorCode::none);
+  EXPECT_EQ(made("t")->log(), nullptr);
+  kill();
+  disk_->faults = {};
+  ASSERT_TRUE(start());
+  expect_some("t", 0, 0);
+  append_some("t", 0, 2);
+  kill();
+  ASSERT_TRUE(start());
   expect_some("t", 0, 2);
 }
 

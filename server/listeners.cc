@@ -1,13 +1,16 @@
 #include "server/listeners.h"
 
+#include <fmt/core.h>
+
 #include <algorithm>
 #include <limits>
+#include <utility>
 
-#include "base/check.h"
 #include "base/logging.h"
 #include "engine/api/shard_route.h"
 #include "io/gate.h"
 #include "io/reactor.h"
+#include "net/transport/address.h"
 #include "server/shard_memory.h"
 
 namespace millrace::server {
@@ -41,12 +44,33 @@ void choose_congestion_control(const std::string& name, net::ListenOptions& opti
   options.congestion_control_required = name != "auto";
 }
 
-net::ServerOptions server_options(const Settings& settings, std::uint32_t shard_count) {
+Error refusal(const Listener& listener, const Error& why) {
+  const bool taken = why.code == Errc::already_exists;
+  const std::string_view advice = taken ? "stop that process or choose another port"
+                                        : "write an address or a name of this machine, or no host for all its addresses";
+  return {taken ? Errc::already_exists : Errc::invalid_argument,
+          fmt::format("listeners={}://{}: {}; {}", listener.name,
+                      net::to_text({.host = listener.host, .port = listener.port}), why.message, advice)};
+}
+
+// Of a name the first IPv4 address, as Kafka's: `localhost` is 127.0.0.1 also where IPv6 comes first. No host stays none,
+// which is every address of both families.
+Result<net::Address> listen_address(const Listener& listener) {
+  net::Address address{.host = listener.host, .port = listener.port};
+  if (listener.host.empty()) return address;
+  const auto found = net::resolve(address);
+  if (!found) return fail(refusal(listener, found.error()));
+  const auto v4 = std::ranges::find_if(*found, [](const net::Address& each) { return !each.host.contains(':'); });
+  return v4 == found->end() ? found->front() : *v4;
+}
+
+Result<net::ServerOptions> server_options(const Settings& settings, std::uint32_t shard_count) {
   net::ServerOptions options;
   for (const auto& listener : settings.client_listeners()) {
     net::ListenerOptions& added = options.listeners.emplace_back();
     added.name = listener.name;
-    added.listen.address = {.host = listener.host.empty() ? "0.0.0.0" : listener.host, .port = listener.port};
+    TRY(address, listen_address(listener));
+    added.listen.address = address;
     added.listen.backlog = static_cast<int>(std::max<std::int64_t>(settings.number("socket.listen.backlog.size"), 1));
     choose_congestion_control(settings.text("millrace.tcp.congestion"), added.listen);
     added.listen.send_buffer_bytes = socket_buffer(settings.number("socket.send.buffer.bytes"));
@@ -54,9 +78,8 @@ net::ServerOptions server_options(const Settings& settings, std::uint32_t shard_
   }
   options.connection.request_bytes_max = static_cast<std::size_t>(settings.number("socket.request.max.bytes"));
   options.connection.idle_max = from_ms(settings.number("connections.max.idle.ms"));
-  const auto memory = request_bytes_per_shard(settings, shard_count);
-  CHECK(memory, "load_for_serving() has refused these settings");
-  options.buffers.bytes_max = *memory;
+  TRY(memory, request_bytes_per_shard(settings, shard_count));
+  options.buffers.bytes_max = memory;
   return options;
 }
 
@@ -65,7 +88,7 @@ net::ServerOptions server_options(const Settings& settings, std::uint32_t shard_
 Listeners::Listeners(io::Shards& shards, engine::Broker& broker, const Settings& settings)
     : shards_(shards),
       broker_(broker),
-      options_(server_options(settings, shards.count())),
+      settings_(settings),
       limits_(limit_options(settings)),
       parts_(shards.count()) {}
 
@@ -73,15 +96,15 @@ Listeners::~Listeners() = default;
 
 io::Task<Result<void>> Listeners::check(const Settings& settings) {
   int attempts_left = kPortAttempts;
-  const net::ServerOptions options = server_options(settings, shard_count(settings));
-  for (const auto& listener : options.listeners) {
-    auto free = net::check_port_free(listener.listen.address);
+  for (const Listener& listener : settings.client_listeners()) {
+    CO_TRY(address, listen_address(listener));
+    auto free = net::check_port_free(address);
     while (!free && free.error() == Errc::already_exists && --attempts_left > 0) {
       if (attempts_left == kPortAttempts - 1) LOG(info, "listener.waits", "{}", free.error().message);
       co_await io::sleep_for(kPortPause);
-      free = net::check_port_free(listener.listen.address);
+      free = net::check_port_free(address);
     }
-    CO_TRY_DONE(std::move(free));
+    if (!free) co_return fail(refusal(listener, free.error()));
   }
   co_return Result<void>{};
 }
@@ -116,6 +139,8 @@ io::Task<void> Listeners::release_here(const std::string& listener, const std::s
 }
 
 io::Task<Result<void>> Listeners::open() {
+  CO_TRY(options, server_options(settings_, shards_.count()));
+  options_ = std::move(options);
   Result<void> opened;
   for (std::uint32_t i = 0; i < shards_.count() && opened; ++i) {
     const ShardId shard{i};

@@ -23,7 +23,7 @@ class Listeners {
 
   // Whether every address is free. Before anything is written or opened, so that a second start harms nothing. Waits for a port that is
   // taken: a killed process has its sockets until the kernel has taken its ring apart, which is after its end was reported.
-  // Errors: already_exists.
+  // Errors: already_exists, invalid_argument, with the setting and what to write.
   static io::Task<Result<void>> check(const Settings& settings);
   // Errors: already_exists, invalid_argument, with the listener's name. Nothing is left open then.
   io::Task<Result<void>> open();
@@ -51,7 +51,8 @@ class Listeners {
 
   io::Shards& shards_;
   engine::Broker& broker_;
-  net::ServerOptions options_;
+  const Settings& settings_;
+  net::ServerOptions options_;  // from open() on: names are resolved then
   net::ConnectionLimits limits_;
   std::vector<std::unique_ptr<Part>> parts_;
 };

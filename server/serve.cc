@@ -19,6 +19,7 @@
 #include "io/entropy.h"
 #include "io/completion.h"
 #include "io/reactor.h"
+#include "net/transport/address.h"
 #include "server/broker_setup.h"
 #include "server/directory_lock.h"
 #include "server/format.h"
@@ -86,10 +87,11 @@ std::string core_list(const io::ShardReport& report) {
 
 void print_ready(const engine::BrokerOptions& options, const io::ShardReport& report) {
   const auto& listener = options.listeners.front();
-  const std::string address = fmt::format("{}:{}", listener.advertised_host, listener.advertised_port);
+  const std::string address = net::to_text({.host = listener.advertised_host, .port = listener.advertised_port});
   fmt::print("millrace is ready\n");
   for (const auto& each : options.listeners) {
-    fmt::print("  listener        {}://{}:{}\n", each.name, each.host.empty() ? "0.0.0.0" : each.host, each.port);
+    fmt::print("  listener        {}://{}{}\n", each.name, net::to_text({.host = each.host, .port = each.port}),
+               each.host.empty() ? " (every address)" : "");
   }
   fmt::print("  data            {}\n", fmt::join(options.log_directories, ", "));
   fmt::print("  cluster         {} (node {})\n", options.cluster_id, options.node_id.value());

@@ -63,21 +63,22 @@ Error bind_error(int error_number, const Address& address) {
 }
 
 Result<OwnedSocket> bound_socket(const Address& address, bool share_port) {
-  TRY(target, to_socket_address(address));
-  auto made = make_socket(target.family());
-  SocketAddress where = target;
-  if (!made && address.host.empty()) {
-    // A machine without IPv6.
-    TRY(any_v4, to_socket_address({.host = "0.0.0.0", .port = address.port}));
-    where = any_v4;
-    made = make_socket(where.family());
-  }
+  TRY(where, to_socket_address(address));
+  auto made = make_socket(where.family());
+  // A machine without IPv6.
+  if (!made && address.host.empty()) return bound_socket({.host = "0.0.0.0", .port = address.port}, share_port);
   TRY(socket, std::move(made));
+  // `::` is both families, whatever the system's default is.
+  if (where.family() == AF_INET6) set_flag(socket.get(), IPPROTO_IPV6, IPV6_V6ONLY, 0);
   set_flag(socket.get(), SOL_SOCKET, SO_REUSEADDR, 1);
   if (share_port && !set_flag(socket.get(), SOL_SOCKET, SO_REUSEPORT, 1)) {
     return fail(error_from_errno(errno, "SO_REUSEPORT"));
   }
-  if (::bind(socket.get(), where.get(), where.length) != 0) return fail(bind_error(errno, address));
+  if (::bind(socket.get(), where.get(), where.length) != 0) {
+    const bool without_v6 = errno == EADDRNOTAVAIL && address.host.empty();
+    if (without_v6) return bound_socket({.host = "0.0.0.0", .port = address.port}, share_port);
+    return fail(bind_error(errno, address));
+  }
   return std::move(socket);
 }
 

@@ -10,7 +10,7 @@ import sys
 
 sys.path[:0] = [os.path.dirname(os.path.abspath(__file__)),
                 os.path.dirname(os.path.dirname(os.path.abspath(__file__)))]
-from rig import brokers, running  # noqa: E402
+from rig import brokers, running, wire  # noqa: E402
 
 POLYNOMIAL = 0x82F63B78  # CRC32C, reflected
 BATCH_CRC_AT = 17
@@ -45,8 +45,9 @@ def set_metadata_version(path, level):
 
 def command(run, data, port, kind="serve"):
     settings = {"log.dirs": data, "listeners": f"PLAINTEXT://127.0.0.1:{port}"}
-    return [run.options.binary, kind, *(word for key, value in settings.items()
-                                        for word in ("--override", f"{key}={value}"))]
+    pairs = [f"{key}={value}" for key, value in settings.items()]
+    return [run.options.binary, kind, *(word for pair in (*pairs, *run.options.override)
+                                        for word in ("--override", pair))]
 
 
 def failed_start(run, data, port):
@@ -128,9 +129,50 @@ def foreign_directory(run, port):
     starts(run, f"{ours},{data}", port)
 
 
+def answers(host, port):
+    with wire.Connection(host, port) as connection:
+        return connection.api_versions(3)[0] == 0
+
+
+def listeners(run, port):
+    """Names and addresses that are not this machine's are refused; a name of it, both families and all addresses serve."""
+    data = os.path.join(run.scratch, "listeners")
+    for host in ("no-such-host.invalid", "192.0.2.1"):
+        words = [*command(run, data, port), "--override", f"listeners=PLAINTEXT://{host}:{port}"]
+        done = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
+        assert done.returncode == 1, done.stderr[-500:]
+        assert f"listeners=PLAINTEXT://{host}:{port}" in done.stderr and "of this machine" in done.stderr, done.stderr[-500:]
+    hosts = {"localhost": ["127.0.0.1"], "": ["127.0.0.1"], "0.0.0.0": ["127.0.0.1"]}
+    if socket.has_ipv6 and ipv6_loopback():
+        hosts[""] = ["127.0.0.1", "::1"]
+        hosts["[::1]"] = ["::1"]
+        hosts["[::]"] = ["127.0.0.1", "::1"]
+    for host, served in hosts.items():
+        process = subprocess.Popen([*command(run, data, port), "--override", f"listeners=PLAINTEXT://{host}:{port}"],
+                                   stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        try:
+            assert process.stdout.readline() == "millrace is ready\n", host
+            assert f"PLAINTEXT://{host}:{port}" in process.stdout.readline(), host
+            for each in served:
+                assert answers(each, port), f"{host or 'no host'}: {each} does not answer"
+        finally:
+            process.terminate()
+            process.communicate(timeout=60)
+        assert process.returncode == 0, f"{host}: exit code {process.returncode}"
+
+
+def ipv6_loopback():
+    try:
+        with socket.socket(socket.AF_INET6) as probe:
+            probe.bind(("::1", 0))
+            return True
+    except OSError:
+        return False
+
+
 def body(run):
     port = brokers.free_port()
-    for test in (newer_format, newer_log, taken_port, foreign_directory):
+    for test in (newer_format, newer_log, taken_port, foreign_directory, listeners):
         run.report.run(f"failed_starts/{test.__name__}", test, run, port)
 
 

@@ -1,6 +1,7 @@
 // What the controller decides: topics, partitions, configurations, features.
 #include "engine/api/controller_requests.h"
 #include "engine/api/handlers.h"
+#include "engine/api/shard_route.h"
 #include "net/wire/alter_configs.h"
 #include "net/wire/create_partitions.h"
 #include "net/wire/create_topics.h"
@@ -14,8 +15,11 @@ io::Task<net::Response> handle_create_topics(Broker& broker, BrokerShard&, Reque
   return answer_by_controller<wire::CreateTopicsRequest>(broker, request);
 }
 
+// Whoever is told that a topic has gone may make another of its name, and no crash may then bring back what groups had committed.
 io::Task<net::Response> handle_delete_topics(Broker& broker, BrokerShard&, Request& request) {
-  return answer_by_controller<wire::DeleteTopicsRequest>(broker, request);
+  auto response = co_await answer_by_controller<wire::DeleteTopicsRequest>(broker, request);
+  co_await on_every_shard(broker, [](BrokerShard& part) { return part.groups().topics_dropped(); });
+  co_return response;
 }
 
 io::Task<net::Response> handle_create_partitions(Broker& broker, BrokerShard&, Request& request) {

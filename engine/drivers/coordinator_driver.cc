@@ -57,6 +57,7 @@ void CoordinatorDriver::start() {
 void CoordinatorDriver::end_waits() {
   ending_ = true;
   timer_.cancel();
+  drops_.notify_all();
   refuse_all(ErrorCode::not_coordinator);
 }
 
@@ -86,6 +87,7 @@ io::Task<void> CoordinatorDriver::load() {
     LOG(error, "groups.load", "topic={} partition={} error=\"{}\"", partition_->topic(),
         partition().value(), loaded.error().message);
     retry_load_at_ = io::Reactor::current().now() + kPause;
+    put_off_drops();
     co_return;
   }
   if (loader.records() > 0) {
@@ -100,6 +102,7 @@ io::Task<void> CoordinatorDriver::load() {
   ++term_;
   decide(ActivateGroups{});
   drop_kept_topics();
+  drops_.notify_all();
 }
 
 void CoordinatorDriver::drop_topics(const std::vector<std::string>& names) {
@@ -120,6 +123,22 @@ void CoordinatorDriver::drop_kept_topics() {
   }
   dropping_.merge(dropping);
   dropping_end_ = partition_->log()->end_offset();
+  deliver();
+}
+
+io::Task<void> CoordinatorDriver::topics_dropped() {
+  drop_kept_topics();
+  const std::uint64_t put_off = drops_put_off_;
+  while (!dropped_.empty() || !dropping_.empty()) {
+    const bool under_way = !dropping_.empty() || loading_;
+    if (!under_way || ending_ || put_off != drops_put_off_) co_return;
+    co_await drops_.wait();
+  }
+}
+
+void CoordinatorDriver::put_off_drops() {
+  ++drops_put_off_;
+  drops_.notify_all();
 }
 
 // ---- Questions
@@ -239,6 +258,7 @@ void CoordinatorDriver::drop_machine(const Error& error) {
   dropped_.merge(dropping_);
   dropping_.clear();
   retry_drop_at_ = io::Reactor::current().now() + kPause;
+  put_off_drops();
   refuse_all(ErrorCode::coordinator_not_available);
   begin_load();
 }
@@ -247,7 +267,10 @@ void CoordinatorDriver::drop_machine(const Error& error) {
 
 void CoordinatorDriver::deliver() {
   const Offset stable = partition_->state().high_watermark;
-  if (dropping_end_ <= stable) dropping_.clear();
+  if (dropping_end_ <= stable && !dropping_.empty()) {
+    dropping_.clear();
+    drops_.notify_all();
+  }
   while (!pending_.empty() && pending_.front().seen_end <= stable) {
     GroupReply reply = std::move(pending_.front().reply);
     pending_.pop_front();

@@ -69,6 +69,9 @@ class CoordinatorDriver {
   io::Task<GroupOutcome> ask(GroupEvent event, GroupWait* wait = nullptr);
   // These topics have gone, and with them what was committed for them; while it loads that is kept for later.
   void drop_topics(const std::vector<std::string>& names);
+  // Completes when no crash brings back what was committed for topics that have gone. What the log does not take now is dropped
+  // later: nobody waits for that.
+  io::Task<void> topics_dropped();
   // Whoever waits is answered now, and so is whoever comes.
   void end_waits();
   io::Task<void> stop();
@@ -87,6 +90,7 @@ class CoordinatorDriver {
   void begin_load();
   io::Task<void> load();
   void drop_kept_topics();
+  void put_off_drops();
   void decide(GroupEvent event);
   bool append(const std::vector<GroupRecord>& records, bool atomic);
   io::Task<void> write(std::vector<std::byte> batch, std::uint64_t term);
@@ -109,6 +113,8 @@ class CoordinatorDriver {
   std::set<std::string> dropping_;        // it has been told, and its records are not stable yet
   Offset dropping_end_{0};
   std::optional<Instant> retry_drop_at_;  // an append has failed: not before then
+  std::uint64_t drops_put_off_ = 0;
+  io::Event drops_;  // there is news of them
   bool ending_ = false;
   std::uint64_t writing_ = 0;
   io::Event written_;

@@ -42,6 +42,10 @@ void GroupCoordinators::drop_topics(const std::vector<std::string>& names) {
   for (const auto& driver : all()) driver->drop_topics(names);
 }
 
+io::Task<void> GroupCoordinators::topics_dropped() {
+  for (const auto& driver : all()) co_await driver->topics_dropped();
+}
+
 void GroupCoordinators::end_waits() {
   for (const auto& driver : all()) driver->end_waits();
 }

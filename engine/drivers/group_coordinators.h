@@ -31,6 +31,8 @@ class GroupCoordinators {
   std::vector<std::shared_ptr<CoordinatorDriver>> all() const;
   // These topics have gone.
   void drop_topics(const std::vector<std::string>& names);
+  // Completes when what was committed for them is gone for good, or cannot be dropped now.
+  io::Task<void> topics_dropped();
 
   void end_waits();
   io::Task<void> stop();

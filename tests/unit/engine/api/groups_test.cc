@@ -219,6 +219,24 @@ TEST_F(GroupsTest, a_topic_made_again_under_its_name_has_no_committed_offsets) {
   EXPECT_EQ(run(committed("node", "g")), 2);
 }
 
+// The new topic is in the metadata log, and the end of what was committed for the old one in another log.
+TEST_F(GroupsTest, no_end_of_the_power_gives_a_topic_made_again_the_offsets_of_the_old_one) {
+  make_topic("t");
+  ASSERT_EQ(find_coordinator("g"), ErrorCode::none);
+  EXPECT_EQ(run(committed("node", "g")), -1);
+  Prng random(7);
+  for (int round = 0; round < 12; ++round) {
+    ASSERT_EQ(commit("g", round), ErrorCode::none);
+    remove_topic("t");
+    make_topic("t");
+    const auto image = disk_.power_cut(random);
+    sim::BrokerNode again(world_, network_, *image, {.shards = 3, .host = "again", .name = "again", .seed = 2});
+    ASSERT_TRUE(again.start());
+    EXPECT_EQ(run(committed("again", "g")), -1);
+    ASSERT_TRUE(again.stop());
+  }
+}
+
 TEST_F(GroupsTest, a_topic_removed_while_the_disk_takes_nothing_loses_its_offsets_when_there_is_room) {
   make_topic("t");
   ASSERT_EQ(find_coordinator("g"), ErrorCode::none);

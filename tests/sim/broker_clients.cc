@@ -25,21 +25,6 @@ constexpr std::int16_t kProduceByIdSince = 13;
 constexpr std::int16_t kFetchByIdSince = 13;
 constexpr std::int16_t kSessionsSince = 7;
 
-// The topic's entry in a request, made at its first partition.
-template <class Topics, class Matches>
-auto& entry_for(Topics& topics, Matches matches) {
-  const auto found = std::ranges::find_if(topics, matches);
-  return found == topics.end() ? topics.emplace_back() : *found;
-}
-
-std::int16_t draw_version(Prng& random, std::int16_t least, std::int16_t most) {
-  return static_cast<std::int16_t>(least + static_cast<std::int16_t>(random.below(static_cast<std::uint64_t>(most - least + 1))));
-}
-
-io::SleepAwaiter short_sleep(Prng& random, std::uint64_t microseconds) {
-  return io::sleep_for(std::chrono::microseconds(random.below(microseconds)));
-}
-
 bool says_gone(ErrorCode code) {
   return code == ErrorCode::unknown_topic_or_partition || code == ErrorCode::unknown_topic_id ||
          code == ErrorCode::not_leader_or_follower || code == ErrorCode::kafka_storage_error;
@@ -390,6 +375,7 @@ io::Task<void> BrokerLife::create_topic(Actor& actor) {
 
 io::Task<void> BrokerLife::send_creation(Actor& actor, std::string name) {
   TopicTruth& truth = oracle_.topics[name];
+  for (auto& [group, committed] : oracle_.groups) committed.topic_is_new(name, trouble_ == Trouble::full_disk);
   truth.fsync = !actor.random.chance(3);
   truth.partitions.resize(1 + actor.random.below(6));
   wire::CreateTopicsRequest request;
@@ -423,7 +409,8 @@ io::Task<void> BrokerLife::produce_once(Actor& actor, std::string name) {
   co_await send_outstanding(actor, producer);
 }
 
-// A topic that is deleted, and another of the same name made at once: nothing of the first may be in the second.
+// A topic that is deleted, and another of the same name made at once: nothing of the first may be in the second, nor be committed
+// for it.
 io::Task<void> BrokerLife::replace_topic(Actor& actor) {
   const std::string name = fmt::format("t{}", next_topic_++);
   for (int round = 0; round < 3 && !over(); ++round) {
@@ -432,6 +419,7 @@ io::Task<void> BrokerLife::replace_topic(Actor& actor) {
     if (over() || truth.state != TopicTruth::State::exists) co_return;
     const std::uint64_t batches = 1 + actor.random.below(3);
     for (std::uint64_t i = 0; i < batches && !over(); ++i) co_await produce_once(actor, name);
+    if (!over() && oracle_.has_offsets_topic) co_await check_and_commit(actor, name);
     if (over() || round == 2) break;
     co_await send_deletion(actor, name);
     if (truth.state != TopicTruth::State::deleted) co_return;
@@ -472,6 +460,7 @@ io::Task<void> BrokerLife::delete_topic(Actor& actor) {
 io::Task<void> BrokerLife::send_deletion(Actor& actor, std::string name) {
   TopicTruth& truth = topic(name);
   truth.state = TopicTruth::State::deleting;
+  for (auto& [group, committed] : oracle_.groups) committed.topic_goes(name);
   wire::DeleteTopicsRequest request;
   const std::int16_t version = draw_version(actor.random, 1, 6);
   if (version < 6) request.topic_names.push_back(name);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 
+#include "engine/drivers/group_coordinators.h"
 #include "net/wire/metadata.h"
 #include "tests/sim/broker_life.h"
 
@@ -16,6 +17,16 @@ constexpr std::uint64_t kAmpleBytes = std::uint64_t{1} << 40;
 constexpr int kIdlePollsMax = 200;
 
 DiskTiming rare_stalls() { return {.stall_one_in = 3000}; }
+
+// Sessions and rebalances fit into the little time that a generation of the node has.
+engine::GroupOptions quick_groups() {
+  engine::GroupOptions options;
+  options.initial_rebalance_delay = std::chrono::milliseconds(10);
+  options.session_timeout_min = std::chrono::milliseconds(10);
+  options.new_member_join_timeout = std::chrono::milliseconds(500);
+  options.offsets_retention_check = std::chrono::milliseconds(300);
+  return options;
+}
 
 }  // namespace
 
@@ -35,6 +46,13 @@ BrokerLife::BrokerLife(const BrokerRun& run)
   directories_ = random_.chance(2) ? 1 : static_cast<std::uint32_t>(2 + random_.below(2));
   const std::uint64_t producers = 1 + random_.below(3);
   for (std::uint64_t i = 0; i < producers; ++i) oracle_.producers.push_back({.idempotent = !random_.chance(4)});
+  offsets_fsync_ = !random_.chance(4);
+  const std::uint64_t members = 1 + random_.below(4);
+  for (std::uint64_t i = 0; i < members; ++i) {
+    MemberTruth& member = oracle_.members.emplace_back();
+    member.group = i == 3 ? "g1" : "g0";
+    if (random_.chance(3)) member.instance_id = fmt::format("instance{}", i);
+  }
 }
 
 void BrokerLife::fail(std::string what) {
@@ -63,7 +81,8 @@ bool BrokerLife::start_node() {
       BrokerNodeOptions{.shards = static_cast<std::uint32_t>(1 + random_.below(3)),
                         .directories = directories_,
                         .name = fmt::format("start {}", incarnation_++),
-                        .seed = random_.next()});
+                        .seed = random_.next(),
+                        .groups = quick_groups()});
   const auto started = node_->start();
   if (started) return true;
   fail("the node does not start: " + started.error().message);
@@ -93,6 +112,7 @@ void BrokerLife::take_over_image() {
       truth.partitions[i].in_doubt |= oracle_.topics[name].partitions[i].in_doubt;
     }
   }
+  image_->oracle.offsets_in_doubt.merge(oracle_.offsets_in_doubt);
   oracle_ = std::move(image_->oracle);
   for (auto& producer : oracle_.producers) {
     if (!producer.idempotent) producer.outstanding.clear();
@@ -103,6 +123,13 @@ void BrokerLife::take_over_image() {
 void BrokerLife::note_offline_partitions() {
   for (const TopicPartition& id : node_->offline_partitions()) {
     const std::string name = name_of(id.topic_id);
+    const auto* offsets = node_->broker().image()->topics.find(engine::kOffsetsTopic);
+    if (offsets != nullptr && offsets->id == id.topic_id && trouble_ != Trouble::full_disk) {
+      const bool fresh = oracle_.offsets_in_doubt.insert(id.partition.value()).second;
+      if (fresh && trouble_ != Trouble::bad_partition && trouble_ != Trouble::bad_write_ahead) {
+        fail(fmt::format("{}-{} is offline, and its disk never failed", offsets->name, id.partition.value()));
+      }
+    }
     if (name.empty()) continue;
     PartitionTruth& truth = partition(name, id.partition.value());
     if (!truth.in_doubt && trouble_ != Trouble::bad_partition && trouble_ != Trouble::bad_write_ahead &&
@@ -124,6 +151,9 @@ void BrokerLife::disturb() {
     if (names.empty()) return;
     const std::string& name = names[random_.below(names.size())];
     bad_partition_ = fmt::format("/{}-{}/", name, random_.below(topic(name).partitions.size()));
+    if (oracle_.has_offsets_topic && random_.chance(3)) {
+      bad_partition_ = fmt::format("/{}-{}/", engine::kOffsetsTopic, random_.below(kOffsetsPartitions));
+    }
     disk_->faults.only = bad_partition_;
   }
   if (!disk_->faults.only.empty()) {
@@ -150,6 +180,7 @@ io::Task<void> BrokerLife::verify_topics(Actor& actor) {
   for (const auto& found : answer->message.topics) {
     const std::string name(found.name.value_or(""));
     listed.insert(name);
+    if (name == engine::kOffsetsTopic) continue;
     const auto known = oracle_.topics.find(name);
     if (known == oracle_.topics.end()) {
       fail(fmt::format("the topic {} was made by nobody", name));
@@ -165,10 +196,13 @@ io::Task<void> BrokerLife::verify_topics(Actor& actor) {
       fail(fmt::format("the topic {} has {} partitions of {}", name, found.partitions.size(), truth.partitions.size()));
     }
   }
+  const bool offsets_listed = listed.contains(std::string(engine::kOffsetsTopic));
+  if (oracle_.has_offsets_topic && !offsets_listed) fail("the topic of committed offsets is gone");
   for (auto& [name, truth] : oracle_.topics) {
     if (listed.contains(name)) continue;
     if (truth.state == TopicTruth::State::exists) fail(fmt::format("the topic {} is gone", name));
     truth.state = TopicTruth::State::deleted;
+    for (auto& [group, committed] : oracle_.groups) committed.topic_is_gone(name);
   }
 }
 
@@ -235,6 +269,7 @@ io::Task<void> BrokerLife::verify() {
   Actor actor(*this, "verifier");
   co_await verify_topics(actor);
   if (report_.failure.empty()) co_await verify_records(actor);
+  if (report_.failure.empty()) co_await verify_committed(actor);
   if (report_.failure.empty()) after_power_cut_ = false;
   co_await actor.close();
 }
@@ -269,6 +304,8 @@ io::Task<void> BrokerLife::work() {
   const std::uint64_t consumers = 1 + random_.below(2);
   for (std::uint64_t i = 0; i < consumers; ++i) gate.spawn(act_consumer(i));
   gate.spawn(act_admin());
+  for (std::size_t i = 0; i < oracle_.members.size(); ++i) gate.spawn(act_member(i));
+  gate.spawn(act_committer());
   co_await gate.close();
 }
 
@@ -285,6 +322,7 @@ void BrokerLife::end_generation(bool last) {
     disk_->set_observer({});
     const std::uint64_t resets = std::exchange(network_.faults.reset_one_in, 0);
     run(verify_liveness());
+    if (report_.failure.empty()) run(verify_groups_settle());
     if (report_.failure.empty()) run(verify());
     network_.faults.reset_one_in = resets;
     clean = last || random_.chance(2);

@@ -24,6 +24,8 @@ struct BrokerReport {
   std::uint64_t crashes_in_start = 0;
   std::uint64_t storage_errors = 0;
   std::uint64_t lost_unsynced = 0;
+  std::uint64_t commits = 0;      // of offsets, acknowledged
+  std::uint64_t assignments = 0;  // members that were given partitions
   std::uint64_t trace = 0;  // equal for two runs of one seed
 };
 

@@ -1,10 +1,14 @@
-// BrokerLife: the parts of one simulated life that broker_crash.cc (starts, crashes, faults) and broker_clients.cc (what clients
-// do and check) share.
+// BrokerLife: the parts of one simulated life that broker_crash.cc (starts, crashes, faults), broker_clients.cc (what clients
+// do and check), broker_groups.cc (members of groups) and broker_offsets.cc (committed offsets) share.
 #pragma once
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <chrono>
+#include <deque>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -15,12 +19,31 @@
 #include "io/gate.h"
 #include "net/transport/client_connection.h"
 #include "net/wire/fetch.h"
+#include "net/wire/join_group.h"
 #include "net/wire/produce.h"
+#include "net/wire/sync_group.h"
 #include "tests/sim/broker_crash.h"
 #include "tests/sim/broker_node.h"
 #include "tests/sim/oracle.h"
 
 namespace millrace::sim {
+
+// ---- For those who write requests
+
+// The topic's entry in a request, made at its first partition.
+template <class Topics, class Matches>
+auto& entry_for(Topics& topics, Matches matches) {
+  const auto found = std::ranges::find_if(topics, matches);
+  return found == topics.end() ? topics.emplace_back() : *found;
+}
+
+inline std::int16_t draw_version(Prng& random, std::int16_t least, std::int16_t most) {
+  return static_cast<std::int16_t>(least + static_cast<std::int16_t>(random.below(static_cast<std::uint64_t>(most - least + 1))));
+}
+
+inline io::SleepAwaiter short_sleep(Prng& random, std::uint64_t microseconds) {
+  return io::sleep_for(std::chrono::microseconds(random.below(microseconds)));
+}
 
 enum class Trouble : std::uint8_t { none, full_disk, bad_partition, bad_write_ahead, resets, short_transfers };
 
@@ -132,6 +155,53 @@ class BrokerLife {
                                                     std::int64_t timestamp);
   io::Task<void> check_offsets(Actor& actor);
 
+  // ---- broker_groups.cc
+  io::Task<void> act_member(std::size_t number);
+  io::Task<void> find_coordinator(Actor& actor, std::string group);
+  io::Task<void> weaken_offsets_topic(Actor& actor);
+  bool group_may_fail(const std::string& group) const;
+  // An error that a member of that group may be told: what it means for the member.
+  void take_member_error(MemberTruth& member, wire::ErrorCode code, std::string_view request);
+  io::Task<void> member_step(Actor& actor, MemberTruth& member);
+  io::Task<void> join(Actor& actor, MemberTruth& member);
+  io::Task<void> sync(Actor& actor, MemberTruth& member, const wire::JoinGroupResponse& joined);
+  std::vector<wire::SyncGroupRequest::Assignment> share_out(Prng& random, const wire::JoinGroupResponse& joined,
+                                                            std::deque<std::string>& texts);
+  io::Task<void> heartbeat(Actor& actor, MemberTruth& member);
+  io::Task<void> leave(Actor& actor, MemberTruth& member);
+  // With a healthy node every group comes to rest.
+  io::Task<void> verify_groups_settle();
+  io::Task<void> settle(Actor& actor, MemberTruth& member, const MemberTruth& other, Instant deadline);
+  io::Task<bool> is_stable(Actor& actor, std::string group);
+
+  // ---- broker_offsets.cc
+  struct CommitPlan {
+    std::string group;
+    std::string member_id;
+    std::optional<std::string> instance_id;
+    std::int32_t generation = -1;
+    std::vector<PartitionName> partitions;
+    bool must_be_refused = false;
+  };
+  using Committed = std::map<PartitionName, std::pair<std::int64_t, std::string>>;
+  io::Task<void> act_committer();
+  std::vector<PartitionName> some_partitions(Prng& random) const;
+  io::Task<void> commit_as_member(Actor& actor, MemberTruth& member, bool stale, bool unknown);
+  // Gives what the member is told that it is, besides what becomes of each partition.
+  io::Task<wire::ErrorCode> commit(Actor& actor, CommitPlan plan);
+  wire::ErrorCode take_commit(const CommitPlan& plan, const PartitionName& partition, std::uint64_t number,
+                              wire::ErrorCode code);
+  // All that is committed with no `partitions`; empty: an error that may be.
+  io::Task<std::optional<Committed>> fetch_committed(Actor& actor, std::string group,
+                                                     std::vector<PartitionName> partitions);
+  io::Task<void> check_committed(Actor& actor, std::string group, std::vector<PartitionName> partitions);
+  // Of a topic that is new.
+  io::Task<void> check_and_commit(Actor& actor, std::string topic);
+  io::Task<void> delete_group(Actor& actor, std::string group);
+  io::Task<void> delete_committed(Actor& actor, std::string group);
+  io::Task<void> verify_committed(Actor& actor);
+  io::Task<void> verify_committed_of(Actor& actor, std::string group, GroupTruth& truth);
+
   BrokerRun run_;
   World world_;
   Prng random_;
@@ -152,6 +222,8 @@ class BrokerLife {
   std::uint64_t changes_left_ = 0;
   std::uint64_t next_value_ = 1;
   std::uint64_t next_topic_ = 1;
+  std::uint64_t next_mark_ = 1;
+  bool offsets_fsync_ = true;  // what __consumer_offsets promises
   std::uint64_t incarnation_ = 0;
   BrokerReport report_;
 };

@@ -50,7 +50,10 @@ engine::BrokerOptions BrokerNode::broker_options() const {
   options.config_definitions = server::setting_definitions();
   options.static_configs = {{"log.roll.ms", "300"},
                             {"log.index.interval.bytes", "500"},
-                            {"log.segment.delete.delay.ms", "30"}};
+                            {"log.segment.delete.delay.ms", "30"},
+                            {"log.cleaner.backoff.ms", "40"},
+                            {"log.cleaner.min.cleanable.ratio", "0.2"},
+                            {"log.cleaner.dedupe.buffer.size", "8192"}};
   options.default_partitions = 2;
   options.fetch_sessions_max = 6;
   options.write_ahead_bytes = 128 << 10;
@@ -60,6 +63,8 @@ engine::BrokerOptions BrokerNode::broker_options() const {
   options.checkpoint_ms = 400;
   options.metadata_segment_bytes = 8'000;
   options.metadata_snapshot_bytes = 3'000;
+  options.offsets_topic_partitions = kOffsetsPartitions;
+  options.groups = options_.groups;
   options.random_seed = options_.seed;
   return options;
 }

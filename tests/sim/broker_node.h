@@ -23,6 +23,7 @@
 namespace millrace::sim {
 
 inline constexpr std::uint16_t kNodePort = 9092;
+inline constexpr std::int32_t kOffsetsPartitions = 3;  // of __consumer_offsets
 
 struct BrokerNodeOptions {
   std::uint32_t shards = 1;
@@ -31,6 +32,7 @@ struct BrokerNodeOptions {
   std::string name;  // tells its streams of random numbers from those of earlier starts
   std::uint64_t seed = 0;
   std::size_t request_bytes_max = std::size_t{1} << 20;
+  engine::GroupOptions groups = {};
 };
 
 class BrokerNode {

@@ -20,6 +20,8 @@ void add(BrokerReport& sum, const BrokerReport& report) {
   sum.crashes_in_start += report.crashes_in_start;
   sum.storage_errors += report.storage_errors;
   sum.lost_unsynced += report.lost_unsynced;
+  sum.commits += report.commits;
+  sum.assignments += report.assignments;
   sum.failure = report.failure;
 }
 
@@ -51,9 +53,9 @@ int main(int argc, char** argv) {
     if (seeds == 1) fmt::print("trace {:016x}\n", report.trace);
   }
   fmt::print("requests {} acknowledged {} fetched {} kills {} power_cuts {} clean_stops {} crashes_in_start {} "
-             "storage_errors {} lost_unsynced {}\n",
+             "storage_errors {} lost_unsynced {} commits {} assignments {}\n",
              sum.requests, sum.acknowledged, sum.fetched, sum.kills, sum.power_cuts, sum.clean_stops,
-             sum.crashes_in_start, sum.storage_errors, sum.lost_unsynced);
+             sum.crashes_in_start, sum.storage_errors, sum.lost_unsynced, sum.commits, sum.assignments);
   if (!verbose) logging::stop();
   if (sum.failure.empty()) return 0;
   fmt::print("FAILED {}\n", sum.failure);

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/ids.h"
+#include "tests/sim/group_truth.h"
 
 namespace millrace::sim {
 
@@ -65,6 +66,10 @@ struct ProducerTruth {
 struct Oracle {
   std::map<std::string, TopicTruth> topics;  // a name that is used again has a truth of its own
   std::vector<ProducerTruth> producers;
+  std::map<std::string, GroupTruth> groups;
+  std::vector<MemberTruth> members;
+  bool has_offsets_topic = false;            // __consumer_offsets
+  std::set<std::int32_t> offsets_in_doubt;  // its partitions that went offline after an error of the disk
 
   // Each gives what is wrong, or nothing.
   std::string acknowledged(const SentBatch& batch, std::int64_t base_offset);

@@ -108,23 +108,15 @@ class Committer {
   Answers answers_;
 };
 
-// Every group has a coordinator that takes its commits.
-void prepare(const Options& options) {
+void await_coordinators(const Options& options) {
   const int socket = connect_to(options.port);
-  for (std::size_t group = 0; group < options.groups; ++group) {
+  for (std::size_t group = 0; group < options.groups; ++group)
     await_coordinator(socket, group_name(group));
-    const std::uint64_t end = now_ns() + 30 * kNanosPerSecond;
-    while (error_of(ask(socket, commit_of(options, group))) != 0) {
-      if (now_ns() > end) give_up("a group takes no commits after 30 seconds");
-      timespec pause{.tv_sec = 0, .tv_nsec = 10'000'000};
-      nanosleep(&pause, nullptr);
-    }
-  }
   close(socket);
 }
 
 int run(const Options& options) {
-  prepare(options);
+  await_coordinators(options);
   std::vector<std::vector<std::byte>> frames;
   for (std::size_t group = 0; group < options.groups; ++group) {
     frames.push_back(frame_of(commit_of(options, group)));

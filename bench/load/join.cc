@@ -31,7 +31,7 @@ struct Options {
   std::string group;
   int members = 1;
   bool consumer_protocol = false;
-  std::uint64_t heartbeat_ms = 50;
+  std::uint64_t heartbeat_ms = 20;
 };
 
 using Partitions = std::vector<std::int32_t>;

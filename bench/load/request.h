@@ -199,20 +199,32 @@ inline std::vector<std::byte> ask(int socket, const Writer& body) {
   return {answer.begin(), answer.end()};
 }
 
-// Waits until the group has a coordinator, which makes the topic of committed offsets where it is missing.
+// True when the broker has made the topic of committed offsets, knows the group's coordinator, and that one has loaded it.
+inline bool has_coordinator(int socket, const std::string& group) {
+  Writer find = begin_request(10, 1);
+  find.text(group);
+  find.number<std::int8_t>(0);
+  const auto found = ask(socket, find);
+  Reader finding(found);
+  finding.number<std::int32_t>();
+  if (finding.number<std::int16_t>() != 0) return false;
+  Writer fetch = begin_request(9, 5);
+  fetch.text(group);
+  fetch.number<std::int32_t>(0);
+  const auto fetched = ask(socket, fetch);
+  Reader fetching(fetched);
+  fetching.number<std::int32_t>();
+  fetching.number<std::int32_t>();
+  return fetching.number<std::int16_t>() == 0;
+}
+
 inline void await_coordinator(int socket, const std::string& group) {
-  for (const std::uint64_t end = now_ns() + 60 * kNanosPerSecond; now_ns() < end;) {
-    Writer body = begin_request(10, 1);
-    body.text(group);
-    body.number<std::int8_t>(0);
-    const auto answer = ask(socket, body);
-    Reader reader(answer);
-    reader.number<std::int32_t>();
-    if (reader.number<std::int16_t>() == 0) return;
+  const std::uint64_t end = now_ns() + 60 * kNanosPerSecond;
+  while (!has_coordinator(socket, group)) {
+    if (now_ns() > end) give_up("the group has no coordinator after 60 seconds");
     timespec pause{.tv_sec = 0, .tv_nsec = 20'000'000};
     nanosleep(&pause, nullptr);
   }
-  give_up("the group has no coordinator after 60 seconds");
 }
 
 }  // namespace millrace::bench

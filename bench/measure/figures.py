@@ -43,7 +43,7 @@ FIGURES = (
     Figure("commits_200_groups", "commits", "commits/s", ">= 3", "offset commits of 200 groups in turn"),
     Figure("commits_200_groups_p99", "commits", "us", None, "the same: request to answer, 99th percentile"),
     Figure("commits_200_groups_cpu", "commits", "us", None, "the same: broker CPU per commit"),
-    Figure("join_classic_1", "join", "ms", "<= 0.5", "join to first record, classic protocol, no initial delay"),
+    Figure("join_classic_1", "join", "ms", "<= 0.5", "join to first record, classic, no initial delay, heartbeats of 20 ms"),
     Figure("join_classic_100", "join", "ms", "<= 0.5", "the same until the last of 100 members that join at once"),
     Figure("join_consumer_1", "join", "ms", "<= 0.5", "join to first record, consumer protocol"),
     Figure("join_consumer_100", "join", "ms", "<= 0.5", "the same until the last of 100 members that join at once"),

@@ -31,8 +31,8 @@ class Sizes:
         self.durable_seconds = 4 if quick else 10
         self.commit_seconds = 3 if quick else 8
         self.join_rounds = 3 if quick else 11
-        self.dirty_megabytes = 200 if quick else 800
-        self.cold_megabytes = 100 if quick else 400
+        self.dirty_megabytes = 200 if quick else 400
+        self.cold_megabytes = 100 if quick else 300
         self.busy_seconds = 3 if quick else 8
         self.client_timeout = 120 if quick else 400
 

@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <rapidcheck/gtest.h>
 
 #include <map>
 #include <set>
@@ -9,34 +10,30 @@
 namespace millrace::engine {
 namespace {
 
-std::vector<PlacementBroker> cluster(Prng& prng, std::size_t brokers, std::size_t racks) {
+std::vector<PlacementBroker> cluster(const std::vector<bool>& fenced, std::size_t racks) {
   std::vector<PlacementBroker> found;
-  for (std::size_t i = 0; i < brokers; ++i) {
+  for (std::size_t i = 0; i < fenced.size(); ++i) {
     found.push_back({.id = BrokerId(static_cast<int>(i)),
                      .rack = racks == 0 ? "" : "r" + std::to_string(i % racks),
-                     .fenced = prng.chance(5)});
+                     .fenced = fenced[i]});
   }
   return found;
 }
 
-TEST(ReplicaPlacement, replicas_of_a_partition_are_different_brokers_led_by_an_unfenced_one) {
-  Prng prng(3);
-  for (int round = 0; round < 500; ++round) {
-    const auto brokers = cluster(prng, 1 + prng.below(9), prng.below(4));
-    const auto factor = static_cast<std::int16_t>(1 + prng.below(brokers.size()));
-    const auto placed =
-        place_replicas({.partitions = 20, .replication_factor = factor}, brokers, prng);
-    if (std::ranges::all_of(brokers, &PlacementBroker::fenced)) {
-      EXPECT_FALSE(placed);
-      continue;
-    }
-    ASSERT_TRUE(placed) << placed.error().message;
-    ASSERT_EQ(placed->size(), 20u);
-    for (const auto& replicas : *placed) {
-      EXPECT_EQ(replicas.size(), static_cast<std::size_t>(factor));
-      EXPECT_EQ(std::set<BrokerId>(replicas.begin(), replicas.end()).size(), replicas.size());
-      EXPECT_FALSE(brokers[static_cast<std::size_t>(replicas.front().value())].fenced);
-    }
+RC_GTEST_PROP(ReplicaPlacementProperty, replicas_are_different_brokers_led_by_an_unfenced_one, ()) {
+  const auto fenced = *rc::gen::resize(9, rc::gen::nonEmpty<std::vector<bool>>());
+  const auto brokers = cluster(fenced, *rc::gen::inRange<std::size_t>(0, 4));
+  const auto factor = *rc::gen::inRange<std::size_t>(1, brokers.size() + 1);
+  Prng prng(*rc::gen::arbitrary<std::uint64_t>());
+  const auto placed = place_replicas(
+      {.partitions = 20, .replication_factor = static_cast<std::int16_t>(factor)}, brokers, prng);
+  RC_ASSERT(placed.has_value() != std::ranges::all_of(brokers, &PlacementBroker::fenced));
+  if (!placed) return;
+  RC_ASSERT(placed->size() == 20u);
+  for (const auto& replicas : *placed) {
+    RC_ASSERT(replicas.size() == factor);
+    RC_ASSERT(std::set<BrokerId>(replicas.begin(), replicas.end()).size() == factor);
+    RC_ASSERT(!brokers[static_cast<std::size_t>(replicas.front().value())].fenced);
   }
 }
 

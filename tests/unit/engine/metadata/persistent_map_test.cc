@@ -1,11 +1,10 @@
 #include "engine/metadata/persistent_map.h"
 
 #include <gtest/gtest.h>
+#include <rapidcheck/gtest.h>
 
 #include <map>
 #include <vector>
-
-#include "base/prng.h"
 
 namespace millrace::engine {
 namespace {
@@ -16,24 +15,27 @@ std::map<int, int> contents(const PersistentMap<int, int>& map) {
   return found;
 }
 
-TEST(PersistentMap, does_what_a_map_does_and_never_changes_an_older_copy) {
-  Prng prng(7);
+// A key and the value it gets; without one it is erased.
+using Step = std::pair<int, rc::Maybe<int>>;
+
+RC_GTEST_PROP(PersistentMapProperty, does_what_a_map_does_and_never_changes_an_older_copy, ()) {
+  const auto few_keys = rc::gen::pair(rc::gen::inRange(0, 40), rc::gen::maybe(rc::gen::arbitrary<int>()));
+  const auto steps = *rc::gen::container<std::vector<Step>>(few_keys);
   PersistentMap<int, int> map;
   std::map<int, int> model;
   std::vector<std::pair<PersistentMap<int, int>, std::map<int, int>>> older;
-  for (int step = 0; step < 5000; ++step) {
-    const int key = static_cast<int>(prng.below(300));
-    if (prng.chance(3)) {
-      EXPECT_EQ(map.erase(key), model.erase(key) == 1);
+  for (const auto& [key, value] : steps) {
+    older.emplace_back(map, model);
+    if (value) {
+      map.set(key, *value);
+      model[key] = *value;
     } else {
-      map.set(key, step);
-      model[key] = step;
+      RC_ASSERT(map.erase(key) == (model.erase(key) == 1));
     }
-    ASSERT_EQ(map.size(), model.size());
-    if (step % 100 == 0) older.emplace_back(map, model);
+    RC_ASSERT(map.size() == model.size());
   }
-  EXPECT_EQ(contents(map), model);
-  for (const auto& [copy, then] : older) EXPECT_EQ(contents(copy), then);
+  RC_ASSERT(contents(map) == model);
+  for (const auto& [copy, then] : older) RC_ASSERT(contents(copy) == then);
 }
 
 TEST(PersistentMap, finds_what_it_holds) {

@@ -148,8 +148,14 @@ struct SeekCommand {
       TRY(ms, parse_duration_ms(by_duration));
       return SeekTarget{Kind::time, std::max<std::int64_t>(wall_now().ms - ms, 0)};
     }
-    TRY(time, parse_time(to_timestamp));
-    return SeekTarget{Kind::time, time.ms};
+    const auto time = parse_time(to_timestamp);
+    if (!time) {
+      return fail(Errc::invalid_argument,
+                  fmt::format("--to-timestamp {}: write milliseconds since 1970 or "
+                              "2026-01-31T12:30:00Z",
+                              to_timestamp));
+    }
+    return SeekTarget{Kind::time, time->ms};
   }
 
   Result<std::set<TopicPartition>> pick_partitions(ClusterClient& cluster,

@@ -33,7 +33,7 @@ class Sizes:
         self.join_rounds = 3 if quick else 11
         self.dirty_megabytes = 200 if quick else 400
         self.cold_megabytes = 100 if quick else 300
-        self.busy_seconds = 3 if quick else 8
+        self.busy_seconds = 1 if quick else 2  # about as long as the fastest cleaner has work
         self.client_timeout = 120 if quick else 400
 
 

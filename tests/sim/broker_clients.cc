@@ -1,11 +1,13 @@
 // What the clients of a simulated node do, and what they expect of each answer.
 #include <algorithm>
+#include <array>
 #include <chrono>
 
 #include "engine/log/format/record.h"
 #include "net/wire/create_topics.h"
 #include "net/wire/delete_records.h"
 #include "net/wire/delete_topics.h"
+#include "net/wire/incremental_alter_configs.h"
 #include "net/wire/init_producer_id.h"
 #include "net/wire/list_offsets.h"
 #include "net/wire/metadata.h"
@@ -19,8 +21,10 @@ using wire::ErrorCode;
 
 constexpr int kOperationsPerClient = 25;
 constexpr std::size_t kTopicsMax = 6;
+constexpr std::uint64_t kKeys = 6;
 constexpr std::int64_t kLatest = -1;
 constexpr std::int64_t kEarliest = -2;
+constexpr std::array<std::string_view, 3> kPolicies = {"delete", "compact", "compact,delete"};
 constexpr std::int16_t kProduceByIdSince = 13;
 constexpr std::int16_t kFetchByIdSince = 13;
 constexpr std::int16_t kSessionsSince = 7;
@@ -70,7 +74,11 @@ SentBatch BrokerLife::make_batch_for(Prng& random, const std::string& name, std:
   const std::uint64_t count = 1 + random.below(4);
   for (std::uint64_t i = 0; i < count; ++i) {
     const std::size_t padding = random.chance(10) ? random.below(6000) : random.below(300);
-    batch.values.push_back(fmt::format("{}-{}/{}", name, index, next_value_++) + std::string(padding, '.'));
+    const std::string value = fmt::format("{}-{}/{}", name, index, next_value_++) + std::string(padding, '.');
+    const std::string key = topic(name).keyed ? fmt::format("k{}", random.below(kKeys)) : std::string();
+    const bool deletes = !key.empty() && random.chance(5);
+    if (deletes) partition(name, index).deletions_under_way.insert(key);
+    batch.values.push_back(key.empty() ? value : deletes ? deletion_of(key) : key + "=" + value);
     partition(name, index).sent.insert(batch.values.back());
   }
   return batch;
@@ -145,11 +153,16 @@ io::Task<void> BrokerLife::send_outstanding(Actor& actor, ProducerTruth& produce
   const std::vector<SentBatch> sent = producer.outstanding;
   std::vector<std::vector<std::byte>> bytes;
   for (const auto& batch : sent) {
-    bytes.push_back(make_batch({.values = batch.values,
-                                .timestamp = batch.timestamp,
-                                .producer_id = ProducerId(producer.id),
-                                .producer_epoch = producer.epoch,
-                                .base_sequence = batch.base_sequence}));
+    BatchSpec spec{.values = batch.values,
+                   .timestamp = batch.timestamp,
+                   .producer_id = ProducerId(producer.id),
+                   .producer_epoch = producer.epoch,
+                   .base_sequence = batch.base_sequence};
+    for (std::size_t i = 0; topic(batch.topic).keyed && i < batch.values.size(); ++i) {
+      spec.keys.push_back(key_of(batch.values[i]));
+      if (is_deletion(batch.values[i])) spec.without_value.insert(i);
+    }
+    bytes.push_back(make_batch(spec));
     auto& of_topic = entry_for(request.topic_data, [&](const auto& entry) { return entry.name == batch.topic; });
     of_topic.name = batch.topic;
     of_topic.topic_id = topic(batch.topic).id;
@@ -257,6 +270,7 @@ void BrokerLife::take_fetched(Consumer::Position& position, const FetchedPartiti
     fail(fmt::format("{}: high watermark {}, known was {}", what, fetched.high_watermark, position.known_end));
   }
   Records records;
+  const bool gaps = topic(position.topic).compacts;
   std::int64_t next = position.offset;
   for (log::BatchWalk walk(fetched.records.here.value_or(wire::WireBytes())); !walk.at_end();) {
     const auto batch = walk.next();
@@ -265,7 +279,7 @@ void BrokerLife::take_fetched(Consumer::Position& position, const FetchedPartiti
       if (!truth.in_doubt && !may_fail(position.topic, position.partition)) fail(what + ": a damaged batch");
       break;
     }
-    if (batch->base_offset().value() > next || batch->last_offset().value() < next) {
+    if ((batch->base_offset().value() > next && !gaps) || batch->last_offset().value() < next) {
       fail(fmt::format("{}: the batch {} to {} where {} was next", what, batch->base_offset().value(),
                        batch->last_offset().value(), next));
       break;
@@ -276,17 +290,23 @@ void BrokerLife::take_fetched(Consumer::Position& position, const FetchedPartiti
         fail(what + ": a damaged record");
         break;
       }
-      if (record->offset.value() < next) continue;
-      records.emplace_back(next++, as_text(record->value.value_or(ConstBytes())));
+      const std::int64_t offset = record->offset.value();
+      if (offset < next) continue;
+      if (offset != next && !gaps) fail(fmt::format("{}: the record {} where {} was next", what, offset, next));
+      next = offset + 1;
+      records.emplace_back(offset, record->value ? std::string(as_text(*record->value))
+                                                 : deletion_of(as_text(record->key.value_or(ConstBytes()))));
     }
+    if (gaps) next = std::max(next, batch->last_offset().value() + 1);
   }
   if (next > fetched.high_watermark && !records.empty()) {
     fail(fmt::format("{}: {} beyond the high watermark {}", what, next, fetched.high_watermark));
   }
-  if (records.empty()) return;
-  report_.fetched += records.size();
+  if (next == position.offset) return;
   position.offset = next;
   position.changed = true;
+  if (records.empty()) return;
+  report_.fetched += records.size();
   sink(position, std::move(records));
 }
 
@@ -385,9 +405,20 @@ io::Task<void> BrokerLife::send_creation(Actor& actor, std::string name) {
   wanted.replication_factor = 1;
   wanted.configs.push_back({.name = "millrace.durability", .value = truth.fsync ? "fsync" : "replicated"});
   if (!actor.random.chance(4)) wanted.configs.push_back({.name = "internal.segment.bytes", .value = "20000"});
-  truth.expires = actor.random.chance(4);
-  if (truth.expires && actor.random.chance(2)) wanted.configs.push_back({.name = "retention.bytes", .value = "30000"});
-  else if (truth.expires) wanted.configs.push_back({.name = "retention.ms", .value = "500"});
+  truth.keyed = actor.random.chance(3);
+  const std::string_view policy = truth.keyed ? kPolicies[actor.random.below(kPolicies.size())] : "delete";
+  if (truth.keyed) {
+    wanted.configs.push_back({.name = "cleanup.policy", .value = policy});
+    wanted.configs.push_back({.name = "delete.retention.ms", .value = "100"});
+  }
+  truth.compacts = policy != "delete";
+  truth.retains_little = actor.random.chance(4);
+  truth.expires = truth.retains_little && policy != "compact";
+  if (truth.retains_little && actor.random.chance(2)) {
+    wanted.configs.push_back({.name = "retention.bytes", .value = "30000"});
+  } else if (truth.retains_little) {
+    wanted.configs.push_back({.name = "retention.ms", .value = "500"});
+  }
   const auto answer = co_await actor.call(request, 7);
   if (!answer) co_return;
   const auto& made = answer->message.topics.at(0);
@@ -479,7 +510,8 @@ io::Task<void> BrokerLife::delete_records(Actor& actor) {
   const std::string name = names[actor.random.below(names.size())];
   const auto index = static_cast<std::int32_t>(actor.random.below(topic(name).partitions.size()));
   PartitionTruth& truth = partition(name, index);
-  if (truth.end <= truth.deleted_below) co_return;
+  // The broker deletes no records where the cleaner is at work.
+  if (truth.end <= truth.deleted_below || topic(name).keyed) co_return;
   truth.deleted_below += static_cast<std::int64_t>(actor.random.below(static_cast<std::uint64_t>(truth.end - truth.deleted_below + 1)));
   const std::int64_t to = truth.deleted_below;
   wire::DeleteRecordsRequest request;
@@ -527,6 +559,32 @@ io::Task<void> BrokerLife::check_offsets(Actor& actor) {
   }
 }
 
+// From when it is sent the weaker of the old and the new promise holds, and until the topic goes.
+io::Task<void> BrokerLife::alter_config(Actor& actor) {
+  const auto names = usable_topics();
+  if (names.empty()) co_return;
+  const std::string name = names[actor.random.below(names.size())];
+  TopicTruth& truth = topic(name);
+  wire::IncrementalAlterConfigsRequest::Config config;
+  std::uint64_t choice = actor.random.below(4);
+  if (choice == 3 && !truth.keyed) choice = 0;
+  if (choice == 0) config = {.name = "internal.segment.bytes", .value = actor.random.chance(2) ? "4000" : "50000"};
+  if (choice == 1) config = {.name = "millrace.durability", .value = actor.random.chance(2) ? "fsync" : "replicated"};
+  if (choice == 2) config = {.name = "retention.ms", .value = actor.random.chance(2) ? "300" : "3600000"};
+  if (choice == 3) config = {.name = "cleanup.policy", .value = kPolicies[actor.random.below(kPolicies.size())]};
+  truth.fsync &= config.value != "replicated";
+  truth.retains_little |= config.value == "300";
+  truth.compacts |= choice == 3 && config.value != "delete";
+  // Which policy a topic with keys has by now is not followed.
+  truth.expires |= truth.retains_little && (choice == 2 || choice == 3);
+  wire::IncrementalAlterConfigsRequest request;
+  request.resources.push_back({.resource_type = 2, .resource_name = name, .configs = {config}});
+  const auto answer = co_await actor.call(request, draw_version(actor.random, 0, 1));
+  if (!answer || trouble_ == Trouble::full_disk || truth.may_be_gone()) co_return;
+  const ErrorCode code = answer->message.responses.at(0).error_code;
+  if (code != ErrorCode::none) fail(fmt::format("{} of {}: {}", config.name, name, wire::error_name(code)));
+}
+
 io::Task<void> BrokerLife::act_admin() {
   Actor actor(*this, "admin");
   for (int i = 0; i < kOperationsPerClient && !over(); ++i) {
@@ -537,6 +595,7 @@ io::Task<void> BrokerLife::act_admin() {
     if (choice == 2 && actor.random.chance(2)) co_await delete_topic(actor);
     if (choice == 3) co_await delete_records(actor);
     if (choice == 4 || choice == 5) co_await check_offsets(actor);
+    if (choice == 6) co_await alter_config(actor);
     if (choice == 9 && topics < kTopicsMax && actor.random.chance(3)) co_await replace_topic(actor);
     if (trouble_ == Trouble::full_disk && disturbed_ && choice >= 6) {
       disk_->set_capacity(choice == 6 ? std::uint64_t{1} << 40 : disk_->used_bytes() + actor.random.below(60'000));

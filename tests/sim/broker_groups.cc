@@ -12,7 +12,7 @@ namespace {
 
 using wire::ErrorCode;
 
-constexpr int kStepsPerMember = 30;
+constexpr int kStepsPerMember = 20;
 constexpr std::int16_t kIdRequiredSince = 4;
 constexpr std::int16_t kStaticSince = 5;
 constexpr std::int16_t kStaticSyncSince = 3;

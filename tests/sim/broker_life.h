@@ -117,6 +117,8 @@ class BrokerLife {
   io::Task<void> verify();
   io::Task<void> verify_topics(Actor& actor);
   io::Task<void> verify_records(Actor& actor);
+  io::Task<void> verify_keyed(Actor& actor);
+  io::Task<std::optional<Oracle::Found>> read_whole(Actor& actor, std::string topic, std::int32_t partition);
   io::Task<void> verify_liveness();
   io::Task<void> verify_partition_works(Actor& actor, const std::string& topic, std::int32_t partition);
 
@@ -149,6 +151,7 @@ class BrokerLife {
   io::Task<void> produce_once(Actor& actor, std::string name);
   io::Task<void> create_by_metadata(Actor& actor);
   io::Task<void> delete_topic(Actor& actor);
+  io::Task<void> alter_config(Actor& actor);
   io::Task<void> delete_records(Actor& actor);
   // The offset that stands for `timestamp`; empty: an error that may be.
   io::Task<std::optional<std::int64_t>> list_offset(Actor& actor, std::string topic, std::int32_t partition,

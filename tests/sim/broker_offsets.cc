@@ -11,7 +11,7 @@ namespace {
 
 using wire::ErrorCode;
 
-constexpr int kOperationsPerCommitter = 20;
+constexpr int kOperationsPerCommitter = 12;
 constexpr std::int16_t kStaticSince = 7;
 constexpr std::int16_t kAllSince = 2;
 constexpr std::int16_t kSeveralGroupsSince = 8;

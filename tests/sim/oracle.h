@@ -7,6 +7,7 @@
 #include <map>
 #include <set>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -26,6 +27,14 @@ struct PartitionTruth {
   bool has_lost = false;
 
   std::int64_t end = 0;  // no high watermark may be below it
+
+  // Of a topic whose records have keys: by key, the last record that was acknowledged or read.
+  struct Latest {
+    std::int64_t offset = -1;
+    bool deletes = false;
+  };
+  std::map<std::string, Latest> latest;
+  std::multiset<std::string> deletions_under_way;  // keys; also those whose answer was lost
 };
 
 struct TopicTruth {
@@ -35,6 +44,9 @@ struct TopicTruth {
   TopicId id;
   bool fsync = true;
   bool expires = false;  // retention may take its oldest records at any time
+  bool retains_little = false;  // what retention there is takes records soon
+  bool keyed = false;     // its records have keys
+  bool compacts = false;  // the cleaner may take what a later record of the same key replaces
   // Only its maker uses it: it is deleted and its name given to another at once, and nobody else's request may come in between.
   bool reserved = false;
   std::vector<PartitionTruth> partitions;
@@ -63,6 +75,11 @@ struct ProducerTruth {
   }
 };
 
+// What one record says: its value, which names its key where it has one, or that its key is deleted.
+inline std::string deletion_of(std::string_view key) { return std::string(key) + "!"; }
+inline bool is_deletion(std::string_view text) { return text.ends_with('!'); }
+std::string key_of(std::string_view text);
+
 struct Oracle {
   std::map<std::string, TopicTruth> topics;  // a name that is used again has a truth of its own
   std::vector<ProducerTruth> producers;
@@ -83,6 +100,11 @@ struct Oracle {
   // Everything that a start has left of a partition. `unsynced_lost`: the power was cut since it was last compared.
   std::string compare(const std::string& topic, std::int32_t partition, const Found& found, bool unsynced_lost,
                       std::uint64_t& lost);
+
+ private:
+  std::string compare_compacted(const TopicTruth& topic, PartitionTruth& truth, const std::string& name,
+                                const Found& found, bool may_lose_end);
+  std::string compare_keys(const TopicTruth& topic, PartitionTruth& truth, const std::string& name, const Found& found);
 };
 
 }  // namespace millrace::sim

@@ -55,6 +55,12 @@ std::string broker_resource_name(BrokerId id) { return std::to_string(id.value()
 
 }  // namespace
 
+struct BrokerShard::Turns {
+  io::Semaphore at_once{kPartitionsAtOnce};
+  io::Gate gate;
+  std::size_t applied = 0;
+};
+
 BrokerShard::BrokerShard(const BrokerOptions& options, ShardId shard, std::uint32_t shard_count)
     : options_(options),
       shard_(shard),
@@ -160,11 +166,13 @@ io::Task<void> BrokerShard::sync_directories(std::set<std::string> directories) 
 }
 
 io::Task<void> BrokerShard::apply(SharedImage image, const MetadataDelta& delta) {
+  Turns turns;
   for (const auto& [id, topic_delta] : delta.topics) {
     const TopicImage* topic = image->topics.find(id);
     if (topic_delta.removed || topic == nullptr) continue;
-    co_await apply_topic(*image, *topic, topic_delta);
+    co_await apply_topic(*image, *topic, topic_delta, turns);
   }
+  co_await turns.gate.close();
   apply_configs(*image, delta);
   if (started_ && !delta.topics.empty()) co_await follow_groups();
   image_ = std::move(image);
@@ -181,26 +189,25 @@ void BrokerShard::drop_offsets(const MetadataDelta& delta) {
 }
 
 io::Task<void> BrokerShard::apply_topic(const MetadataImage& image, const TopicImage& topic,
-                                        const TopicDelta& delta) {
-  const auto config = resolve_config(image, topic.name);
-  if (!config) LOG(error, "topic.config", "topic={} error=\"{}\"", topic.name, config.error().message);
-  io::Semaphore turns(kPartitionsAtOnce);
-  io::Gate gate;
-  std::size_t applied = 0;
+                                        const TopicDelta& delta, Turns& turns) {
+  std::shared_ptr<const Result<TopicConfig>> config;
   for (const PartitionIndex index : delta.changed) {
     if (shard_of({topic.id, index}, shard_count_) != shard_) continue;
-    co_await turns.acquire(1);
-    gate.spawn(apply_in_turn(topic, index, config, turns));
+    if (config == nullptr) {
+      config = std::make_shared<const Result<TopicConfig>>(resolve_config(image, topic.name));
+      if (!*config) LOG(error, "topic.config", "topic={} error=\"{}\"", topic.name, config->error().message);
+    }
+    co_await turns.at_once.acquire(1);
+    turns.gate.spawn(apply_in_turn(topic, index, config, turns));
     // Most need not wait for anything.
-    if (++applied % kPartitionsPerTurn == 0) co_await io::yield();
+    if (++turns.applied % kPartitionsPerTurn == 0) co_await io::yield();
   }
-  co_await gate.close();
 }
 
 io::Task<void> BrokerShard::apply_in_turn(const TopicImage& topic, PartitionIndex index,
-                                          const Result<TopicConfig>& config, io::Semaphore& turns) {
-  co_await apply_partition(topic, index, config);
-  turns.release(1);
+                                          std::shared_ptr<const Result<TopicConfig>> config, Turns& turns) {
+  co_await apply_partition(topic, index, *config);
+  turns.at_once.release(1);
 }
 
 io::Task<void> BrokerShard::apply_partition(const TopicImage& topic, PartitionIndex index,

@@ -90,10 +90,12 @@ class BrokerShard {
   io::Task<void> remove(Partition& partition, std::set<std::string>& directories);
   void give_up_unopened(TopicPartition id, std::set<std::string>& directories);
   io::Task<void> sync_directories(std::set<std::string> directories);
-  io::Task<void> apply_topic(const MetadataImage& image, const TopicImage& topic, const TopicDelta& delta);
+  // Who takes part in one apply(): so many partitions at a time, whatever topics they are of.
+  struct Turns;
+  io::Task<void> apply_topic(const MetadataImage& image, const TopicImage& topic, const TopicDelta& delta, Turns& turns);
   io::Task<void> apply_partition(const TopicImage& topic, PartitionIndex index, const Result<TopicConfig>& config);
-  io::Task<void> apply_in_turn(const TopicImage& topic, PartitionIndex index, const Result<TopicConfig>& config,
-                               io::Semaphore& turns);
+  io::Task<void> apply_in_turn(const TopicImage& topic, PartitionIndex index,
+                               std::shared_ptr<const Result<TopicConfig>> config, Turns& turns);
   io::Task<void> close_in_turn(Partition& partition, io::Semaphore& turns);
   io::Task<std::shared_ptr<Partition>> open(const TopicImage& topic, PartitionIndex index,
                                             const Result<TopicConfig>& config);

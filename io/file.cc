@@ -70,7 +70,9 @@ Task<Result<void>> start_write_back(Proactor& proactor, FileHandle file, std::ui
   const std::int64_t result = co_await Operation([&](Completion& completion) {
     proactor.start_write_back(file, position, length, completion);
   });
-  if (result < 0) co_return fail(error_from_errno(static_cast<int>(result), "sync_file_range"));
+  // Where it is not to be had the sync does all of it. What else went wrong the sync need not hear of any more.
+  const bool refused = result == -ENOSYS || result == -EPERM || result == -EOPNOTSUPP || result == -EINVAL;
+  if (result < 0 && !refused) co_return fail(error_from_errno(static_cast<int>(result), "sync_file_range"));
   co_return Result<void>{};
 }
 

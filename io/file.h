@@ -48,7 +48,7 @@ Task<Result<void>> sync_directory(Proactor& proactor, std::string path);
 // Brings the range into the page cache. Errors: io_error.
 Task<Result<void>> read_ahead(Proactor& proactor, FileHandle file, std::uint64_t position,
                               std::uint64_t length);
-// Starts write-back of the range.
+// Starts write-back of the range and completes when it is at the device. Errors: io_error, to be taken as one of sync().
 Task<Result<void>> start_write_back(Proactor& proactor, FileHandle file, std::uint64_t position,
                                     std::uint64_t length);
 

@@ -36,7 +36,7 @@ std::int64_t run_job(const FileJob& job, ReadAheadSink& sink) {
     case FileJob::Work::sync_names: return result_of(::fsync(job.descriptor));
     case FileJob::Work::write_back:
       return result_of(::sync_file_range(job.descriptor, position, static_cast<off_t>(job.bytes),
-                                         SYNC_FILE_RANGE_WRITE));
+                                         SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER));
     case FileJob::Work::read_ahead: return run_read_ahead(job, sink);
   }
   return -EINVAL;

@@ -95,7 +95,7 @@ class Proactor {
   virtual void sync(FileHandle file, Completion& done) = 0;
   // What sync_directory() does, of a directory opened as one, for the changes made before the call. Errors as with sync().
   virtual void sync_names(FileHandle directory, Completion& done) = 0;
-  // Starts write-back of the range and does not wait for it; a hint, not durability.
+  // Starts write-back of the range; done when it is at the device, durable after a sync. An error is a failed sync's, and told once.
   virtual void start_write_back(FileHandle file, std::uint64_t position, std::uint64_t length,
                                 Completion& done) = 0;
   // Brings the range into the page cache, in the background class.

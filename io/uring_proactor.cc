@@ -223,7 +223,7 @@ void UringProactor::start_write_back(FileHandle file, std::uint64_t position, st
   ::io_uring_sqe& entry = next_entry();
   io_uring_prep_sync_file_range(
       &entry, file.value(), static_cast<unsigned>(std::min<std::uint64_t>(length, UINT32_MAX)),
-      position, SYNC_FILE_RANGE_WRITE);
+      position, SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER);
   io_uring_sqe_set_data(&entry, &pending);
 }
 

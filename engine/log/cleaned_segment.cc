@@ -46,7 +46,7 @@ io::Task<Result<void>> CleanedSegment::write() {
   pending_.clear();
   if (written_ - write_back_from_ >= kWriteBackStep) {
     // Bit by bit, so that the sync at the end does not keep others from the disk.
-    (void)co_await io::start_write_back(proactor_, file_->handle(), write_back_from_, written_ - write_back_from_);
+    CO_TRY_DONE(co_await io::start_write_back(proactor_, file_->handle(), write_back_from_, written_ - write_back_from_));
     write_back_from_ = written_;
   }
   if (offsets_.wants_write()) {

@@ -283,8 +283,11 @@ void Log::State::start_write_back() {
 }
 
 io::Task<void> Log::State::write_back(std::shared_ptr<const io::OpenFile> file, Segment::Range range) {
-  // A hint; an error shows itself at the next sync.
-  (void)co_await io::start_write_back(proactor(), file->handle(), range.position, range.length);
+  // The kernel tells an error once. No sync may take the file for good between that and our knowing of it.
+  co_await flush_turn.acquire(1);
+  const auto written = co_await io::start_write_back(proactor(), file->handle(), range.position, range.length);
+  if (!written) go_offline(written.error());
+  flush_turn.release(1);
 }
 
 // ---- Durability

@@ -18,6 +18,18 @@ namespace {
 
 // Producer snapshots kept besides those of the segments that are left; Kafka keeps two.
 constexpr std::size_t kSnapshotsKept = 2;
+// A sync first writes back in pieces of this share of `write_back_bytes`, one after the other. Whoever else flushes the disk
+// meanwhile, a write-ahead log above all, then waits for a piece and not for a segment.
+constexpr std::uint64_t kSyncPieceShare = 32;
+
+io::Task<Result<void>> write_back_in_pieces(io::Proactor& proactor, const io::OpenFile& file, Segment::Range range,
+                                            std::uint64_t piece) {
+  for (std::uint64_t done = 0; done < range.length; done += piece) {
+    const std::uint64_t length = std::min(piece, range.length - done);
+    CO_TRY_DONE(co_await io::start_write_back(proactor, file.handle(), range.position + done, length));
+  }
+  co_return Result<void>{};
+}
 
 }  // namespace
 
@@ -150,6 +162,8 @@ io::Task<Result<void>> Log::State::flush_locked() {
   auto synced = co_await sync_data(target);
   if (synced) synced = co_await sync_names(was_made, was_dirty);
   last_flush = io::Reactor::current().now();
+  // Whoever put it offline meanwhile may have been told of what this sync was not.
+  if (synced && offline) synced = fail(Errc::offline, offline->message);
   if (!synced) {
     // What is on disk is in doubt, and a second sync would prove nothing.
     go_offline(synced.error());
@@ -165,16 +179,18 @@ io::Task<Result<void>> Log::State::flush_locked() {
 io::Task<Result<void>> Log::State::sync_data(Offset target) {
   if (flushed_end >= target) co_return Result<void>{};
   std::vector<std::string> indexes;
-  std::vector<std::shared_ptr<const io::OpenFile>> files;
+  const std::uint64_t piece = std::max<std::uint64_t>(shard.options.write_back_bytes / kSyncPieceShare, 1);
+  std::vector<std::pair<std::shared_ptr<const io::OpenFile>, Segment::Range>> files;
   for (std::size_t index = segment_index(flushed_end); index < segments.size(); ++index) {
     CO_TRY(file, segments[index]->file());
-    files.push_back(file);
+    files.emplace_back(file, segments[index]->take_write_back(piece).value_or(Segment::Range{}));
     if (index + 1 == segments.size()) break;
     indexes.push_back(segments[index]->path(kIndexSuffix));
     indexes.push_back(segments[index]->path(kTimeIndexSuffix));
   }
   Result<void> synced;
-  for (const auto& file : files) {
+  for (const auto& [file, range] : files) {
+    if (synced) synced = co_await write_back_in_pieces(proactor(), *file, range, piece);
     if (synced) synced = co_await io::sync(proactor(), file->handle());
     ++shard.counters.segment_syncs;
   }

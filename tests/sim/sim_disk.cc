@@ -458,8 +458,17 @@ std::int64_t SimDisk::queued_read(io::FileHandle handle, std::uint64_t position,
   return static_cast<std::int64_t>(*got);
 }
 
-void SimDisk::write_back(io::FileHandle handle) {
-  if (const auto open = entry(handle)) inode((*open)->inode).file.write_back(prng_);
+std::int64_t SimDisk::end_write_back(const QueuedSync& queued) {
+  if (queued.error != 0) return -queued.error;
+  if (!inodes_.contains(queued.inode)) return 0;
+  changing();
+  SimFile& file = inode(queued.inode).file;
+  if (strikes(faults.sync_error_one_in, queued.path)) {
+    file.fail_sync(queued.sync, prng_);
+    return -EIO;
+  }
+  file.write_back(prng_);
+  return 0;
 }
 
 void SimDisk::flip_bit(const std::string& path, std::uint64_t position, unsigned bit) {

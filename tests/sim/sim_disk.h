@@ -108,8 +108,8 @@ class SimDisk {
   QueuedNames begin_sync_names(io::FileHandle handle) const;
   std::int64_t end_sync_names(const QueuedNames& queued);
   std::int64_t queued_read(io::FileHandle handle, std::uint64_t position, Bytes bytes);
-  // Some dirty sectors reach the platter.
-  void write_back(io::FileHandle handle);
+  // Some dirty sectors reach the platter; or it fails as a sync does, and the next sync need not say so.
+  std::int64_t end_write_back(const QueuedSync& queued);
 
  private:
   using InodeId = std::uint64_t;

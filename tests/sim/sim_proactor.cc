@@ -155,10 +155,8 @@ void SimProactor::sync_names(io::FileHandle directory, io::Completion& done) {
 
 void SimProactor::start_write_back(io::FileHandle file, std::uint64_t, std::uint64_t,
                                    io::Completion& done) {
-  queue(done, [this, file] {
-    disk_.write_back(file);
-    return std::int64_t{0};
-  });
+  auto queued = std::make_shared<const SimDisk::QueuedSync>(disk_.begin_sync(file));
+  queue(done, [this, queued] { return disk_.end_write_back(*queued); });
 }
 
 void SimProactor::read_ahead(io::FileHandle file, std::uint64_t position, std::uint64_t length,

@@ -10,6 +10,7 @@
 #include "net/wire/api_key.h"
 #include "net/wire/describe.h"
 #include "net/wire/message.h"
+#include "net/wire/quorum_endpoint.h"
 
 namespace millrace::wire {
 
@@ -102,18 +103,7 @@ struct VoteResponse {
     }
   };
 
-  struct NodeEndpoint {
-    std::int32_t node_id = 0;
-    std::string_view host;
-    std::uint16_t port = 0;
-
-    friend bool operator==(const NodeEndpoint&, const NodeEndpoint&) = default;
-    static void describe(auto& v, auto& m) {
-      v.field("node_id", m.node_id, since(1));
-      v.field("host", m.host, since(1));
-      v.field("port", m.port, since(1));
-    }
-  };
+  using NodeEndpoint = QuorumEndpoint;
 
   ErrorCode error_code{};
   std::vector<Topic> topics;

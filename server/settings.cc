@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cctype>
 #include <charconv>
+#include <optional>
 #include <set>
 #include <utility>
 
@@ -86,7 +87,18 @@ Result<Listener> parse_listener(std::string_view text) {
 
 Result<Settings> Settings::make(std::span<const SettingEntry> entries) {
   Settings settings;
-  for (const SettingEntry& entry : entries) TRY_DONE(settings.take(entry));
+  // All that is wrong with the lines at once: who moves a file here mends it once.
+  std::optional<Error> wrong;
+  for (const SettingEntry& entry : entries) {
+    auto taken = settings.take(entry);
+    if (taken) continue;
+    if (!wrong) {
+      wrong = std::move(taken).error();
+    } else {
+      wrong->message += "\n" + taken.error().message;
+    }
+  }
+  if (wrong) return fail(std::move(*wrong));
   for (const Setting& setting : all_settings()) {
     if (settings.values_.contains(setting.definition.name) || !setting.definition.default_value)
       continue;

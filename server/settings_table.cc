@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "base/edit_distance.h"
 #include "engine/metadata/topic_config.h"
 
 namespace millrace::server {
@@ -24,20 +25,38 @@ std::vector<ConfigDefinition> join_definitions() {
   return definitions;
 }
 
-// How many letters must be added, taken out or changed to get from one to the other.
-std::size_t edit_distance(std::string_view from, std::string_view to) {
-  std::vector<std::size_t> row(to.size() + 1);
-  for (std::size_t i = 0; i < row.size(); ++i) row[i] = i;
-  for (std::size_t i = 0; i < from.size(); ++i) {
-    std::size_t diagonal = row[0];
-    row[0] = i + 1;
-    for (std::size_t j = 0; j < to.size(); ++j) {
-      const std::size_t above = row[j + 1];
-      row[j + 1] = std::min({above + 1, row[j] + 1, diagonal + (from[i] == to[j] ? 0 : 1)});
-      diagonal = above;
-    }
+// The setting that gives a topic configuration its default: `retention.ms` in a broker's file is meant as `log.retention.ms`.
+std::string_view broker_name_of(std::string_view topic_name) {
+  const engine::TopicConfigRow* row = engine::find_topic_config(topic_name);
+  if (row == nullptr) return {};
+  const auto named = std::ranges::find_if(row->synonyms, [](const auto& synonym) {
+    return !synonym.name.empty() && find_setting(synonym.name) != nullptr;
+  });
+  return named == row->synonyms.end() ? std::string_view{} : named->name;
+}
+
+std::string_view without_first_word(std::string_view name) {
+  const auto dot = name.find('.');
+  return dot == std::string_view::npos ? std::string_view{} : name.substr(dot + 1);
+}
+
+// The only setting that differs in its first word: `num.shards`, `kafka.log.dirs`.
+std::string_view same_but_first_word(std::string_view name) {
+  const std::string_view tail = without_first_word(name);
+  if (tail.empty()) return {};
+  if (const Setting* whole = find_setting(tail)) return whole->definition.name;
+  std::string_view only;
+  for (const Setting& setting : all_settings()) {
+    if (without_first_word(setting.definition.name) != tail) continue;
+    if (!only.empty()) return {};
+    only = setting.definition.name;
   }
-  return row.back();
+  return only;
+}
+
+// How far `to` is from what was written; among equally far ones those of the same length are nearer.
+std::size_t distance_of(std::string_view from, std::string_view to) {
+  return edit_distance(from, to) * 2 + (from.size() == to.size() ? 0 : 1);
 }
 
 }  // namespace
@@ -83,15 +102,19 @@ std::string_view topic_name_of(std::string_view setting_name) {
 }
 
 std::string_view nearest_setting(std::string_view name) {
+  static constexpr std::size_t kSlip = 2;  // letters that are a slip of the finger
+  if (const std::string_view broker = broker_name_of(name); !broker.empty()) return broker;
   std::string_view nearest;
-  std::size_t least = std::max<std::size_t>(3, name.size() / 3);
+  std::size_t least = std::max<std::size_t>(3, name.size() / 3) * 2;
   for (const Setting& setting : all_settings()) {
-    const std::size_t distance = edit_distance(name, setting.definition.name);
+    const std::size_t distance = distance_of(name, setting.definition.name);
     if (distance >= least) continue;
     least = distance;
     nearest = setting.definition.name;
   }
-  return nearest;
+  if (!nearest.empty() && least <= kSlip * 2) return nearest;
+  const std::string_view by_tail = same_but_first_word(name);
+  return by_tail.empty() ? nearest : by_tail;
 }
 
 }  // namespace millrace::server

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <charconv>
 
+#include "base/edit_distance.h"
+
 namespace millrace::engine {
 namespace {
 
@@ -409,10 +411,30 @@ const TopicConfigRow* find_topic_config(std::string_view name) {
   return found != std::end(kRows) && found->definition.name == name ? found : nullptr;
 }
 
+// What was meant by a name that is none: a slip of the finger, or the broker's setting of the same.
+std::string_view nearest_topic_config(std::string_view name) {
+  static constexpr std::size_t kSlip = 2;  // letters
+  std::string_view nearest;
+  std::size_t least = std::min(kSlip, name.size() / 3) + 1;
+  for (const TopicConfigRow& row : kRows) {
+    for (const BrokerSynonym& synonym : row.synonyms) {
+      if (!synonym.name.empty() && synonym.name == name) return row.definition.name;
+    }
+    const std::size_t distance = edit_distance(name, row.definition.name);
+    if (distance >= least) continue;
+    least = distance;
+    nearest = row.definition.name;
+  }
+  return nearest;
+}
+
 Result<void> validate_topic_config(std::string_view name, std::string_view value) {
   const TopicConfigRow* row = find_topic_config(name);
-  if (row == nullptr)
-    return fail(Errc::invalid_argument, fmt::format("Unknown topic config name: {}", name));
+  if (row == nullptr) {
+    const std::string_view meant = nearest_topic_config(name);
+    const std::string advice = meant.empty() ? "" : fmt::format("; did you mean {}?", meant);
+    return fail(Errc::invalid_argument, fmt::format("Unknown topic config name: {}{}", name, advice));
+  }
   TRY_DONE(check_config(row->definition, value));
   return check_served(*row, name, value);
 }

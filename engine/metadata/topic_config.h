@@ -77,6 +77,9 @@ std::span<const TopicConfigRow> topic_config_rows();
 // nullptr when Kafka has no topic configuration of that name.
 const TopicConfigRow* find_topic_config(std::string_view name);
 
+// The one that a name that is none was meant to be; empty when nothing is near.
+std::string_view nearest_topic_config(std::string_view name);
+
 // Whether a topic may have `name` set to `value`.
 //
 // Errors: invalid_argument, with Kafka's message: `Unknown topic config name: X`, `Invalid value X

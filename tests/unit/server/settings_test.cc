@@ -41,6 +41,26 @@ TEST(Settings, an_unknown_key_is_refused_with_its_line_and_the_nearest_key) {
             "f:2: unknown setting num.partition; did you mean num.partitions?");
 }
 
+TEST(Settings, of_an_unknown_key_the_one_that_was_meant_is_named) {
+  const auto meant = [](const std::string& key) { return refusal({{key, "1"}}); };
+  EXPECT_THAT(meant("retention.ms"), HasSubstr("did you mean log.retention.ms?"));
+  EXPECT_THAT(meant("segment.bytes"), HasSubstr("did you mean log.segment.bytes?"));
+  EXPECT_THAT(meant("cleanup.policy"), HasSubstr("did you mean log.cleanup.policy?"));
+  EXPECT_THAT(meant("max.message.bytes"), HasSubstr("did you mean message.max.bytes?"));
+  EXPECT_THAT(meant("log.dirz"), HasSubstr("did you mean log.dirs?"));
+  EXPECT_THAT(meant("num.shards"), HasSubstr("did you mean millrace.shards?"));
+  EXPECT_THAT(meant("kafka.log.dirs"), HasSubstr("did you mean log.dirs?"));
+  EXPECT_THAT(meant("listner"), HasSubstr("did you mean listeners?"));
+  EXPECT_THAT(meant("zzz"), HasSubstr("docs/settings.md lists what there is"));
+}
+
+TEST(Settings, every_line_that_is_wrong_is_named) {
+  const std::string said = refusal({{"no.such", "1"}, {"node.id", "1"}, {"num.partitions", "0"}, {"nor.this", "2"}});
+  EXPECT_THAT(said, HasSubstr("f:1: unknown setting no.such"));
+  EXPECT_THAT(said, HasSubstr("f:3: Invalid value 0"));
+  EXPECT_THAT(said, HasSubstr("f:4: unknown setting nor.this"));
+}
+
 TEST(Settings, a_bad_value_is_refused_in_the_words_of_kafka) {
   EXPECT_EQ(refusal({{"num.partitions", "0"}}),
             "f:1: Invalid value 0 for configuration num.partitions: Value must be at least 1");

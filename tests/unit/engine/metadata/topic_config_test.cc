@@ -43,6 +43,8 @@ TEST(TopicConfig, refuses_values_in_the_words_of_kafka) {
             "uncompressed, zstd, lz4, "
             "snappy, gzip, producer");
   EXPECT_EQ(refusal("foo", "1"), "Unknown topic config name: foo");
+  EXPECT_EQ(refusal("retention.m", "1"), "Unknown topic config name: retention.m; did you mean retention.ms?");
+  EXPECT_EQ(refusal("log.retention.ms", "1"), "Unknown topic config name: log.retention.ms; did you mean retention.ms?");
   EXPECT_THAT(
       refusal("leader.replication.throttled.replicas", "x"),
       HasSubstr("Invalid value [x] for configuration leader.replication.throttled.replicas"));

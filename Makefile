@@ -11,9 +11,13 @@ SOURCES := base io net replication engine cli server bench tests
 
 .PHONY: run test check soak bench format docs build-release clean
 
+# Beside a FILE only what was given on the command line is said; it outweighs the file.
+says = $(or $(if $(FILE),,yes),$(filter command line,$(origin $(1))))
+
 run: build-release
 	@exec build/release/millrace serve $(FILE) \
-	  $(if $(FILE),,--override log.dirs=$(DATA) --override listeners=PLAINTEXT://127.0.0.1:$(PORT))
+	  $(if $(call says,DATA),--override log.dirs=$(DATA)) \
+	  $(if $(call says,PORT),--override listeners=PLAINTEXT://127.0.0.1:$(PORT))
 
 # Asking dpkg takes longer than starting the broker, so it is asked once per version of the script.
 $(STAMPS)/%: packaging/dependencies.sh

@@ -67,7 +67,14 @@ io::Task<net::Response> handle_describe_cluster(Broker& broker, BrokerShard& her
   const SharedImage image = here.image();
   wire::DescribeClusterResponse response;
   response.cluster_id = image->cluster_id;
-  if (wanted.endpoint_type != 1) {
+  static constexpr std::int8_t kBrokers = 1;
+  static constexpr std::int8_t kControllers = 2;
+  if (wanted.endpoint_type != kBrokers && wanted.endpoint_type != kControllers) {
+    response.error_code = ErrorCode::unsupported_endpoint_type;
+    response.error_message = "there is no such type of endpoint";
+    co_return answer(request, response);
+  }
+  if (wanted.endpoint_type != kBrokers) {
     response.error_code = ErrorCode::mismatched_endpoint_type;
     response.error_message = "this listener is for brokers; ask a controller listener for controllers";
     response.endpoint_type = 1;

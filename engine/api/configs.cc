@@ -126,6 +126,12 @@ io::Task<net::Response> handle_list_config_resources(Broker&, BrokerShard& here,
   wire::ListConfigResourcesResponse response;
   std::set<std::int8_t> types(wanted.resource_types.begin(), wanted.resource_types.end());
   if (request.header.api_version == 0) types = {kClientMetrics};
+  static constexpr std::int8_t kKnown[] = {2, 4, 8, 16, 32};  // topic, broker, broker logger, client metrics, group
+  const auto known = [](std::int8_t type) { return std::ranges::find(kKnown, type) != std::end(kKnown); };
+  if (!std::ranges::all_of(types, known)) {
+    response.error_code = ErrorCode::unsupported_version;
+    co_return answer(request, response);
+  }
   const bool all = types.empty();
   const auto add = [&](std::int8_t type, std::string_view name) {
     auto& said = response.config_resources.emplace_back();

@@ -18,6 +18,8 @@ ANSWER_TIMEOUT_S = 5
 HALF_FRAMES = 50
 UNKNOWN_SERVER_ERROR, CORRUPT_MESSAGE, INVALID_TOPIC, INVALID_RECORD = -1, 2, 17, 87
 UNSUPPORTED_COMPRESSION, MESSAGE_TOO_LARGE, TRANSACTION_NOT_ALLOWED = 76, 10, 53
+LIST_CONFIG_RESOURCES, DESCRIBE_CLUSTER = 74, 60
+UNSUPPORTED_VERSION, MISMATCHED_ENDPOINT, UNSUPPORTED_ENDPOINT = 35, 114, 115
 
 
 class Wrong(AssertionError):
@@ -223,6 +225,18 @@ def many_half_frames(attack):
     return f"{growth / 1e6:.1f} MB"
 
 
+def unknown_types(attack):
+    """Numbers of types that Kafka has not: each is answered with its own error, which stands behind tags and throttle time."""
+    with attack.connect() as connection:
+        answer = connection.ask(LIST_CONFIG_RESOURCES, 1, wire.uvarint(2) + b"\x63\0", True)
+        error = struct.unpack_from(">h", answer.data, answer.at + 5)[0]
+        assert error == UNSUPPORTED_VERSION, f"a resource of type 99: error {error}"
+        for kind, wanted in ((2, MISMATCHED_ENDPOINT), (9, UNSUPPORTED_ENDPOINT)):
+            answer = connection.ask(DESCRIBE_CLUSTER, 1, bytes((0, kind, 0)), True)
+            error = struct.unpack_from(">h", answer.data, answer.at + 5)[0]
+            assert error == wanted, f"endpoints of type {kind}: error {error}"
+
+
 def body(run):
     with run.open() as broker:
         broker.start()
@@ -239,6 +253,7 @@ def body(run):
         too_large = wire.batch([], payload=wire.record(0, bytes(1_200_000)), count=1)
         after_each(run, attack, "batch/too_large", attack.produce_error, too_large, MESSAGE_TOO_LARGE)
         after_each(run, attack, "names", bad_names, attack)
+        after_each(run, attack, "unknown_types", unknown_types, attack)
         if broker.system == "millrace":  # Kafka sets the announced memory aside and then starves
             after_each(run, attack, "half_frames", many_half_frames, attack)
         after_each(run, attack, "random_damage", random_frames, attack, run.options.seed, run.options.frames)

@@ -15,7 +15,7 @@
 #include "io/gate.h"
 #include "io/reactor.h"
 #include "tests/sim/log_node.h"
-#include "tests/sim/sim_proactor.h"
+#include "tests/sim/log_run.h"
 #include "tests/sim/world.h"
 
 namespace millrace::sim {
@@ -60,18 +60,17 @@ class Life {
     Promises promises;
     bool power = false;
   };
-  struct Run;
 
   log::LogOptions options(bool fsync) const;
   void fail(std::string what) {
     if (report_.failure.empty()) report_.failure = fmt::format("seed {}: {}", seed_, what);
   }
   void arm(SimDisk& disk, std::uint64_t after_changes);
-  bool boot(Run& run);
+  bool boot(LogRun& run);
   bool live_generation(int depth);
-  void end_generation(std::unique_ptr<Run> run);
+  void end_generation(std::unique_ptr<LogRun> run);
   void take_over_image();
-  void make_logs(Run& run);
+  void make_logs(LogRun& run);
   io::Task<void> verify(LogNode& node, bool after_power_cut);
   io::Task<void> verify_log(log::Log& log, Promise& promise, bool after_power_cut);
   void verify_keys(const std::string& name, const Promise& promise, const std::vector<ReadRecord>& records,
@@ -95,26 +94,6 @@ class Life {
   std::uint64_t next_value_ = 1;
   std::uint64_t incarnation_ = 0;
   CompactionReport report_;
-};
-
-// A node that runs on disk_, from its start to whatever end.
-struct Life::Run {
-  explicit Run(Life& life)
-      : world(life.world_), proactor(world, *life.disk_, fmt::format("boot {}", life.incarnation_++)),
-        reactor(ShardId{0}, proactor),
-        node(std::make_unique<LogNode>(proactor, "/data", life.shard_options_)) {
-    world.add(reactor);
-  }
-  ~Run() { world.remove(reactor); }
-  void crash() {
-    world.run(reactor, node->crash());
-    node.reset();
-  }
-
-  World& world;
-  SimProactor proactor;
-  io::Reactor reactor;
-  std::unique_ptr<LogNode> node;
 };
 
 log::LogOptions Life::options(bool fsync) const {
@@ -293,7 +272,7 @@ void Life::take_over_image() {
   image_.reset();
 }
 
-bool Life::boot(Run& run) {
+bool Life::boot(LogRun& run) {
   const auto booted = world_.run(run.reactor, run.node->boot(options(true)));
   if (!booted) fail("does not start: " + booted.error().message);
   return booted.has_value();
@@ -301,7 +280,7 @@ bool Life::boot(Run& run) {
 
 // With luck the start itself is interrupted, and the next one finds what that left. Whether life goes on.
 bool Life::live_generation(int depth) {
-  auto run = std::make_unique<Run>(*this);
+  auto run = std::make_unique<LogRun>(world_, *disk_, fmt::format("boot {}", incarnation_++), shard_options_);
   const bool crash = depth > 0 && random_.chance(3);
   if (crash) arm(*disk_, random_.below(60));
   const bool booted = boot(*run);
@@ -331,7 +310,7 @@ bool Life::live_generation(int depth) {
   return report_.failure.empty();
 }
 
-void Life::make_logs(Run& run) {
+void Life::make_logs(LogRun& run) {
   const std::uint64_t count = 1 + random_.below(3);
   for (std::uint64_t i = 0; i < count; ++i) {
     const std::string name = fmt::format("log{}", i);
@@ -341,7 +320,7 @@ void Life::make_logs(Run& run) {
   }
 }
 
-void Life::end_generation(std::unique_ptr<Run> run) {
+void Life::end_generation(std::unique_ptr<LogRun> run) {
   disk_->set_capacity(std::uint64_t{1} << 40);
   const bool clean = !image_ && random_.chance(3);
   if (!clean) {

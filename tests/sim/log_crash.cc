@@ -14,7 +14,7 @@
 #include "io/gate.h"
 #include "io/reactor.h"
 #include "tests/sim/log_node.h"
-#include "tests/sim/sim_proactor.h"
+#include "tests/sim/log_run.h"
 #include "tests/sim/world.h"
 
 namespace millrace::sim {
@@ -65,11 +65,10 @@ class Life {
     if (report_.failure.empty()) report_.failure = fmt::format("seed {}: {}", run_.seed, what);
   }
   bool boot(LogNode& node, io::Reactor& reactor);
-  struct Run;
   bool live_generation(int depth);
-  void make_logs(Run& run);
+  void make_logs(LogRun& run);
   void disturb();
-  void end_generation(std::unique_ptr<Run> run);
+  void end_generation(std::unique_ptr<LogRun> run);
   void take_over_image();
   io::Task<void> verify(LogNode& node, bool lose_unsynced);
   io::Task<void> verify_log(log::Log& log, Promise& promise, bool lose_unsynced);
@@ -306,26 +305,6 @@ io::Task<void> Life::work(LogNode& node) {
 
 // ---- Generations
 
-// A node that runs on disk_, from its start to whatever end.
-struct Life::Run {
-  Run(Life& life)
-      : world(life.world_), proactor(world, *life.disk_, fmt::format("boot {}", life.incarnation_++)),
-        reactor(ShardId{0}, proactor),
-        node(std::make_unique<LogNode>(proactor, "/data", life.shard_options_)) {
-    world.add(reactor);
-  }
-  ~Run() { world.remove(reactor); }
-  void crash() {
-    world.run(reactor, node->crash());
-    node.reset();
-  }
-
-  World& world;
-  SimProactor proactor;
-  io::Reactor reactor;
-  std::unique_ptr<LogNode> node;
-};
-
 void Life::take_over_image() {
   disk_ = std::move(image_->disk);
   disk_->faults = {};
@@ -336,7 +315,7 @@ void Life::take_over_image() {
 
 // With luck the start itself is interrupted, and the next one finds what that left. Whether life goes on.
 bool Life::live_generation(int depth) {
-  auto run = std::make_unique<Run>(*this);
+  auto run = std::make_unique<LogRun>(world_, *disk_, fmt::format("boot {}", incarnation_++), shard_options_);
   const bool crash = depth > 0 && random_.chance(3);
   if (crash) arm(*disk_, random_.below(60));
   if (trouble_ == Trouble::bad_reads_at_start && depth > 0) disk_->faults.read_error_one_in = 30;
@@ -364,7 +343,7 @@ bool Life::live_generation(int depth) {
   return report_.failure.empty();
 }
 
-void Life::make_logs(Run& run) {
+void Life::make_logs(LogRun& run) {
   const std::uint64_t count = 1 + random_.below(4);
   for (std::uint64_t i = 0; i < count; ++i) {
     const std::string name = fmt::format("log{}", i);
@@ -383,7 +362,7 @@ void Life::disturb() {
   if (trouble_ == Trouble::short_transfers) disk_->faults.short_transfer_one_in = 5;
 }
 
-void Life::end_generation(std::unique_ptr<Run> run) {
+void Life::end_generation(std::unique_ptr<LogRun> run) {
   disk_->faults = {};
   disk_->set_capacity(std::uint64_t{1} << 40);
   for (auto& [name, promise] : promises_) {

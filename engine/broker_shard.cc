@@ -69,7 +69,7 @@ BrokerShard::BrokerShard(const BrokerOptions& options, ShardId shard, std::uint3
       fetch_sessions_({.sessions = fetch_sessions_per_shard(options, shard_count)},
                       Prng(options.random_seed + shard.value())),
       groups_(
-          options.groups, [this](std::string_view topic) { return image_->topics.find(topic) != nullptr; },
+          options.groups, [this] { return image_; },
           (options.random_seed ^ 0x67726f757073) + shard.value()) {
   placed_.resize(options.log_directories.size(), 0);
 }
@@ -177,6 +177,18 @@ io::Task<void> BrokerShard::apply(SharedImage image, const MetadataDelta& delta)
   if (started_ && !delta.topics.empty()) co_await follow_groups();
   image_ = std::move(image);
   drop_offsets(delta);
+  tell_groups(delta);
+}
+
+// What consumer groups read may have changed.
+void BrokerShard::tell_groups(const MetadataDelta& delta) {
+  std::vector<std::string> topics;
+  bool any_came_or_went = false;
+  for (const auto& [id, topic] : delta.topics) {
+    topics.push_back(topic.name);
+    any_came_or_went = any_came_or_went || topic.created || topic.removed;
+  }
+  if (!topics.empty()) groups_.topics_changed(topics, any_came_or_went);
 }
 
 // What groups had read of topics that are gone says nothing of topics made again under their names.

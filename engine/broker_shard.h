@@ -105,6 +105,7 @@ class BrokerShard {
   void apply_configs(const MetadataImage& image, const MetadataDelta& delta);
   io::Task<void> follow_groups();
   void drop_offsets(const MetadataDelta& delta);
+  void tell_groups(const MetadataDelta& delta);
   void configure(const Result<TopicConfig>& config, Partition& partition) const;
   // By log directory, how many partitions of this shard are there or on their way there.
   std::size_t& placed_in(const std::string& log_directory);

@@ -6,7 +6,7 @@ set -euo pipefail
 build=(clang-19 lld-19 clang-tidy-19 clang-format-19 libclang-rt-19-dev cmake ninja-build ccache pkg-config
   liburing-dev libjemalloc-dev libhwloc-dev libnuma-dev libboost-dev libfmt-dev libspdlog-dev
   libcli11-dev nlohmann-json3-dev libzstd-dev liblz4-dev libsnappy-dev zlib1g-dev libssl-dev
-  librdkafka-dev libgtest-dev libgmock-dev libbenchmark-dev librapidcheck-dev libisal-dev)
+  librdkafka-dev libgtest-dev libgmock-dev libbenchmark-dev librapidcheck-dev libisal-dev libre2-dev)
 test=(kcat libfuse3-dev fuse3 libseccomp-dev python3 python3-pip maven default-jdk-headless nodejs npm xfsprogs)
 bench=(python3-matplotlib)
 

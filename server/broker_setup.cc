@@ -22,8 +22,25 @@ io::Backend backend(const Settings& settings) {
   return io::Backend::automatic;
 }
 
+engine::ConsumerGroupOptions consumer_group_options(const Settings& settings) {
+  engine::ConsumerGroupOptions options;
+  const auto protocols = settings.list("group.coordinator.rebalance.protocols");
+  options.enabled = std::ranges::find(protocols, "consumer") != protocols.end();
+  options.assignors = settings.list("group.consumer.assignors");
+  options.heartbeat_interval = from_ms(settings.number("group.consumer.heartbeat.interval.ms"));
+  options.heartbeat_interval_min = from_ms(settings.number("group.consumer.min.heartbeat.interval.ms"));
+  options.heartbeat_interval_max = from_ms(settings.number("group.consumer.max.heartbeat.interval.ms"));
+  options.session_timeout = from_ms(settings.number("group.consumer.session.timeout.ms"));
+  options.session_timeout_min = from_ms(settings.number("group.consumer.min.session.timeout.ms"));
+  options.session_timeout_max = from_ms(settings.number("group.consumer.max.session.timeout.ms"));
+  options.size_max = static_cast<std::size_t>(settings.number("group.consumer.max.size"));
+  options.pattern_refresh = from_ms(settings.number("group.consumer.regex.refresh.interval.ms"));
+  return options;
+}
+
 engine::GroupOptions group_options(const Settings& settings) {
   engine::GroupOptions options;
+  options.consumer = consumer_group_options(settings);
   options.initial_rebalance_delay = from_ms(settings.number("group.initial.rebalance.delay.ms"));
   options.session_timeout_min = from_ms(settings.number("group.min.session.timeout.ms"));
   options.session_timeout_max = from_ms(settings.number("group.max.session.timeout.ms"));

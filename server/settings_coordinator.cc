@@ -29,50 +29,41 @@ constexpr Setting kSettings[] = {
         .refused(kNoTokens),
     list("group.consumer.assignors", "uniform,range",
          "Ways of sharing partitions out that the broker offers.")
-        .accepted(kNoGroups),
+        .within(one_of("uniform,range")),
     integer("group.consumer.heartbeat.interval.ms", "5000", "Time between a member's heartbeats.")
-        .within(at_least(1))
-        .accepted(kNoGroups),
+        .within(at_least(1)),
     integer("group.consumer.max.heartbeat.interval.ms", "15000",
             "Largest heartbeat interval a group may ask for.")
-        .within(at_least(1))
-        .accepted(kNoGroups),
+        .within(at_least(1)),
     integer("group.consumer.max.session.timeout.ms", "60000",
             "Largest session timeout a group may ask for.")
-        .within(at_least(1))
-        .accepted(kNoGroups),
+        .within(at_least(1)),
     integer("group.consumer.max.size", "2147483647", "Most members of a group.")
-        .within(at_least(1))
-        .accepted(kNoGroups),
+        .within(at_least(1)),
     string("group.consumer.migration.policy", "bidirectional",
            "Whether groups may change between the old and the new protocol.")
         .within(one_of_ignoring_case("DISABLED,DOWNGRADE,UPGRADE,BIDIRECTIONAL"))
-        .accepted(kNoGroups),
+        .accepted(kNoMoves),
     integer("group.consumer.min.heartbeat.interval.ms", "5000",
             "Smallest heartbeat interval a group may ask for.")
-        .within(at_least(1))
-        .accepted(kNoGroups),
+        .within(at_least(1)),
     integer("group.consumer.min.session.timeout.ms", "45000",
             "Smallest session timeout a group may ask for.")
-        .within(at_least(1))
-        .accepted(kNoGroups),
+        .within(at_least(1)),
     integer("group.consumer.regex.refresh.interval.ms", "600000",
             "Time between two evaluations of a subscription by pattern.")
         .within(at_least(10000))
-        .accepted(kNoGroups)
         .internal(),
     integer("group.consumer.session.timeout.ms", "45000",
             "Silence after which a member is taken for dead.")
-        .within(at_least(1))
-        .accepted(kNoGroups),
+        .within(at_least(1)),
     integer("group.coordinator.append.linger.ms", "-1",
             "How long the coordinator gathers records before it writes them; -1 adapts.")
         .within(at_least(-1))
         .accepted(kNoEffect),
     list("group.coordinator.rebalance.protocols", "classic,consumer,streams",
          "Group protocols that are offered.")
-        .within(one_of("consumer,classic,share,streams"))
-        .accepted(kNoGroups),
+        .within(one_of("consumer,classic,share,streams")),
     integer("group.coordinator.threads", "4", "Threads of the group coordinator.")
         .within(at_least(1))
         .accepted(kNoPools),

@@ -116,8 +116,10 @@ inline constexpr std::string_view kNoJvmMetrics = "there are no Java metrics";
 inline constexpr std::string_view kNoTelemetry = "this version takes no metrics from clients";
 inline constexpr std::string_view kNoPlugins = "Millrace cannot load Java classes";
 inline constexpr std::string_view kNoQuotas = "this version has no quotas";
+inline constexpr std::string_view kNoMoves =
+    "a group changes its protocol only while it has no members";
 inline constexpr std::string_view kNoGroups =
-    "this version serves groups of the classic protocol alone";
+    "this version serves no share groups and no streams groups";
 inline constexpr std::string_view kNoTransactions = "this version has no transactions";
 inline constexpr std::string_view kNoTokens = "this version has no delegation tokens";
 inline constexpr std::string_view kNoSecurity = "this version has no authentication";

@@ -22,6 +22,8 @@ io::Task<net::Response> handle_leave_group(Broker& broker, BrokerShard& here, Re
 io::Task<net::Response> handle_list_groups(Broker& broker, BrokerShard& here, Request& request);
 io::Task<net::Response> handle_describe_groups(Broker& broker, BrokerShard& here, Request& request);
 io::Task<net::Response> handle_delete_groups(Broker& broker, BrokerShard& here, Request& request);
+io::Task<net::Response> handle_consumer_group_heartbeat(Broker& broker, BrokerShard& here, Request& request);
+io::Task<net::Response> handle_consumer_group_describe(Broker& broker, BrokerShard& here, Request& request);
 io::Task<net::Response> handle_offset_commit(Broker& broker, BrokerShard& here, Request& request);
 io::Task<net::Response> handle_offset_fetch(Broker& broker, BrokerShard& here, Request& request);
 io::Task<net::Response> handle_offset_delete(Broker& broker, BrokerShard& here, Request& request);

@@ -39,12 +39,18 @@ struct FetchQuestion {
     const TopicImage* known = nullptr;
   };
   std::string_view group;
+  std::optional<std::string_view> member_id = std::nullopt;
+  std::int32_t member_epoch = -1;
   std::optional<std::vector<Topic>> topics;
 };
 
 io::Task<std::expected<FetchOffsetsResult, ErrorCode>> ask_for_offsets(Broker& broker, BrokerShard& here,
                                                                       const FetchQuestion& wanted) {
-  FetchOffsets question{.ticket = {}, .group = wanted.group, .partitions = std::nullopt};
+  FetchOffsets question{.ticket = {},
+                        .group = wanted.group,
+                        .member_id = wanted.member_id,
+                        .member_epoch = wanted.member_epoch,
+                        .partitions = std::nullopt};
   if (wanted.topics) {
     question.partitions.emplace();
     for (const auto& topic : *wanted.topics) {
@@ -54,7 +60,9 @@ io::Task<std::expected<FetchOffsetsResult, ErrorCode>> ask_for_offsets(Broker& b
       }
     }
   }
-  return ask_group<FetchOffsetsResult>(broker, here, wanted.group, std::move(question));
+  auto result = co_await ask_group<FetchOffsetsResult>(broker, here, wanted.group, std::move(question));
+  if (result && result->error != ErrorCode::none) co_return std::unexpected(result->error);
+  co_return result;
 }
 
 // The topics of an answer, from what the coordinator said and from those asked for by an id that nobody knows. `Topic` is the
@@ -102,7 +110,10 @@ std::vector<Topic> to_topics(const MetadataImage& image, const FetchQuestion& wa
 
 FetchQuestion to_question(const MetadataImage& image, const OffsetFetchRequest::Group& asked,
                           std::int16_t version) {
-  FetchQuestion question{.group = asked.group_id, .topics = std::nullopt};
+  FetchQuestion question{.group = asked.group_id,
+                         .member_id = asked.member_id,
+                         .member_epoch = asked.member_epoch,
+                         .topics = std::nullopt};
   if (!asked.topics) return question;
   question.topics.emplace();
   for (const auto& topic : *asked.topics) {

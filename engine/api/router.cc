@@ -49,6 +49,8 @@ const std::array kServed = {
     served<wire::UpdateFeaturesRequest>(handle_update_features),
     served<wire::DescribeClusterRequest>(handle_describe_cluster),
     served<wire::DescribeProducersRequest>(handle_describe_producers),
+    served<wire::ConsumerGroupHeartbeatRequest>(handle_consumer_group_heartbeat),
+    served<wire::ConsumerGroupDescribeRequest>(handle_consumer_group_describe),
     served<wire::ListConfigResourcesRequest>(handle_list_config_resources),
     served<wire::DescribeTopicPartitionsRequest>(handle_describe_topic_partitions),
 };

@@ -5,6 +5,7 @@
 
 #include "base/logging.h"
 #include "engine/drivers/group_loader.h"
+#include "engine/group/topic_pattern.h"
 #include "engine/log/format/batch_builder.h"
 
 namespace millrace::engine {
@@ -16,6 +17,7 @@ using wire::ErrorCode;
 constexpr std::size_t kBatchBytesMax = std::size_t{256} << 10;
 constexpr std::size_t kBatchOverheadBytes = 256;
 // A log that could not be read is not read again for everybody who asks, nor written to again and again when it is full.
+constexpr std::size_t kMatchesAtOnce = 1000;
 constexpr Duration kPause = std::chrono::seconds(10);
 
 // What the log takes as one record's value.
@@ -38,11 +40,11 @@ bool concerns_offsets(const GroupEvent& event) {
 }  // namespace
 
 CoordinatorDriver::CoordinatorDriver(std::shared_ptr<Partition> partition, GroupOptions options,
-                                     GroupUse& use, TopicExists topic_exists, std::uint64_t seed)
+                                     GroupUse& use, ImageSource image, std::uint64_t seed)
     : partition_(std::move(partition)),
       options_(with_record_limit(options, *partition_)),
       use_(use),
-      topic_exists_(std::move(topic_exists)),
+      image_(std::move(image)),
       prng_(seed),
       timer_([this] { on_timer(); }) {}
 
@@ -95,8 +97,9 @@ io::Task<void> CoordinatorDriver::load() {
         loader.records(), machine->group_count());
   }
   // Topics that went while nobody was here to hear of it.
+  const SharedImage image = image_();
   for (const std::string& topic : machine->committed_topics()) {
-    if (!topic_exists_(topic)) dropped_.insert(topic);
+    if (image->topics.find(topic) == nullptr) dropped_.insert(topic);
   }
   machine_ = std::move(machine);
   ++term_;
@@ -108,6 +111,12 @@ io::Task<void> CoordinatorDriver::load() {
 void CoordinatorDriver::drop_topics(const std::vector<std::string>& names) {
   dropped_.insert(names.begin(), names.end());
   drop_kept_topics();
+}
+
+void CoordinatorDriver::topics_changed(const std::vector<std::string>& names, bool any_came_or_went) {
+  // A machine that is being loaded takes nothing for granted.
+  if (machine_ == nullptr || ending_ || !partition_->check_leader(kNoLeaderEpoch)) return;
+  decide(TopicsChanged{names, any_came_or_went});
 }
 
 void CoordinatorDriver::drop_kept_topics() {
@@ -189,7 +198,8 @@ void GroupWait::give_up() {
 void CoordinatorDriver::decide(GroupEvent event) {
   io::Reactor& reactor = io::Reactor::current();
   GroupEffects effects = std::exchange(effects_, {});
-  machine_->step({std::move(event), reactor.wall_now()}, reactor.now(), effects);
+  const SharedImage image = image_();
+  machine_->step({std::move(event), reactor.wall_now(), image.get()}, reactor.now(), effects);
   if (!append(effects.records, effects.atomic)) {
     // The machine has gone, and with it everybody who had asked it.
     effects.clear();
@@ -211,7 +221,44 @@ void CoordinatorDriver::decide(GroupEvent event) {
   }
   effects.clear();
   effects_ = std::move(effects);
+  look_up_patterns();
   deliver();
+}
+
+// ---- Patterns
+
+void CoordinatorDriver::look_up_patterns() {
+  while (auto question = machine_->next_pattern_question()) {
+    gate_.spawn(look_up(std::move(*question), term_));
+  }
+}
+
+// All topics, some at a time: there may be many, and others want the shard too.
+io::Task<void> CoordinatorDriver::look_up(PatternQuestion question, std::uint64_t term) {
+  const SharedImage image = image_();
+  PatternsResolved answer{.group = question.group, .topics = {}, .version = image->position.offset.value()};
+  std::vector<std::pair<TopicPattern, std::vector<std::string>*>> patterns;
+  for (const std::string& text : question.patterns) patterns.push_back({TopicPattern(text), &answer.topics[text]});
+  std::string from;
+  for (bool at_end = false; !at_end;) {
+    co_await io::yield();
+    std::size_t tried = 0;
+    at_end = true;
+    image->topics.for_each_from(from, [&](const TopicImage& topic) {
+      if (tried >= kMatchesAtOnce) {
+        from = topic.name;
+        at_end = false;
+        return false;
+      }
+      tried += patterns.size();
+      for (auto& [pattern, topics] : patterns) {
+        if (pattern.matches(topic.name)) topics->push_back(topic.name);
+      }
+      return true;
+    });
+  }
+  if (ending_ || term != term_ || machine_ == nullptr || !partition_->check_leader(kNoLeaderEpoch)) co_return;
+  decide(std::move(answer));
 }
 
 // False when the log took something else than all of it: the machine is gone then.

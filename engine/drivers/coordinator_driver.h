@@ -34,8 +34,8 @@ namespace millrace::engine {
 
 // An answer, or why this coordinator has none: COORDINATOR_LOAD_IN_PROGRESS, COORDINATOR_NOT_AVAILABLE, NOT_COORDINATOR.
 using GroupOutcome = std::expected<GroupAnswer, wire::ErrorCode>;
-// Whether there is a topic of that name.
-using TopicExists = std::function<bool(std::string_view topic)>;
+// What the cluster looks like now.
+using ImageSource = std::function<SharedImage()>;
 
 class CoordinatorDriver;
 // How a question whose asker has gone is given up. Used on the coordinator's shard; lives in the frame of who asks.
@@ -55,7 +55,7 @@ class CoordinatorDriver {
  public:
   // `use` outlives it.
   CoordinatorDriver(std::shared_ptr<Partition> partition, GroupOptions options, GroupUse& use,
-                    TopicExists topic_exists, std::uint64_t seed);
+                    ImageSource image, std::uint64_t seed);
   ~CoordinatorDriver();
   CoordinatorDriver(const CoordinatorDriver&) = delete;
 
@@ -72,6 +72,8 @@ class CoordinatorDriver {
   // Completes when no crash brings back what was committed for topics that have gone. What the log does not take now is dropped
   // later: nobody waits for that.
   io::Task<void> topics_dropped();
+  // The image has changed in these topics.
+  void topics_changed(const std::vector<std::string>& names, bool any_came_or_went);
   // Whoever waits is answered now, and so is whoever comes.
   void end_waits();
   io::Task<void> stop();
@@ -92,6 +94,8 @@ class CoordinatorDriver {
   void drop_kept_topics();
   void put_off_drops();
   void decide(GroupEvent event);
+  void look_up_patterns();
+  io::Task<void> look_up(PatternQuestion question, std::uint64_t term);
   bool append(const std::vector<GroupRecord>& records, bool atomic);
   io::Task<void> write(std::vector<std::byte> batch, std::uint64_t term);
   void drop_machine(const Error& error);
@@ -103,7 +107,7 @@ class CoordinatorDriver {
   std::shared_ptr<Partition> partition_;
   const GroupOptions options_;
   GroupUse& use_;
-  const TopicExists topic_exists_;
+  const ImageSource image_;
   Prng prng_;
   std::unique_ptr<GroupMachine> machine_;  // null while it loads
   std::uint64_t term_ = 0;                 // counts machines

@@ -21,7 +21,7 @@ io::Task<void> GroupCoordinators::follow(std::vector<std::shared_ptr<Partition>>
     const TopicPartition id = partition->id();
     if (drivers_.contains(id)) continue;
     auto driver = std::make_shared<CoordinatorDriver>(std::move(partition), options_, use_,
-                                                      topic_exists_, prng_.next());
+                                                      image_, prng_.next());
     driver->start();
     drivers_.emplace(id, std::move(driver));
   }
@@ -44,6 +44,10 @@ void GroupCoordinators::drop_topics(const std::vector<std::string>& names) {
 
 io::Task<void> GroupCoordinators::topics_dropped() {
   for (const auto& driver : all()) co_await driver->topics_dropped();
+}
+
+void GroupCoordinators::topics_changed(const std::vector<std::string>& names, bool any_came_or_went) {
+  for (const auto& driver : all()) driver->topics_changed(names, any_came_or_went);
 }
 
 void GroupCoordinators::end_waits() {

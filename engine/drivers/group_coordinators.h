@@ -21,8 +21,8 @@ inline constexpr std::string_view kOffsetsTopic = "__consumer_offsets";
 
 class GroupCoordinators {
  public:
-  GroupCoordinators(GroupOptions options, TopicExists topic_exists, std::uint64_t seed)
-      : options_(options), topic_exists_(std::move(topic_exists)), prng_(seed) {}
+  GroupCoordinators(GroupOptions options, ImageSource image, std::uint64_t seed)
+      : options_(options), image_(std::move(image)), prng_(seed) {}
 
   // Makes a coordinator for each of `partitions` that has none, and ends those whose partition is not among them.
   io::Task<void> follow(std::vector<std::shared_ptr<Partition>> partitions);
@@ -33,13 +33,15 @@ class GroupCoordinators {
   void drop_topics(const std::vector<std::string>& names);
   // Completes when what was committed for them is gone for good, or cannot be dropped now.
   io::Task<void> topics_dropped();
+  // The image has changed in these topics.
+  void topics_changed(const std::vector<std::string>& names, bool any_came_or_went);
 
   void end_waits();
   io::Task<void> stop();
 
  private:
   const GroupOptions options_;
-  const TopicExists topic_exists_;
+  const ImageSource image_;
   Prng prng_;
   GroupUse use_;
   std::map<TopicPartition, std::shared_ptr<CoordinatorDriver>> drivers_;

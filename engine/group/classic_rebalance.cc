@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "engine/group/member_id.h"
 
 namespace millrace::engine {
 namespace {
@@ -21,17 +22,6 @@ constexpr Duration kPatienceMin = std::chrono::seconds(1);
 
 // What is added to a prefix to make it a member id.
 constexpr std::size_t kDrawnBytes = 37;
-
-// In the form of Java's UUIDs, as in member ids of Kafka's.
-std::string java_uuid(Prng& prng) {
-  const Uuid id = Uuid::from_random(prng.next(), prng.next());
-  std::string text;
-  for (std::size_t i = 0; i < id.bytes.size(); ++i) {
-    if (i == 4 || i == 6 || i == 8 || i == 10) text += '-';
-    text += fmt::format("{:02x}", id.bytes[i]);
-  }
-  return text;
-}
 
 // What a member that says this is counted as, before it has an assignment.
 std::size_t request_bytes(const JoinGroup& question, std::size_t id_bytes) {
@@ -557,6 +547,8 @@ void ClassicRebalance::on_timer(const GroupTimer& timer) {
       if (step_.timers.is_due(group_.sync_deadline, timer, step_.now)) on_sync_timeout();
       return;
     case GroupTimerKind::retention:
+    case GroupTimerKind::revocation:
+    case GroupTimerKind::classic_rejoin:
       return;
   }
 }

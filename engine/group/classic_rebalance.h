@@ -8,27 +8,12 @@
 #include <string_view>
 #include <vector>
 
-#include "base/prng.h"
 #include "engine/group/classic_group.h"
 #include "engine/group/group_input.h"
+#include "engine/group/group_step.h"
 #include "engine/group/group_timers.h"
 
 namespace millrace::engine {
-
-// What one step works with.
-struct GroupStep {
-  const GroupOptions& options;
-  GroupUse& use;
-  GroupTimers& timers;
-  Prng& prng;
-  Instant now;
-  WallTime wall_now;
-  GroupEffects& out;
-
-  void reply(Ticket ticket, GroupAnswer answer) {
-    out.replies.push_back({ticket, std::move(answer)});
-  }
-};
 
 class ClassicRebalance {
  public:

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -14,7 +15,10 @@
 #include "base/ids.h"
 #include "base/time.h"
 #include "engine/effects.h"
+#include "engine/group/consumer_records.h"
 #include "engine/group/records.h"
+#include "engine/metadata/image.h"
+#include "net/wire/consumer_group_heartbeat.h"
 #include "net/wire/error_code.h"
 #include "net/wire/heartbeat.h"
 #include "net/wire/join_group.h"
@@ -24,7 +28,27 @@ namespace millrace::engine {
 
 using Blob = std::vector<std::byte>;
 
+// Groups of the consumer protocol.
+struct ConsumerGroupOptions {
+  bool enabled = true;                                     // group.coordinator.rebalance.protocols
+  std::vector<std::string> assignors{"uniform", "range"};  // group.consumer.assignors; the first where nobody asks for one
+  Duration heartbeat_interval = std::chrono::seconds(5);   // group.consumer.heartbeat.interval.ms
+  Duration heartbeat_interval_min = std::chrono::seconds(5);
+  Duration heartbeat_interval_max = std::chrono::seconds(15);
+  Duration session_timeout = std::chrono::seconds(45);  // group.consumer.session.timeout.ms
+  Duration session_timeout_min = std::chrono::seconds(45);
+  Duration session_timeout_max = std::chrono::seconds(60);
+  std::size_t size_max = 2147483647;  // group.consumer.max.size
+  // Between two looks at the topics for the patterns of a group, and how long a look may be believed.
+  Duration pattern_pause = std::chrono::seconds(10);
+  Duration pattern_refresh = std::chrono::minutes(10);  // group.consumer.regex.refresh.interval.ms
+  std::size_t pattern_bytes_max = 1024;
+  std::size_t patterns_max = 1000;   // different ones in a group
+  std::size_t topics_max = 100'000;  // that a member names
+};
+
 struct GroupOptions {
+  ConsumerGroupOptions consumer;
   Duration initial_rebalance_delay = std::chrono::seconds(3);  // group.initial.rebalance.delay.ms
   Duration session_timeout_min = std::chrono::seconds(6);      // group.min.session.timeout.ms
   Duration session_timeout_max = std::chrono::minutes(30);     // group.max.session.timeout.ms
@@ -118,6 +142,9 @@ struct CommitOffsets {
 struct FetchOffsets {
   Ticket ticket;
   std::string_view group;
+  // From version 9 on of OffsetFetch: who asks, and what it thinks of its epoch.
+  std::optional<std::string_view> member_id = std::nullopt;
+  std::int32_t member_epoch = -1;
   std::optional<std::vector<GroupPartition>> partitions;  // none: all there are
 };
 struct DeleteOffsets {
@@ -140,14 +167,45 @@ struct DeleteGroup {
 struct DropTopics {
   std::vector<std::string> topics;
 };
+struct ConsumerHeartbeat {
+  Ticket ticket;
+  const wire::ConsumerGroupHeartbeatRequest* request = nullptr;
+  std::int16_t version = 0;
+  std::string_view client_id;
+  std::string_view client_host;
+};
+struct DescribeConsumerGroup {
+  Ticket ticket;
+  std::string_view group;
+};
+// The image has changed in these topics; groups that read them find out with the next heartbeat of a member.
+struct TopicsChanged {
+  std::vector<std::string> topics;
+  bool any_came_or_went = false;
+};
+// Which topics the patterns of a group stand for (PatternQuestion).
+struct PatternsResolved {
+  std::string group;
+  std::map<std::string, std::vector<std::string>> topics;
+  std::int64_t version = 0;  // of the image
+};
 
 using GroupEvent = std::variant<ActivateGroups, GroupTick, JoinGroup, SyncGroup, GroupHeartbeat,
                                 LeaveGroup, CommitOffsets, FetchOffsets, DeleteOffsets,
-                                DescribeGroup, ListGroups, DeleteGroup, DropTopics>;
+                                DescribeGroup, ListGroups, DeleteGroup, DropTopics, ConsumerHeartbeat,
+                                DescribeConsumerGroup, TopicsChanged, PatternsResolved>;
 
 struct GroupInput {
   GroupEvent event;
   WallTime wall_now;
+  // What the cluster looks like; null where no question needs it. Must live as long as the step.
+  const MetadataImage* image = nullptr;
+};
+
+// What a machine cannot find out within a step: which of all topics match these patterns. Answered with PatternsResolved.
+struct PatternQuestion {
+  std::string group;
+  std::vector<std::string> patterns;
 };
 
 // ---- Answers. They own all they hold.
@@ -227,9 +285,41 @@ struct DeleteGroupResult {
   wire::ErrorCode error{};
 };
 
+struct ConsumerHeartbeatResult {
+  wire::ErrorCode error{};
+  std::string message;
+  std::string member_id;
+  std::int32_t member_epoch = 0;
+  Duration heartbeat_interval{};
+  std::optional<ConsumerAssignment> assignment;  // none: as it was told before
+};
+struct ConsumerGroupDescription {
+  struct Member {
+    std::string member_id;
+    std::optional<std::string> instance_id;
+    std::optional<std::string> rack_id;
+    std::int32_t epoch = 0;
+    std::string client_id;
+    std::string client_host;
+    std::vector<std::string> topics;
+    std::string pattern;
+    ConsumerAssignment assigned;
+    ConsumerAssignment target;
+    bool is_classic = false;
+  };
+  wire::ErrorCode error{};
+  std::string message;
+  std::string state;
+  std::int32_t epoch = 0;
+  std::int32_t assignment_epoch = 0;
+  std::string assignor;
+  std::vector<Member> members;
+};
+
 using GroupAnswer = std::variant<JoinResult, SyncResult, HeartbeatResult, LeaveResult, CommitResult,
                                  FetchOffsetsResult, DeleteOffsetsResult, GroupDescription,
-                                 GroupList, DeleteGroupResult>;
+                                 GroupList, DeleteGroupResult, ConsumerHeartbeatResult,
+                                 ConsumerGroupDescription>;
 
 // Every question with a ticket gets exactly one answer: with the step it was asked in or, for JoinGroup and SyncGroup, with a
 // later one.

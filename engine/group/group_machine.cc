@@ -1,6 +1,9 @@
 #include "engine/group/group_machine.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
+#include <iterator>
 #include <limits>
 #include <utility>
 
@@ -12,6 +15,8 @@ namespace {
 using wire::ErrorCode;
 
 constexpr std::size_t kTimersKept = 1024;
+// At most, for what a batch has beside keys and values.
+constexpr std::size_t kRecordOverheadBytes = 32;
 // From this version on of OffsetCommit a group that is not there has an error of its own.
 constexpr std::int16_t kKnowsMissingGroupsSince = 9;
 
@@ -54,6 +59,7 @@ struct GroupMachine::Decide {
     machine.active_ = true;
     for (const auto& [id, group] : machine.groups_) {
       ClassicRebalance(group->classic, step).start_sessions();
+      if (group->consumer != nullptr) ConsumerRebalance(*group->consumer, step).start_sessions();
     }
     machine.timers_.set(machine.retention_, step.now + machine.options_.offsets_retention_check,
                         GroupTimerKind::retention, "", "");
@@ -84,9 +90,12 @@ struct GroupMachine::Decide {
       if (!request.member_id.empty()) return refuse(ErrorCode::unknown_member_id);
       group = &machine.find_or_make(request.group_id);
     }
+    if (group->consumer != nullptr && !group->consumer->members().empty()) {
+      return refuse(ErrorCode::inconsistent_group_protocol);
+    }
     ClassicRebalance(group->classic, step).join(question);
     // With its first classic member the group goes over to the classic protocol.
-    if (!group->consumer_keys.empty() && group->classic.state() != ClassicGroup::State::empty) {
+    if (group->consumer != nullptr && group->classic.state() != ClassicGroup::State::empty) {
       step.out.atomic = false;
       tombstones_of_consumer_group(*group);
     }
@@ -123,7 +132,8 @@ struct GroupMachine::Decide {
     Group* group = machine.find(question.group);
     ErrorCode error = ErrorCode::none;
     if (group != nullptr) {
-      error = ClassicRebalance(group->classic, step).admit_commit(question);
+      error = group->consumer != nullptr ? ConsumerRebalance(*group->consumer, step).admit_commit(question)
+                                         : ClassicRebalance(group->classic, step).admit_commit(question);
     } else if (question.generation >= 0) {
       error = question.version >= kKnowsMissingGroupsSince ? ErrorCode::group_id_not_found
                                                            : ErrorCode::illegal_generation;
@@ -155,6 +165,10 @@ struct GroupMachine::Decide {
   void operator()(const FetchOffsets& question) const {
     FetchOffsetsResult result;
     const Group* group = machine.find(question.group);
+    if (group != nullptr && group->consumer != nullptr) {
+      result.error = ConsumerRebalance(*group->consumer, step).admit_fetch(question);
+      if (result.error != ErrorCode::none) return step.reply(question.ticket, std::move(result));
+    }
     if (question.partitions) {
       for (const GroupPartition& at : *question.partitions) {
         const auto* value =
@@ -180,8 +194,9 @@ struct GroupMachine::Decide {
       result.error = ErrorCode::non_empty_group;
     }
     for (const GroupPartition& at : question.partitions) {
-      const bool read =
-          result.error == ErrorCode::none && group->classic.is_subscribed_to(at.topic);
+      const bool read = result.error == ErrorCode::none &&
+                        (group->classic.is_subscribed_to(at.topic) ||
+                         (group->consumer != nullptr && group->consumer->is_subscribed_to(at.topic)));
       result.errors.push_back(read ? ErrorCode::group_subscribed_to_topic : result.error);
       if (read || result.error != ErrorCode::none) continue;
       if (group->offsets.find(at.topic, at.partition) == nullptr) continue;
@@ -194,7 +209,7 @@ struct GroupMachine::Decide {
   void operator()(const DescribeGroup& question) const {
     GroupDescription result;
     const Group* group = machine.find(question.group);
-    if (group == nullptr || !group->consumer_keys.empty()) {
+    if (group == nullptr || group->consumer != nullptr) {
       result.error = ErrorCode::group_id_not_found;
       result.state = "Dead";
       return step.reply(question.ticket, std::move(result));
@@ -219,10 +234,12 @@ struct GroupMachine::Decide {
   void operator()(const ListGroups& question) const {
     GroupList result;
     for (const auto& [id, group] : machine.groups_) {
-      const bool consumer = !group->consumer_keys.empty();
-      result.groups.push_back(
-          {id, consumer ? "consumer" : group->classic.protocol_type().value_or(""),
-           std::string(group->classic.state_name()), consumer ? "consumer" : "classic"});
+      if (group->consumer != nullptr) {
+        result.groups.push_back({id, "consumer", std::string(group->consumer->state_name()), "consumer"});
+        continue;
+      }
+      result.groups.push_back({id, group->classic.protocol_type().value_or(""),
+                               std::string(group->classic.state_name()), "classic"});
     }
     step.reply(question.ticket, std::move(result));
   }
@@ -232,7 +249,8 @@ struct GroupMachine::Decide {
     ErrorCode error = ErrorCode::none;
     if (group == nullptr) {
       error = ErrorCode::group_id_not_found;
-    } else if (group->classic.state() != ClassicGroup::State::empty) {
+    } else if (group->classic.state() != ClassicGroup::State::empty ||
+               (group->consumer != nullptr && !group->consumer->members().empty())) {
       error = ErrorCode::non_empty_group;
     } else {
       group->offsets.for_each([&](const std::string& topic, std::int32_t partition, const auto&) {
@@ -258,6 +276,79 @@ struct GroupMachine::Decide {
     }
   }
 
+  // ---- Groups of the consumer protocol
+
+  void operator()(const ConsumerHeartbeat& question) const {
+    const wire::ConsumerGroupHeartbeatRequest& request = *question.request;
+    if (auto refusal = ConsumerRebalance::refusal(question, machine.options_)) {
+      return step.reply(question.ticket, std::move(*refusal));
+    }
+    if (request.member_epoch != 0) {
+      const Group* known = machine.find(request.group_id);
+      if (known == nullptr || known->consumer == nullptr) return refuse_missing(question);
+    }
+    Group& group = machine.find_or_make(request.group_id);
+    if (group.consumer == nullptr) {
+      if (group.classic.state() != ClassicGroup::State::empty) return refuse_missing(question);
+      // What was written of an empty group of the classic protocol is over.
+      if (group.written) step.out.records.push_back(group_tombstone(request.group_id));
+      group.consumer = std::make_unique<ConsumerGroup>(std::string(request.group_id), machine.use_);
+    }
+    ConsumerRebalance rebalance(*group.consumer, step);
+    request.member_epoch < 0 ? rebalance.leave(question) : rebalance.heartbeat(question);
+    settle_consumer(group, request.group_id);
+  }
+  void operator()(const DescribeConsumerGroup& question) const {
+    const Group* group = machine.find(question.group);
+    if (group != nullptr && group->consumer != nullptr) {
+      return step.reply(question.ticket, ConsumerRebalance(*group->consumer, step).describe());
+    }
+    ConsumerGroupDescription result;
+    result.error = ErrorCode::group_id_not_found;
+    result.message = group == nullptr ? fmt::format("Group {} not found.", question.group)
+                                      : fmt::format("Group {} is not a consumer group.", question.group);
+    step.reply(question.ticket, std::move(result));
+  }
+  void operator()(const TopicsChanged& changed) const {
+    for (const auto& [id, group] : machine.groups_) {
+      if (group->consumer == nullptr) continue;
+      ConsumerGroup& consumer = *group->consumer;
+      if (changed.any_came_or_went) consumer.patterns_stale = true;
+      if (consumer.metadata_stale) continue;
+      consumer.metadata_stale = std::ranges::any_of(
+          changed.topics, [&](const std::string& topic) { return consumer.is_subscribed_to(topic); });
+    }
+  }
+  void operator()(const PatternsResolved& resolved) const {
+    Group* group = machine.find(resolved.group);
+    if (group == nullptr || group->consumer == nullptr) return;
+    ConsumerRebalance(*group->consumer, step).take_patterns(resolved);
+    limit_batches();
+  }
+
+  void refuse_missing(const ConsumerHeartbeat& question) const {
+    const std::string_view id = question.request->group_id;
+    const std::string_view what = machine.find(id) == nullptr ? "not found" : "is not a consumer group";
+    step.reply(question.ticket, ConsumerHeartbeatResult{.error = ErrorCode::group_id_not_found,
+                                                        .message = fmt::format("Group {} {}.", id, what),
+                                                        .member_id = {},
+                                                        .assignment = {}});
+  }
+  // A heartbeat that was refused leaves no trace.
+  void settle_consumer(Group& group, std::string_view id) const {
+    limit_batches();
+    if (group.consumer != nullptr && group.consumer->is_unwritten()) group.consumer.reset();
+    machine.drop_if_useless(id);
+  }
+  // As one, as long as the log takes it as one. What comes first makes the rest follow, if it is cut short there.
+  void limit_batches() const {
+    std::size_t bytes = 0;
+    for (const GroupRecord& record : step.out.records) {
+      bytes += record.key.size() + (record.value ? record.value->size() : 0) + kRecordOverheadBytes;
+    }
+    if (bytes > machine.options_.record_bytes_max) step.out.atomic = false;
+  }
+
   ClassicGroup* classic(std::string_view id) const {
     Group* group = machine.find(id);
     return group == nullptr ? nullptr : &group->classic;
@@ -277,7 +368,8 @@ struct GroupMachine::Decide {
     return id.empty() ? ErrorCode::invalid_group_id : ErrorCode::unknown_member_id;
   }
   void tombstones_of_consumer_group(const Group& group) const {
-    for (const auto& key : group.consumer_keys) step.out.records.push_back({key, std::nullopt});
+    if (group.consumer == nullptr) return;
+    std::ranges::move(group.consumer->tombstones(), std::back_inserter(step.out.records));
   }
 };
 
@@ -290,7 +382,8 @@ void GroupMachine::step(const GroupInput& input, Instant now, GroupEffects& out)
   out.clear();
   CHECK(active_ || std::holds_alternative<ActivateGroups>(input.event),
         "a step of a coordinator that is not active");
-  GroupStep step{options_, use_, timers_, prng_, now, input.wall_now, out};
+  GroupStep step{options_, use_,        timers_, prng_,
+                 now,      input.wall_now, out,     input.image, &groups_with_patterns_};
   std::visit(Decide{*this, step}, input.event);
   if (timers_.size() > kTimersKept + 2 * timers_after_cleaning_) {
     timers_.drop_dead([this](const GroupTimer& timer) { return is_live(timer); });
@@ -322,16 +415,7 @@ void GroupMachine::drop_if_useless(std::string_view group) {
 
 Result<void> GroupMachine::apply(ConstBytes key_bytes, std::optional<ConstBytes> value) {
   TRY(key, decode_group_key(key_bytes));
-  if (const auto* consumer = std::get_if<ConsumerGroupKey>(&key)) {
-    std::vector<std::byte> bytes(key_bytes.begin(), key_bytes.end());
-    if (value) {
-      find_or_make(consumer->group).consumer_keys.insert(std::move(bytes));
-    } else if (Group* group = find(consumer->group)) {
-      group->consumer_keys.erase(bytes);
-      drop_if_useless(consumer->group);
-    }
-    return {};
-  }
+  if (const auto* consumer = std::get_if<ConsumerGroupKey>(&key)) return apply_consumer(*consumer, value);
   if (!value) {
     apply_tombstone(key);
     return {};
@@ -357,16 +441,34 @@ void GroupMachine::apply_metadata(const GroupMetadataKey& key, const GroupMetada
     return;
   }
   // The latest record says all there is to know.
-  Group& group = find_or_make(key.group);
-  auto fresh = std::make_unique<Group>(key.group, use_);
-  fresh->classic.load(value);
-  fresh->written = true;
-  fresh->consumer_keys = std::move(group.consumer_keys);
-  group.offsets.for_each(
-      [&](const std::string& topic, std::int32_t partition, const auto& committed) {
-        fresh->offsets.set(topic, partition, committed);
-      });
-  groups_.find(key.group)->second = std::move(fresh);
+  find_or_make(key.group);
+  make_afresh(key.group);
+  Group& group = *find(key.group);
+  group.classic.load(value);
+  group.written = true;
+}
+
+void GroupMachine::make_afresh(const std::string& id) {
+  auto& group = groups_.find(id)->second;
+  auto fresh = std::make_unique<Group>(id, use_);
+  fresh->consumer = std::move(group->consumer);
+  group->offsets.for_each([&](const std::string& topic, std::int32_t partition, const auto& committed) {
+    fresh->offsets.set(topic, partition, committed);
+  });
+  group = std::move(fresh);
+}
+
+Result<void> GroupMachine::apply_consumer(const ConsumerGroupKey& key, std::optional<ConstBytes> value) {
+  Group* group = find(key.group);
+  if (group == nullptr && !value) return {};
+  if (group == nullptr) group = &find_or_make(key.group);
+  if (group->consumer == nullptr && value) {
+    group->consumer = std::make_unique<ConsumerGroup>(key.group, use_);
+  }
+  if (group->consumer != nullptr) TRY_DONE(group->consumer->apply(key, value));
+  if (group->consumer != nullptr && group->consumer->is_unwritten()) group->consumer.reset();
+  drop_if_useless(key.group);
+  return {};
 }
 
 void GroupMachine::apply_tombstone(const GroupKey& key) {
@@ -380,13 +482,7 @@ void GroupMachine::apply_tombstone(const GroupKey& key) {
   if (group == nullptr) return;
   if (!active_) {
     // What was read of its members before is over.
-    auto fresh = std::make_unique<Group>(metadata->group, use_);
-    fresh->consumer_keys = std::move(group->consumer_keys);
-    group->offsets.for_each(
-        [&](const std::string& topic, std::int32_t partition, const auto& committed) {
-          fresh->offsets.set(topic, partition, committed);
-        });
-    groups_.find(metadata->group)->second = std::move(fresh);
+    make_afresh(metadata->group);
   } else {
     group->written = false;
   }
@@ -407,7 +503,7 @@ std::vector<GroupRecord> GroupMachine::hard_state() const {
         [&](const std::string& topic, std::int32_t partition, const auto& value) {
           records.push_back(offset_commit_record({id, topic, partition}, value));
         });
-    for (const auto& key : group->consumer_keys) records.push_back({key, std::nullopt});
+    if (group->consumer != nullptr) std::ranges::move(group->consumer->to_records(), std::back_inserter(records));
   }
   return records;
 }
@@ -430,6 +526,10 @@ void GroupMachine::run_timers(GroupStep& step) {
     }
     Group* group = find(timer->group);
     if (group == nullptr) continue;
+    if (group->consumer != nullptr && group->consumer->find(timer->member) != nullptr) {
+      ConsumerRebalance(*group->consumer, step).on_timer(*timer);
+      continue;
+    }
     ClassicRebalance(group->classic, step).on_timer(*timer);
     // If it has just become empty, its record brings it back.
     drop_if_useless(timer->group);
@@ -445,7 +545,12 @@ bool GroupMachine::is_live(const GroupTimer& timer) {
     ClassicGroup& classic = group->classic;
     if (timer.kind == GroupTimerKind::join) deadline = &classic.join_deadline;
     if (timer.kind == GroupTimerKind::sync) deadline = &classic.sync_deadline;
-    if (timer.kind == GroupTimerKind::session) {
+    ConsumerGroup::Member* consumer = group->consumer == nullptr ? nullptr : group->consumer->find(timer.member);
+    if (consumer != nullptr) {
+      deadline = timer.kind == GroupTimerKind::session      ? &consumer->session
+                 : timer.kind == GroupTimerKind::revocation ? &consumer->revocation
+                                                            : &consumer->classic_rejoin;
+    } else if (timer.kind == GroupTimerKind::session) {
       ClassicGroup::Member* member = classic.find(timer.member);
       if (member == nullptr) return false;
       deadline = &member->session;
@@ -469,8 +574,7 @@ void GroupMachine::expire_offsets(GroupStep& step) {
 // for a time after it became empty; those of a group that never had members for a time after each commit.
 void GroupMachine::expire_offsets_of(const std::string& id, const Group& group, GroupStep& step) {
   const ClassicGroup& classic = group.classic;
-  // Whose members this release cannot see.
-  if (!group.consumer_keys.empty()) return;
+  if (group.consumer != nullptr) return expire_offsets_of_consumers(id, group, step);
   const bool is_empty = classic.state() == ClassicGroup::State::empty;
   const bool is_stable = classic.state() == ClassicGroup::State::stable && classic.is_consumers();
   std::size_t kept = group.offsets.size();
@@ -494,11 +598,43 @@ void GroupMachine::expire_offsets_of(const std::string& id, const Group& group, 
   }
 }
 
+// Of the consumer protocol: those of topics that nobody reads any more, for a time after each commit.
+void GroupMachine::expire_offsets_of_consumers(const std::string& id, const Group& group, GroupStep& step) {
+  std::size_t kept = group.offsets.size();
+  const auto read = group.consumer->topics();
+  group.offsets.for_each([&](const std::string& topic, std::int32_t partition, const auto& value) {
+    if (read.contains(topic)) return;
+    const bool over = value.expire_timestamp >= 0
+                          ? step.wall_now.ms >= value.expire_timestamp
+                          : step.wall_now.ms - value.commit_timestamp >= to_ms(options_.offsets_retention);
+    if (!over) return;
+    step.out.records.push_back(offset_tombstone({id, topic, partition}));
+    --kept;
+  });
+  if (kept > 0 || !group.consumer->members().empty()) return;
+  std::ranges::move(group.consumer->tombstones(), std::back_inserter(step.out.records));
+}
+
+std::optional<PatternQuestion> GroupMachine::next_pattern_question() {
+  while (!groups_with_patterns_.empty()) {
+    const std::string id = std::move(groups_with_patterns_.extract(groups_with_patterns_.begin()).value());
+    Group* group = find(id);
+    if (group == nullptr || group->consumer == nullptr || group->consumer->patterns_asked) continue;
+    PatternQuestion question{.group = id, .patterns = group->consumer->unresolved_patterns()};
+    for (const auto& [text, pattern] : group->consumer->patterns()) question.patterns.push_back(text);
+    if (question.patterns.empty()) continue;
+    group->consumer->patterns_asked = true;
+    return question;
+  }
+  return std::nullopt;
+}
+
 void GroupMachine::check_invariants() const {
   std::size_t offsets = 0;
   for (const auto& [id, group] : groups_) {
     CHECK(id == group->classic.id());
     group->classic.check_invariants();
+    if (group->consumer != nullptr) group->consumer->check_invariants();
     offsets += group->offsets.size();
   }
   CHECK(offsets <= use_.offsets, "{} offsets, {} were counted", offsets, use_.offsets);

@@ -12,6 +12,7 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
@@ -20,6 +21,8 @@
 #include "base/prng.h"
 #include "engine/group/classic_group.h"
 #include "engine/group/classic_rebalance.h"
+#include "engine/group/consumer_group.h"
+#include "engine/group/consumer_rebalance.h"
 #include "engine/group/group_input.h"
 #include "engine/group/group_offsets.h"
 #include "engine/group/group_timers.h"
@@ -45,6 +48,8 @@ class GroupMachine {
   std::size_t group_count() const { return groups_.size(); }
   // The topics for which an offset is committed.
   std::set<std::string, std::less<>> committed_topics() const;
+  // Patterns to look up in the image; to be asked for after each step. Answered by a PatternsResolved, and asked once until then.
+  std::optional<PatternQuestion> next_pattern_question();
   // CHECKs what must always hold between two steps.
   void check_invariants() const;
 
@@ -55,12 +60,11 @@ class GroupMachine {
     GroupOffsets offsets;
     // There is a record of its metadata, which a tombstone has to follow.
     bool written = false;
-    // Keys of what the newer protocol has written of a group of this name. This release serves no member of that protocol, so
-    // such a group has none; what it has written stays until a classic member joins or the group is deleted.
-    std::set<std::vector<std::byte>> consumer_keys;
+    // Null when no record of the consumer protocol is there; then the group is of the classic one.
+    std::unique_ptr<ConsumerGroup> consumer;
 
     bool useless() const {
-      return !written && offsets.empty() && consumer_keys.empty() &&
+      return !written && offsets.empty() && consumer == nullptr &&
              classic.state() == ClassicGroup::State::empty;
     }
   };
@@ -72,16 +76,21 @@ class GroupMachine {
   void apply_commit(const OffsetCommitKey& key, const OffsetCommitValue& value);
   void apply_metadata(const GroupMetadataKey& key, const GroupMetadataValue& value);
   void apply_tombstone(const GroupKey& key);
+  Result<void> apply_consumer(const ConsumerGroupKey& key, std::optional<ConstBytes> value);
+  // The same group without anything of its classic members.
+  void make_afresh(const std::string& id);
   void run_timers(GroupStep& step);
   bool is_live(const GroupTimer& timer);
   void expire_offsets(GroupStep& step);
   void expire_offsets_of(const std::string& id, const Group& group, GroupStep& step);
+  void expire_offsets_of_consumers(const std::string& id, const Group& group, GroupStep& step);
 
   const GroupOptions options_;
   GroupUse& use_;
   Prng prng_;
   bool active_ = false;
   std::map<std::string, std::unique_ptr<Group>, std::less<>> groups_;
+  std::set<std::string, std::less<>> groups_with_patterns_;
   GroupTimers timers_;
   std::size_t timers_after_cleaning_ = 0;
   Deadline retention_;

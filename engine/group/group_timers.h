@@ -17,7 +17,15 @@
 
 namespace millrace::engine {
 
-enum class GroupTimerKind : std::uint8_t { session, pending_member, join, sync, retention };
+enum class GroupTimerKind : std::uint8_t {
+  session,
+  pending_member,
+  join,
+  sync,
+  retention,
+  revocation,      // of a member of the consumer protocol
+  classic_rejoin,  // of a classic member of a group of the consumer protocol
+};
 
 struct GroupTimer {
   Instant at;

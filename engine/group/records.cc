@@ -3,7 +3,7 @@
 #include <limits>
 #include <utility>
 
-#include "net/wire/message_codec.h"
+#include "engine/group/record_codec.h"
 
 namespace millrace::engine {
 namespace {
@@ -12,20 +12,11 @@ constexpr std::int16_t kOffsetCommitKey = 1;
 constexpr std::int16_t kGroupMetadataKey = 2;
 
 template <class T>
-Result<T> finish(wire::Reader& reader, const wire::Decoder& decoder, std::string_view name,
-                 T value) {
-  if (reader.ok() && reader.remaining() > 0) reader.fail("bytes are left over");
-  if (reader.ok()) return value;
-  const char* field = decoder.failed_field() == nullptr ? "end" : decoder.failed_field();
-  return fail(Errc::malformed, fmt::format("{}, {}: {}", name, field, reader.error()));
-}
-
-template <class T>
 Result<GroupKey> read_key(wire::Reader& reader, std::string_view name) {
   wire::Decoder decoder(reader, 0, false);
   T key;
   decoder.structure(key);
-  return finish(reader, decoder, name, GroupKey(std::move(key)));
+  return finish_record(reader, decoder, name, GroupKey(std::move(key)));
 }
 
 bool has_member(ConsumerGroupKey::Kind kind) {
@@ -75,43 +66,6 @@ void write_key(Sink& sink, const GroupKey& key) {
   }
 }
 
-template <class T>
-Result<T> read_value(ConstBytes bytes) {
-  wire::Reader reader(bytes);
-  const auto version = reader.integer<std::int16_t>();
-  if (reader.ok() && !T::kVersions.contains(version)) {
-    return fail(Errc::unsupported, fmt::format("{} has no version {}", T::kName, version));
-  }
-  wire::Decoder decoder(reader, version, version >= T::kFlexibleSince);
-  T value;
-  decoder.structure(value);
-  return finish(reader, decoder, T::kName, std::move(value));
-}
-
-template <class Sink, class T>
-void write_value(Sink& sink, const T& value, std::int16_t version) {
-  sink.integer(version);
-  wire::Encoder<Sink>(sink, version, version >= T::kFlexibleSince).structure(value);
-}
-
-// What `write(sink)` writes, in bytes of its own.
-template <class Write>
-std::vector<std::byte> sized(Write&& write) {
-  wire::Sizer sizer;
-  write(sizer);
-  std::vector<std::byte> out(sizer.position());
-  wire::Writer writer{Bytes(out)};
-  write(writer);
-  CHECK(writer.remaining() == 0, "{} bytes of a record were not written", writer.remaining());
-  return out;
-}
-
-template <class T>
-std::vector<std::byte> encode(const T& value, std::int16_t version) {
-  CHECK(T::kVersions.contains(version), "{} has no version {}", T::kName, version);
-  return sized([&](auto& sink) { write_value(sink, value, version); });
-}
-
 }  // namespace
 
 Result<GroupKey> decode_group_key(ConstBytes key) {
@@ -127,20 +81,20 @@ Result<GroupKey> decode_group_key(ConstBytes key) {
 
 std::vector<std::byte> encode_group_key(const GroupKey& key) {
   CHECK(!std::holds_alternative<UnknownKey>(key), "a key without words cannot be written");
-  return sized([&](auto& sink) { write_key(sink, key); });
+  return sized_record([&](auto& sink) { write_key(sink, key); });
 }
 
 Result<OffsetCommitValue> decode_offset_commit_value(ConstBytes value) {
-  return read_value<OffsetCommitValue>(value);
+  return read_record_value<OffsetCommitValue>(value);
 }
 Result<GroupMetadataValue> decode_group_metadata_value(ConstBytes value) {
-  return read_value<GroupMetadataValue>(value);
+  return read_record_value<GroupMetadataValue>(value);
 }
 std::vector<std::byte> encode_value(const OffsetCommitValue& value, std::int16_t version) {
-  return encode(value, version);
+  return encode_record_value(value, version);
 }
 std::vector<std::byte> encode_value(const GroupMetadataValue& value, std::int16_t version) {
-  return encode(value, version);
+  return encode_record_value(value, version);
 }
 
 GroupRecord offset_commit_record(const OffsetCommitKey& key, const OffsetCommitValue& value) {

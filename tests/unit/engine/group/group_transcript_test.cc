@@ -342,6 +342,9 @@ class World {
     return joined(groups);
   }
   std::string print(const DeleteGroupResult& answer) { return error(answer.error); }
+  // Groups of the consumer protocol have transcripts of their own (consumer_transcript_test).
+  std::string print(const ConsumerHeartbeatResult& answer) { return error(answer.error); }
+  std::string print(const ConsumerGroupDescription& answer) { return error(answer.error); }
 
   std::string printed(const GroupRecord& record) {
     const auto key = decode_group_key(record.key).value();

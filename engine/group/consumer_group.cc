@@ -1,0 +1,402 @@
+#include "engine/group/consumer_group.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/check.h"
+#include "engine/group/record_codec.h"
+
+namespace millrace::engine {
+namespace {
+
+using Kind = ConsumerGroupKey::Kind;
+
+// What is counted for a member beside its texts, and for a partition that it is to have or has.
+constexpr std::size_t kMemberBytes = 256;
+constexpr std::size_t kPartitionBytes = 64;
+
+std::size_t bytes_of(const ConsumerAssignment& assignment) {
+  return (assignment.size() + partition_count(assignment)) * kPartitionBytes;
+}
+
+ConsumerGroup::Profile to_profile(ConsumerGroupMemberMetadataValue value) {
+  ConsumerGroup::Profile profile{.instance_id = std::move(value.instance_id),
+                                 .rack_id = std::move(value.rack_id),
+                                 .client_id = std::move(value.client_id),
+                                 .client_host = std::move(value.client_host),
+                                 .topics = std::move(value.subscribed_topic_names),
+                                 .pattern = value.subscribed_topic_regex.value_or(""),
+                                 .rebalance_timeout_ms = value.rebalance_timeout_ms,
+                                 .assignor = std::move(value.server_assignor),
+                                 .classic = std::nullopt};
+  std::ranges::sort(profile.topics);
+  const auto repeated = std::ranges::unique(profile.topics);
+  profile.topics.erase(repeated.begin(), repeated.end());
+  if (!value.classic_member_metadata) return profile;
+  profile.classic.emplace();
+  profile.classic->session_timeout_ms = value.classic_member_metadata->session_timeout_ms;
+  for (const auto& protocol : value.classic_member_metadata->supported_protocols) {
+    profile.classic->protocols.push_back(
+        {protocol.name, Blob(protocol.metadata.begin(), protocol.metadata.end())});
+  }
+  return profile;
+}
+
+}  // namespace
+
+std::size_t ConsumerGroup::Member::bytes() const {
+  std::size_t total = kMemberBytes + 2 * id.size() + profile.client_id.size() +
+                      profile.client_host.size() + profile.pattern.size() +
+                      profile.rack_id.value_or("").size() + profile.assignor.value_or("").size() +
+                      2 * profile.instance_id.value_or("").size();
+  for (const std::string& topic : profile.topics) total += sizeof(topic) + topic.size();
+  if (profile.classic) {
+    for (const auto& protocol : profile.classic->protocols) {
+      total += sizeof(protocol) + protocol.name.size() + protocol.metadata.size();
+    }
+  }
+  return total + bytes_of(current.assigned) + bytes_of(current.pending_revocation);
+}
+
+ConsumerGroup::~ConsumerGroup() {
+  for (const auto& [id, member] : members_) {
+    --use_.members;
+    use_.member_bytes -= member.bytes();
+  }
+  for (const auto& [id, target] : targets_) use_.member_bytes -= bytes_of(target);
+}
+
+std::string_view ConsumerGroup::state_name() const {
+  if (members_.empty()) return "Empty";
+  if (epoch_ > assignment_epoch_) return "Assigning";
+  const bool settled = std::ranges::all_of(members_, [&](const auto& entry) {
+    const Current& current = entry.second.current;
+    return current.state == MemberState::stable && current.epoch == assignment_epoch_;
+  });
+  return settled ? "Stable" : "Reconciling";
+}
+
+ConsumerGroup::Member* ConsumerGroup::find(std::string_view member) {
+  const auto found = members_.find(member);
+  return found == members_.end() ? nullptr : &found->second;
+}
+
+const ConsumerGroup::Member* ConsumerGroup::find(std::string_view member) const {
+  const auto found = members_.find(member);
+  return found == members_.end() ? nullptr : &found->second;
+}
+
+const ConsumerGroup::Member* ConsumerGroup::static_member(std::string_view instance_id) const {
+  const auto found = static_members_.find(instance_id);
+  return found == static_members_.end() ? nullptr : find(found->second);
+}
+
+const ConsumerAssignment* ConsumerGroup::target(std::string_view member) const {
+  const auto found = targets_.find(member);
+  return found == targets_.end() ? nullptr : &found->second;
+}
+
+bool ConsumerGroup::is_held_by_other(const TopicId& topic, std::int32_t partition,
+                                     std::string_view member) const {
+  const auto partitions = holders_.find(topic);
+  if (partitions == holders_.end()) return false;
+  const auto holder = partitions->second.find(partition);
+  return holder != partitions->second.end() && *holder->second != member;
+}
+
+// ---- Subscriptions
+
+std::set<std::string_view> ConsumerGroup::topics_of(const Profile& profile) const {
+  std::set<std::string_view> topics(profile.topics.begin(), profile.topics.end());
+  if (const auto pattern = patterns_.find(profile.pattern); pattern != patterns_.end()) {
+    topics.insert(pattern->second.topics.begin(), pattern->second.topics.end());
+  }
+  return topics;
+}
+
+std::set<std::string_view> ConsumerGroup::topics() const {
+  std::set<std::string_view> topics;
+  for (const auto& [id, member] : members_) {
+    topics.insert(member.profile.topics.begin(), member.profile.topics.end());
+  }
+  for (const auto& [text, pattern] : patterns_) {
+    topics.insert(pattern.topics.begin(), pattern.topics.end());
+  }
+  return topics;
+}
+
+bool ConsumerGroup::is_subscribed_to(std::string_view topic) const {
+  const auto names_it = [&](const std::vector<std::string>& topics) {
+    return std::ranges::binary_search(topics, topic);
+  };
+  return std::ranges::any_of(members_, [&](const auto& entry) {
+           return names_it(entry.second.profile.topics);
+         }) ||
+         std::ranges::any_of(patterns_,
+                             [&](const auto& entry) { return names_it(entry.second.topics); });
+}
+
+bool ConsumerGroup::uses_pattern(std::string_view pattern) const {
+  return std::ranges::any_of(
+      members_, [&](const auto& entry) { return entry.second.profile.pattern == pattern; });
+}
+
+std::vector<std::string> ConsumerGroup::unresolved_patterns() const {
+  std::set<std::string> patterns;
+  for (const auto& [id, member] : members_) {
+    const std::string& pattern = member.profile.pattern;
+    if (!pattern.empty() && !patterns_.contains(pattern)) patterns.insert(pattern);
+  }
+  return {patterns.begin(), patterns.end()};
+}
+
+// ---- Members
+
+ConsumerGroup::Member& ConsumerGroup::find_or_add(const std::string& member) {
+  const auto [at, added] = members_.try_emplace(member);
+  if (added) {
+    at->second.id = member;
+    ++use_.members;
+    use_.member_bytes += at->second.bytes();
+  }
+  return at->second;
+}
+
+void ConsumerGroup::erase(const std::string& member) {
+  const auto at = members_.find(member);
+  if (at == members_.end()) return;
+  release(at->second);
+  if (const auto& instance = at->second.profile.instance_id) {
+    const auto entry = static_members_.find(*instance);
+    if (entry != static_members_.end() && entry->second == member) static_members_.erase(entry);
+  }
+  --use_.members;
+  use_.member_bytes -= at->second.bytes();
+  members_.erase(at);
+}
+
+void ConsumerGroup::set_profile(Member& member, Profile profile) {
+  if (const auto& instance = member.profile.instance_id; instance && instance != profile.instance_id) {
+    const auto entry = static_members_.find(*instance);
+    if (entry != static_members_.end() && entry->second == member.id) static_members_.erase(entry);
+  }
+  use_.member_bytes -= member.bytes();
+  member.profile = std::move(profile);
+  use_.member_bytes += member.bytes();
+  if (member.profile.instance_id) static_members_[*member.profile.instance_id] = member.id;
+}
+
+void ConsumerGroup::set_current(Member& member, Current current) {
+  release(member);
+  use_.member_bytes -= member.bytes();
+  member.current = std::move(current);
+  use_.member_bytes += member.bytes();
+  hold(member);
+}
+
+void ConsumerGroup::hold(const Member& member) {
+  for (const ConsumerAssignment* held : {&member.current.assigned, &member.current.pending_revocation}) {
+    for (const auto& [topic, partitions] : *held) {
+      for (const std::int32_t partition : partitions) holders_[topic][partition] = &member.id;
+    }
+  }
+}
+
+// What another holds by now stays with it: records that were applied once may be applied again.
+void ConsumerGroup::release(const Member& member) {
+  for (const ConsumerAssignment* held : {&member.current.assigned, &member.current.pending_revocation}) {
+    for (const auto& [topic, partitions] : *held) {
+      const auto holders = holders_.find(topic);
+      if (holders == holders_.end()) continue;
+      for (const std::int32_t partition : partitions) {
+        const auto holder = holders->second.find(partition);
+        if (holder != holders->second.end() && holder->second == &member.id) holders->second.erase(holder);
+      }
+      if (holders->second.empty()) holders_.erase(holders);
+    }
+  }
+}
+
+// ---- Records
+
+Result<void> ConsumerGroup::apply(const ConsumerGroupKey& key, std::optional<ConstBytes> value) {
+  if (value) return apply_value(key, *value);
+  apply_tombstone(key);
+  return {};
+}
+
+Result<void> ConsumerGroup::apply_value(const ConsumerGroupKey& key, ConstBytes value) {
+  switch (key.kind) {
+    case Kind::metadata: {
+      TRY(read, read_record_value<ConsumerGroupMetadataValue>(value));
+      has_epoch_ = true;
+      epoch_ = read.epoch;
+      metadata_hash_ = read.metadata_hash;
+      return {};
+    }
+    case Kind::partition_metadata:
+      has_partition_metadata_ = true;
+      return {};
+    case Kind::member: {
+      TRY(read, read_record_value<ConsumerGroupMemberMetadataValue>(value));
+      set_profile(find_or_add(key.member), to_profile(std::move(read)));
+      return {};
+    }
+    case Kind::target_assignment: {
+      TRY(read, read_record_value<ConsumerGroupTargetAssignmentMetadataValue>(value));
+      has_assignment_epoch_ = true;
+      assignment_epoch_ = read.assignment_epoch;
+      return {};
+    }
+    case Kind::target_assignment_of_member: {
+      TRY(read, read_record_value<ConsumerGroupTargetAssignmentMemberValue>(value));
+      ConsumerAssignment& target = targets_[key.member];
+      use_.member_bytes -= bytes_of(target);
+      target = to_assignment(read.topic_partitions);
+      use_.member_bytes += bytes_of(target);
+      return {};
+    }
+    case Kind::current_assignment_of_member: {
+      TRY(read, read_record_value<ConsumerGroupCurrentMemberAssignmentValue>(value));
+      set_current(find_or_add(key.member),
+                  {.epoch = read.member_epoch,
+                   .previous_epoch = read.previous_member_epoch,
+                   .state = read.state >= 0 && read.state <= 2 ? static_cast<MemberState>(read.state)
+                                                               : MemberState::unknown,
+                   .assigned = to_assignment(read.assigned_partitions),
+                   .pending_revocation = to_assignment(read.partitions_pending_revocation)});
+      return {};
+    }
+    case Kind::regular_expression: {
+      TRY(read, read_record_value<ConsumerGroupRegularExpressionValue>(value));
+      std::ranges::sort(read.topics);
+      patterns_[key.regular_expression] = {std::move(read.topics), read.version, read.timestamp};
+      return {};
+    }
+  }
+  return {};
+}
+
+void ConsumerGroup::apply_tombstone(const ConsumerGroupKey& key) {
+  switch (key.kind) {
+    case Kind::metadata:
+      has_epoch_ = false;
+      epoch_ = 0;
+      metadata_hash_ = 0;
+      return;
+    case Kind::partition_metadata:
+      has_partition_metadata_ = false;
+      return;
+    case Kind::member:
+      return erase(key.member);
+    case Kind::target_assignment:
+      has_assignment_epoch_ = false;
+      assignment_epoch_ = 0;
+      return;
+    case Kind::target_assignment_of_member:
+      if (const auto at = targets_.find(key.member); at != targets_.end()) {
+        use_.member_bytes -= bytes_of(at->second);
+        targets_.erase(at);
+      }
+      return;
+    case Kind::current_assignment_of_member:
+      if (Member* member = find(key.member)) set_current(*member, {});
+      return;
+    case Kind::regular_expression:
+      if (const auto at = patterns_.find(key.regular_expression); at != patterns_.end()) patterns_.erase(at);
+      return;
+  }
+}
+
+GroupRecord ConsumerGroup::member_record(std::string_view group, std::string_view member,
+                                         const Profile& profile) {
+  ConsumerGroupMemberMetadataValue value{.instance_id = profile.instance_id,
+                                         .rack_id = profile.rack_id,
+                                         .client_id = profile.client_id,
+                                         .client_host = profile.client_host,
+                                         .subscribed_topic_names = profile.topics,
+                                         .subscribed_topic_regex = std::nullopt,
+                                         .rebalance_timeout_ms = profile.rebalance_timeout_ms,
+                                         .server_assignor = profile.assignor,
+                                         .classic_member_metadata = std::nullopt};
+  if (!profile.pattern.empty()) value.subscribed_topic_regex = profile.pattern;
+  if (profile.classic) {
+    auto& classic = value.classic_member_metadata.emplace();
+    classic.session_timeout_ms = profile.classic->session_timeout_ms;
+    for (const auto& protocol : profile.classic->protocols) {
+      classic.supported_protocols.push_back({protocol.name, ConstBytes(protocol.metadata)});
+    }
+  }
+  return consumer_record(Kind::member, group, member, value);
+}
+
+GroupRecord ConsumerGroup::current_record(std::string_view group, std::string_view member,
+                                          const Current& current) {
+  return consumer_record(
+      Kind::current_assignment_of_member, group, member,
+      ConsumerGroupCurrentMemberAssignmentValue{
+          .member_epoch = current.epoch,
+          .previous_member_epoch = current.previous_epoch,
+          .state = static_cast<std::int8_t>(current.state),
+          .assigned_partitions = to_topic_partitions(current.assigned),
+          .partitions_pending_revocation = to_topic_partitions(current.pending_revocation)});
+}
+
+std::vector<GroupRecord> ConsumerGroup::to_records() const {
+  std::vector<GroupRecord> records;
+  for (const auto& [id, member] : members_) records.push_back(member_record(id_, id, member.profile));
+  for (const auto& [text, pattern] : patterns_) {
+    records.push_back(consumer_record(
+        Kind::regular_expression, id_, text,
+        ConsumerGroupRegularExpressionValue{pattern.topics, pattern.version, pattern.timestamp}));
+  }
+  if (has_epoch_) {
+    records.push_back(
+        consumer_record(Kind::metadata, id_, "", ConsumerGroupMetadataValue{epoch_, metadata_hash_}));
+  }
+  for (const auto& [id, target] : targets_) {
+    records.push_back(consumer_record(Kind::target_assignment_of_member, id_, id,
+                                      ConsumerGroupTargetAssignmentMemberValue{to_topic_partitions(target)}));
+  }
+  if (has_assignment_epoch_) {
+    records.push_back(consumer_record(Kind::target_assignment, id_, "",
+                                      ConsumerGroupTargetAssignmentMetadataValue{assignment_epoch_}));
+  }
+  for (const auto& [id, member] : members_) records.push_back(current_record(id_, id, member.current));
+  return records;
+}
+
+std::vector<GroupRecord> ConsumerGroup::tombstones_of(std::string_view member) const {
+  return {consumer_tombstone(Kind::current_assignment_of_member, id_, member),
+          consumer_tombstone(Kind::target_assignment_of_member, id_, member),
+          consumer_tombstone(Kind::member, id_, member)};
+}
+
+std::vector<GroupRecord> ConsumerGroup::tombstones() const {
+  std::vector<GroupRecord> records;
+  std::set<std::string_view> ids;
+  for (const auto& [id, member] : members_) ids.insert(id);
+  for (const auto& [id, target] : targets_) ids.insert(id);
+  for (const auto id : ids) std::ranges::move(tombstones_of(id), std::back_inserter(records));
+  if (has_assignment_epoch_) records.push_back(consumer_tombstone(Kind::target_assignment, id_));
+  for (const auto& [text, pattern] : patterns_) {
+    records.push_back(consumer_tombstone(Kind::regular_expression, id_, text));
+  }
+  if (has_partition_metadata_) records.push_back(consumer_tombstone(Kind::partition_metadata, id_));
+  if (has_epoch_) records.push_back(consumer_tombstone(Kind::metadata, id_));
+  return records;
+}
+
+void ConsumerGroup::check_invariants() const {
+  std::size_t held = 0;
+  for (const auto& [id, member] : members_) {
+    CHECK(id == member.id);
+    held += partition_count(member.current.assigned) + partition_count(member.current.pending_revocation);
+  }
+  std::size_t counted = 0;
+  for (const auto& [topic, holders] : holders_) counted += holders.size();
+  CHECK(held == counted, "{}: members hold {} partitions, {} have a holder", id_, held, counted);
+  for (const auto& [instance, id] : static_members_) CHECK(members_.contains(id), "{} has gone", id);
+}
+
+}  // namespace millrace::engine

@@ -1,0 +1,88 @@
+// ConsumerRebalance: what a heartbeat, or silence, does to one group of the consumer protocol.
+//
+// Shard:      its machine's.
+// Lifetime:   one step. The group changes by its records alone; they are applied as they are decided, because what is decided
+//             next builds upon them. Applying them once more, as the driver does, changes nothing.
+#pragma once
+
+#include <expected>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "engine/group/consumer_group.h"
+#include "engine/group/group_step.h"
+
+namespace millrace::engine {
+
+class ConsumerRebalance {
+ public:
+  using Member = ConsumerGroup::Member;
+  using Profile = ConsumerGroup::Profile;
+  using Current = ConsumerGroup::Current;
+
+  ConsumerRebalance(ConsumerGroup& group, GroupStep& step) : group_(group), step_(step) {}
+
+  // Why a heartbeat is refused whatever the group is; none: it is not. Pure, of the request alone.
+  static std::optional<ConsumerHeartbeatResult> refusal(const ConsumerHeartbeat& question,
+                                                        const GroupOptions& options);
+  // Requires: refusal() had none.
+  void heartbeat(const ConsumerHeartbeat& question);
+  void leave(const ConsumerHeartbeat& question);
+  // NONE when whoever asks may commit, or read what is committed.
+  wire::ErrorCode admit_commit(const CommitOffsets& question) const;
+  wire::ErrorCode admit_fetch(const FetchOffsets& question) const;
+  ConsumerGroupDescription describe() const;
+  void take_patterns(const PatternsResolved& resolved);
+
+  // The log has been read: sessions begin.
+  void start_sessions();
+  void on_timer(const GroupTimer& timer);
+
+  // ---- For what the classic protocol asks of such a group
+  // `member` says that of itself; a new one if there is none of that id. What follows from it is settled.
+  // `owned`: what it says that it has; none: it did not say.
+  void update(const std::string& member, Profile profile, const std::optional<ConsumerAssignment>& owned);
+  // `member` walks on towards the target. Requires: it is a member.
+  void reconcile(const std::string& member, const std::optional<ConsumerAssignment>& owned);
+  void remove(const std::vector<std::string>& members);
+  // The static member `former` goes on as `member` with what it had.
+  void replace(const Member& former, const std::string& member, std::int32_t epoch);
+  void restart_session(Member& member);
+  void emit(GroupRecord record);
+  std::string drawn_member_id();
+
+ private:
+  struct Refusal {
+    wire::ErrorCode error{};
+    std::string message;
+  };
+  using Chosen = std::expected<std::string, Refusal>;
+
+  Chosen choose_member(const ConsumerHeartbeat& question);
+  Chosen choose_static_member(const ConsumerHeartbeat& question, const std::string& id);
+  std::optional<Refusal> check_epoch(const Member& member, const ConsumerHeartbeat& question) const;
+  Profile profile_of(const ConsumerHeartbeat& question, const Member* known) const;
+  bool has_room(const Profile& profile, const Member* known, std::string_view id) const;
+  void refuse(Ticket ticket, const Refusal& refusal);
+  void answer(const ConsumerHeartbeat& question, const Member& member, bool with_assignment);
+
+  void look_up_patterns();
+  void drop_unused_patterns();
+  std::int64_t topics_hash() const;
+  void refresh_epoch(bool changed);
+  void assign();
+  std::string_view preferred_assignor() const;
+  Current next(const Member& member, const std::optional<ConsumerAssignment>& owned) const;
+  Current walk(const Current& from, const Member& member,
+               const std::optional<ConsumerAssignment>& owned) const;
+  Duration session_timeout(const Member& member) const;
+  Duration heartbeat_interval() const;
+
+  ConsumerGroup& group_;
+  GroupStep& step_;
+};
+
+}  // namespace millrace::engine

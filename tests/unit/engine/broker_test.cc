@@ -281,12 +281,12 @@ TEST_F(BrokerTest, what_an_offline_partition_had_acknowledged_is_back_after_a_st
   ASSERT_TRUE(start());
   ASSERT_EQ(create("t"), wire::ErrorCode::none);
   ASSERT_EQ(create("u"), wire::ErrorCode::none);
-  append_some("t", 0, 20);
   append_some("u", 0, 3);
   disk_->faults.only = "/t-0";
   disk_->faults.sync_error_one_in = 1;
+  append_some("t", 0, 5);
   ASSERT_FALSE(node_->run(partition("t")->log()->flush()));
-  EXPECT_FALSE(append("t", 20));
+  EXPECT_FALSE(append("t", 5));
   // The write-ahead log comes round many times meanwhile.
   append_some("u", 3, 2000);
   (void)node_->stop();
@@ -295,7 +295,7 @@ TEST_F(BrokerTest, what_an_offline_partition_had_acknowledged_is_back_after_a_st
   disk_->faults = {};
   disk_ = disk_->power_cut(random_);
   ASSERT_TRUE(start());
-  expect_some("t", 0, 20);
+  expect_some("t", 0, 5);
   expect_some("u", 0, 2000);
 }
 

@@ -36,8 +36,8 @@ test: $(STAMPS)/test build/dev/build.ninja
 
 # What crosses shards, for ThreadSanitizer; everything else lives on one.
 TSAN_TESTS := io_test io_allocation_test net_sockets_test net_shards_test
-# For a night: header by header, rounds of power cuts, the many tools for groups beside Apache Kafka itself.
-SOAK_TESTS := headers_alone|power_cut_long|group_tools_of_kafka
+# For a night: header by header, rounds of power cuts, groups beside Apache Kafka itself.
+SOAK_TESTS := headers_alone|power_cut_long|group_clients_of_kafka|group_tools_of_kafka|group_commands_of_kafka
 
 # What takes longer: everything under AddressSanitizer and UBSan, what crosses shards under ThreadSanitizer, thousands of
 # simulated lives of a node, real processes that are killed and starved, and every foreign client.

@@ -206,8 +206,9 @@ io::Task<Result<std::uint64_t>> recover_from(Log::State& log, std::size_t first,
   std::uint64_t bytes_cut = 0;
   for (std::size_t index = first; index < log.segments.size(); ++index) {
     Segment& segment = *log.segments[index];
-    // A gap below the recovery point may be compaction's work; behind it, the end of the segment before was lost.
-    if (segment.base_offset() > expected && index > first && expected >= recovery_point) {
+    // A gap below the recovery point may be compaction's work; behind it, the end of the segment before was lost. One that begins
+    // too early was dropped by an earlier start, and came back with a power cut.
+    if (segment.base_offset() != expected && index > first && expected >= recovery_point) {
       LOG(warn, "log.gap", "partition={} end_offset={} next_segment={}", log.name(), expected.value(),
           segment.base_offset().value());
       CO_TRY(dropped, drop_following(log, index));
@@ -366,12 +367,6 @@ Result<bool> has_batch(Log::State& log, const HeldBatch& held) {
   const ConstBytes held_header = held.bytes.first(kBatchHeaderBytes);
   const bool same = location->batch.bytes == held.bytes.size() && std::ranges::equal(header, held_header);
   if (!same) return is_rest_of(header, held_header);
-  // After a sync that failed the page cache may hold alone what reads back well, and no later sync would write it: only what
-  // is written again is.
-  if (held.base >= log.flushed_end) {
-    const ::iovec whole{const_cast<std::byte*>(held.bytes.data()), held.bytes.size()};
-    TRY_DONE(log.proactor().write_inline(file->handle(), location->position, {&whole, 1}));
-  }
   return true;
 }
 
@@ -420,6 +415,41 @@ io::Task<Result<void>> replay(Log::State& log, const std::vector<WriteAheadStep>
   CO_TRY_DONE(log.write_staged());
   if (appended > 0) {
     LOG(info, "log.replayed", "partition={} batches={} end_offset={}", log.name(), appended, log.end.value());
+  }
+  co_return Result<void>{};
+}
+
+// At least what an `fsync` log can have that no sync has reached: a write-ahead log's worth, and a batch too large for one.
+constexpr std::uint64_t kWrittenAgainMax = std::uint64_t{512} << 20;
+
+io::Task<Result<void>> write_again(Log::State& log, Segment& segment, std::uint64_t position) {
+  CO_TRY(file, segment.file());
+  std::vector<std::byte> chunk(BatchReader::kChunkBytes);
+  while (position < segment.size()) {
+    const auto wanted = std::min<std::uint64_t>(segment.size() - position, chunk.size());
+    CO_TRY(got, co_await io::read_all(log.proactor(), file->handle(), position, Bytes(chunk).first(wanted)));
+    if (got == 0) co_return fail(Errc::io_error, segment.path(kLogSuffix) + " has become shorter");
+    const ::iovec slice{chunk.data(), got};
+    CO_TRY_DONE(log.proactor().write_inline(file->handle(), position, {&slice, 1}));
+    position += got;
+    co_await io::yield();
+  }
+  co_return Result<void>{};
+}
+
+// After a sync that failed the page cache may hold alone what reads back well, and no later sync would write it: only what is
+// written again is.
+io::Task<Result<void>> write_unsynced_again(Log::State& log) {
+  const std::size_t first = log.segment_index(log.flushed_end);
+  const auto location = log.segments[first]->locate(log.flushed_end);
+  std::uint64_t left = kWrittenAgainMax;
+  for (std::size_t index = log.segments.size(); index-- > first && left > 0;) {
+    Segment& segment = *log.segments[index];
+    std::uint64_t from = segment.size() - std::min(segment.size(), left);
+    if (index == first && location) from = std::max(from, *location ? (*location)->position : segment.size());
+    left -= segment.size() - from;
+    CO_TRY_DONE(co_await write_again(log, segment, from));
+    if (index + 1 < log.segments.size()) segment.release_files();
   }
   co_return Result<void>{};
 }
@@ -542,6 +572,7 @@ io::Task<Result<void>> recover_log(Log::State& log, const FoundPartition& found,
   log.names_unsynced = log.directory_dirty = !found.clean_stop || !has_data || names_missing;
   note_synced(log, opened.synced);
   if (steps != nullptr) CO_TRY_DONE(co_await replay(log, *steps));
+  if (log.is_fsync() && !found.clean_stop) CO_TRY_DONE(co_await write_unsynced_again(log));
   CO_TRY_DONE(co_await settle_bounds(log, steps != nullptr || names_missing));
   log.active().release_files();
   if (!found.clean_stop || found.made_again || opened.bytes_cut > 0) tell_recovered(log, said, opened.bytes_cut, opened.synced);

@@ -217,6 +217,14 @@ TEST_F(RecoveryTest, keeps_the_segment_that_joins_on_to_one_with_room_at_its_end
   EXPECT_EQ(size_of(kData), good);
 }
 
+TEST_F(RecoveryTest, drops_a_segment_that_begins_before_the_end_of_the_one_before_it) {
+  write(kData, batches(0, 8));
+  write("/data/t-0/00000000000000000005.log", batches(5, 7));
+  ASSERT_TRUE(open());
+  expect_records(0, 8);
+  EXPECT_EQ(log_->segment_count(), 1U);
+}
+
 TEST_F(RecoveryTest, drops_the_segment_that_does_not_join_on_to_one_with_room_at_its_end) {
   auto bytes = batches(0, 4);
   bytes.resize(batches(0, 5).size());

@@ -12,10 +12,10 @@ import org.apache.kafka.common.errors.*;
 import org.apache.kafka.common.serialization.*;
 
 /**
- * GroupClient BOOTSTRAP PREFIX PROTOCOLS: consumer groups as a program on Apache Kafka's own Java client uses them.
+ * GroupClient BOOTSTRAP PREFIX PROTOCOLS CHANGE: consumer groups as a program on Apache Kafka's own Java client uses them.
  *
- * <p>PROTOCOLS is {@code classic} or {@code classic,consumer}. Prints a line per check, {@code ok NAME} or
- * {@code FAILED NAME: why}.
+ * <p>PROTOCOLS is {@code classic} or {@code classic,consumer}. CHANGE says how a group changes its protocol: {@code online}
+ * or {@code empty}, while it has no members. Prints a line per check, {@code ok NAME} or {@code FAILED NAME: why}.
  */
 public final class GroupClient {
   private static final long TIMEOUT_S = 25;
@@ -117,7 +117,12 @@ public final class GroupClient {
           false);
       client.checkStaticMembers("consumer_static", consumer);
       client.checkGroupsAdmin("consumer", consumer, GroupType.CONSUMER);
-      client.checkMove(consumer);
+      if (arguments[3].equals("online")) {
+        client.checkMove(consumer);
+      } else {
+        System.out.println("left out: the online move of a group between the protocols, it changes only while it is empty");
+        client.checkChangeWhileEmpty(consumer);
+      }
     } else {
       System.out.println("left out: group.protocol=consumer, the broker does not advertise ConsumerGroupHeartbeat");
     }
@@ -450,5 +455,44 @@ public final class GroupClient {
         same(get(admin.describeConsumerGroups(List.of(group)).all()).get(group).type(), GroupType.CLASSIC, "type after");
       }
     });
+  }
+
+  /** Whoever comes with the other protocol is refused and hurts nobody; the group changes once it is empty, with its offsets. */
+  private void checkChangeWhileEmpty(Map<String, Object> consumer) {
+    String topic = prefix + "-change";
+    String group = prefix + "-change-group";
+    check("classic_group_refuses_members_of_the_new_protocol", () -> {
+      filled("change");
+      refusesTheOther(group, topic, 0, Map.of(), GroupType.CLASSIC, consumer, GroupIdNotFoundException.class);
+    });
+    check("empty_group_changes_to_the_new_protocol_and_refuses_classic_members", () -> {
+      fill(topic, RECORDS);
+      refusesTheOther(group, topic, RECORDS, consumer, GroupType.CONSUMER, Map.of(),
+          InconsistentGroupProtocolException.class);
+    });
+    check("empty_group_changes_back", () -> {
+      fill(topic, 2 * RECORDS);
+      refusesTheOther(group, topic, 2 * RECORDS, Map.of(), GroupType.CLASSIC, consumer, GroupIdNotFoundException.class);
+    });
+  }
+
+  /** A member that comes to the empty group with `own` reads on from record `first`; one with `other` is refused. */
+  private void refusesTheOther(String group, String topic, int first, Map<String, Object> own, GroupType type,
+      Map<String, Object> other, Class<? extends Exception> refusal) throws Exception {
+    try (Member member = new Member(group, own).subscribe(topic)) {
+      pollUntil("all partitions and records", () -> member.owned() == PARTITIONS && member.records.size() >= RECORDS, member);
+      same(new TreeSet<>(member.records), values(first, first + RECORDS), "records behind the group's offsets");
+      int told = member.assigned.size() + member.revoked.size() + member.lost.size();
+      try (Member stranger = new Member(group, other).subscribe(topic)) {
+        fails(refusal, () -> pollFor(10_000, stranger, member));
+      }
+      pollFor(1_000, member);
+      same(member.assigned.size() + member.revoked.size() + member.lost.size(), told, "what the member was told meanwhile");
+      member.consumer.commitSync();
+      ConsumerGroupDescription described = get(admin.describeConsumerGroups(List.of(group)).all()).get(group);
+      same(described.type(), type, "type");
+      same(described.groupState(), GroupState.STABLE, "state");
+      same(described.members().size(), 1, "members");
+    }
   }
 }

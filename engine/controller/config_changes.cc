@@ -95,7 +95,8 @@ std::optional<Refusal> check_values(const ControllerOptions& options,
   for (const std::string& name : written) {
     const auto valid = validate_broker_config(options.broker_configs, name, values.at(name),
                                               resource.name.empty());
-    if (!valid) return Refusal{ErrorCode::invalid_config, valid.error().message};
+    // As in Kafka, where INVALID_CONFIG is for topics alone (KAFKA-13609).
+    if (!valid) return Refusal{ErrorCode::invalid_request, valid.error().message};
   }
   return std::nullopt;
 }

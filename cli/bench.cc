@@ -251,7 +251,7 @@ struct BenchCommand {
     add_row(table, "acknowledged", measured.acknowledged);
     add_row(table, "end to end", measured.end_to_end);
     if (format == OutputFormat::table) {
-      fmt::print(
+      print_out(
           "{} records of {} bytes at {} per second, acks={}, from the intended send time; {} "
           "failed\n",
           measured.sent, options.size, options.rate, options.acks, measured.failed);

@@ -75,13 +75,13 @@ struct DescribeCommand {
   }
 
   static void print_table(const wire::DescribeClusterResponse& cluster, const Cell& quorum) {
-    fmt::print("cluster     {}\ncontroller  {}\n", cluster.cluster_id, cluster.controller_id);
+    print_out("cluster     {}\ncontroller  {}\n", cluster.cluster_id, cluster.controller_id);
     if (!quorum.is_null()) {
-      fmt::print("quorum      leader {} in epoch {}, high watermark {}, voters {}\n",
+      print_out("quorum      leader {} in epoch {}, high watermark {}, voters {}\n",
                  quorum["leader"].dump(), quorum["leader_epoch"].dump(),
                  quorum["high_watermark"].dump(), quorum["voters"].dump());
     }
-    fmt::print("\n{}", brokers_of(cluster).render(OutputFormat::table));
+    print_out("\n{}", brokers_of(cluster).render(OutputFormat::table));
   }
 };
 

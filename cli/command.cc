@@ -4,11 +4,13 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <cstdio>
 #include <iostream>
 #include <map>
 #include <memory>
 
 #include "cli/completion.h"
+#include "cli/output.h"
 
 namespace millrace::cli {
 namespace {
@@ -73,7 +75,7 @@ Exit print_completion(CLI::App& root, const std::string& shell) {
     print_error(script.error().message);
     return Exit::usage;
   }
-  fmt::print("{}", *script);
+  write_out(*script);
   return Exit::done;
 }
 
@@ -83,10 +85,8 @@ CLI::App* chosen(CLI::App& root) {
   return app;
 }
 
-}  // namespace
-
-Exit run(std::span<const Command> commands, std::string_view about, int argc,
-         const char* const* argv) {
+Exit obey(std::span<const Command> commands, std::string_view about, int argc,
+          const char* const* argv) {
   Program program = build(commands, about);
   CLI::App& root = *program.app;
   std::string shell;
@@ -107,6 +107,17 @@ Exit run(std::span<const Command> commands, std::string_view about, int argc,
   return action == program.actions.end() ? Exit::usage : action->second();
 }
 
+}  // namespace
+
+Exit run(std::span<const Command> commands, std::string_view about, int argc,
+         const char* const* argv) {
+  const Exit exit = obey(commands, about, argc, argv);
+  const auto printed = flush_output();
+  if (printed) return exit;
+  print_error(printed.error().message);
+  return exit == Exit::done ? Exit::failed : exit;
+}
+
 Exit exit_of(const Error& error) {
   switch (error.code) {
     case Errc::invalid_argument:
@@ -121,7 +132,8 @@ Exit exit_of(const Error& error) {
 }
 
 void print_error(std::string_view message) {
-  fmt::print(stderr, "millrace: {}\n", message);
+  const std::string line = fmt::format("millrace: {}\n", message);
+  std::fwrite(line.data(), 1, line.size(), stderr);
 }
 
 Exit finish(const Result<void>& result) {

@@ -40,7 +40,8 @@ struct Command {
 // produce, consume, topic, group, config, cluster, doctor, bench.
 std::span<const Command> client_commands();
 
-// Reads the command line and does what it says. `about` is the program's name and version.
+// Reads the command line and does what it says. `about` is the program's name and version. A
+// command that is done has failed all the same where not all that it printed could be written.
 Exit run(std::span<const Command> commands, std::string_view about, int argc,
          const char* const* argv);
 

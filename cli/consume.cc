@@ -3,7 +3,6 @@
 #include <fmt/core.h>
 
 #include <CLI/CLI.hpp>
-#include <cstdio>
 #include <map>
 #include <memory>
 
@@ -11,6 +10,7 @@
 #include "cli/interrupt.h"
 #include "cli/kafka_client.h"
 #include "cli/kafka_record.h"
+#include "cli/output.h"
 
 namespace millrace::cli {
 namespace {
@@ -176,7 +176,7 @@ struct ConsumeCommand {
     const auto format = RecordFormat::parse(pick_format());
     if (!format) return finish(fail(format.error()));
     catch_interrupts();
-    if (output == "table") fmt::print("PARTITION\tOFFSET\tTIMESTAMP\tKEY\tVALUE\n");
+    if (output == "table") print_out("PARTITION\tOFFSET\tTIMESTAMP\tKEY\tVALUE\n");
     std::string text;
     const auto consumed = consume_all(options, [&](const ConsumedRecord* record) {
       if (record != nullptr && output == "json") {
@@ -186,10 +186,9 @@ struct ConsumeCommand {
       }
       const bool flush = record == nullptr || text.size() >= kOutputBytes;
       if (!flush || text.empty()) return true;
-      const bool written = std::fwrite(text.data(), 1, text.size(), stdout) == text.size() &&
-                           std::fflush(stdout) == 0;
+      write_out(text);
       text.clear();
-      return written;
+      return flush_output().has_value();
     });
     if (!consumed) return finish(fail(consumed.error()));
     return Exit::done;

@@ -37,14 +37,14 @@ struct DoctorCommand {
     std::size_t width = 0;
     for (const Verdict& verdict : verdicts) width = std::max(width, verdict.check.size());
     for (const Verdict& verdict : verdicts) {
-      fmt::print("{:<4}  {:<{}}  {}\n", verdict.ok ? "ok" : "warn", verdict.check, width,
+      print_out("{:<4}  {:<{}}  {}\n", verdict.ok ? "ok" : "warn", verdict.check, width,
                  verdict.found);
       if (verdict.ok) continue;
-      fmt::print("      {:<{}}  costs: {}\n", "", width, verdict.cost);
-      fmt::print("      {:<{}}  mend:  {}\n", "", width, verdict.mend);
+      print_out("      {:<{}}  costs: {}\n", "", width, verdict.cost);
+      print_out("      {:<{}}  mend:  {}\n", "", width, verdict.mend);
     }
     const auto warnings = std::ranges::count(verdicts, false, &Verdict::ok);
-    fmt::print("{} checks, {} warning{}\n", verdicts.size(), warnings, warnings == 1 ? "" : "s");
+    print_out("{} checks, {} warning{}\n", verdicts.size(), warnings, warnings == 1 ? "" : "s");
   }
 };
 

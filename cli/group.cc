@@ -66,7 +66,7 @@ struct ListCommand : GroupCommand {
     Table table({"group", "state", "type", "protocol_type", "coordinator"});
     for (const ListedGroup& group : *groups) {
       if (!passes(states, group.state) || !passes(types, group.type)) continue;
-      if (names_only) fmt::print("{}\n", group.group);
+      if (names_only) print_out("{}\n", group.group);
       table.add({group.group, told(group.state), told(lower(group.type)), told(group.protocol_type),
                  group.coordinator});
     }
@@ -115,7 +115,7 @@ struct DescribeCommand : GroupCommand {
     if (format == OutputFormat::json) {
       documents.push_back(document_of(state, lags));
     } else {
-      if (name != names.front()) fmt::print("\n");
+      if (name != names.front()) print_out("\n");
       print_text(state, lags);
     }
     return {};
@@ -163,15 +163,15 @@ struct DescribeCommand : GroupCommand {
 
   void print_text(const GroupState& state, const std::vector<PartitionLag>& lags) const {
     const TotalLag total = total_of(lags);
-    fmt::print("group        {}\nstate        {}\ntype         {}\n", state.group, state.state,
+    print_out("group        {}\nstate        {}\ntype         {}\n", state.group, state.state,
                state.type);
-    if (!state.assignor.empty()) fmt::print("assignor     {}\n", state.assignor);
-    fmt::print("coordinator  {} ({})\n", state.coordinator.node_id, state.coordinator.address);
-    fmt::print("members      {}\n", state.members.size());
-    fmt::print("lag          {} records{}\n", total.records,
+    if (!state.assignor.empty()) print_out("assignor     {}\n", state.assignor);
+    print_out("coordinator  {} ({})\n", state.coordinator.node_id, state.coordinator.address);
+    print_out("members      {}\n", state.members.size());
+    print_out("lag          {} records{}\n", total.records,
                total.ms ? ", " + duration_text(*total.ms) : "");
-    if (!lags.empty()) fmt::print("\n{}", partitions_of(lags).render(OutputFormat::table));
-    if (!state.members.empty()) fmt::print("\n{}", members_of(state).render(OutputFormat::table));
+    if (!lags.empty()) print_out("\n{}", partitions_of(lags).render(OutputFormat::table));
+    if (!state.members.empty()) print_out("\n{}", members_of(state).render(OutputFormat::table));
   }
 };
 
@@ -195,10 +195,10 @@ struct LagCommand : GroupCommand {
     catch_interrupts();
     while (true) {
       if (const Exit exit = show(*cluster); exit != Exit::done) return exit;
-      std::fflush(stdout);
+      if (const auto printed = flush_output(); !printed) return Exit::failed;
       pause_for(from_ms(static_cast<std::int64_t>(watch_seconds * 1000)));
       if (interrupted()) return Exit::done;
-      if (format == OutputFormat::table) fmt::print("\n");
+      if (format == OutputFormat::table) print_out("\n");
     }
   }
 

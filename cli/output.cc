@@ -4,6 +4,8 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <cerrno>
+#include <cstdio>
 
 #include "base/check.h"
 
@@ -32,6 +34,18 @@ std::string upper(std::string text) {
 }
 
 }  // namespace
+
+// Not fmt::print(), which throws where it cannot write.
+void write_out(std::string_view text) { std::fwrite(text.data(), 1, text.size(), stdout); }
+
+bool output_failed() { return std::ferror(stdout) != 0; }
+
+Result<void> flush_output() {
+  constexpr std::string_view kWhat = "not all could be printed: standard output";
+  if (std::fflush(stdout) != 0) return fail(error_from_errno(errno, std::string(kWhat)));
+  if (output_failed()) return fail(Errc::io_error, fmt::format("{} failed", kWhat));
+  return {};
+}
 
 void add_format_option(CLI::App& app, OutputFormat& format) {
   static const std::map<std::string, OutputFormat> kFormats = {{"table", OutputFormat::table},
@@ -87,11 +101,11 @@ std::string Table::render_json() const {
 }
 
 void Table::print(OutputFormat format) const {
-  fmt::print("{}", render(format));
+  write_out(render(format));
 }
 
 void print_json(const Cell& document) {
-  fmt::print("{}\n", document.dump(2, ' ', false, Cell::error_handler_t::replace));
+  write_out(document.dump(2, ' ', false, Cell::error_handler_t::replace) + "\n");
 }
 
 }  // namespace millrace::cli

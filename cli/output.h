@@ -2,15 +2,33 @@
 // prints data has --format.
 #pragma once
 
+#include <fmt/core.h>
+
 #include <nlohmann/json.hpp>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
+
+#include "base/result.h"
 
 namespace CLI {
 class App;
 }
 
 namespace millrace::cli {
+
+// Prints on standard output, which keeps in mind that it could not: run() says so once the command
+// is through. A command that goes on for long asks output_failed() now and then, and ends.
+void write_out(std::string_view text);
+bool output_failed();
+// Errors: what was printed so far has not all arrived.
+Result<void> flush_output();
+
+template <class... Values>
+void print_out(fmt::format_string<Values...> format, Values&&... values) {
+  write_out(fmt::format(format, std::forward<Values>(values)...));
+}
 
 enum class OutputFormat { table, json };
 

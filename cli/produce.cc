@@ -9,6 +9,7 @@
 
 #include "cli/interrupt.h"
 #include "cli/kafka_client.h"
+#include "cli/output.h"
 
 namespace millrace::cli {
 namespace {
@@ -30,7 +31,7 @@ void on_delivery(rd_kafka_t*, const rd_kafka_message_t* message, void* opaque) {
     return;
   }
   ++delivery.delivered;
-  if (delivery.report) fmt::print("{}\t{}\n", message->partition, message->offset);
+  if (delivery.report) print_out("{}\t{}\n", message->partition, message->offset);
 }
 
 // Frees what getdelim() grew.

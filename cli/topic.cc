@@ -135,7 +135,7 @@ struct ListCommand : TopicCommand {
         continue;
       const std::size_t replicas =
           topic.partitions.empty() ? 0 : topic.partitions.front().replica_nodes.size();
-      if (names_only) fmt::print("{}\n", name);
+      if (names_only) print_out("{}\n", name);
       table.add(
           {name, topic.partitions.size(), replicas, topic.is_internal, topic.topic_id.to_string()});
     }

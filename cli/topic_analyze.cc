@@ -90,7 +90,7 @@ struct AnalyzeCommand {
     if (format == OutputFormat::json) {
       documents.push_back(document_of(choice.topic, reports));
     } else {
-      fmt::print("{}topic  {}\n\n", text == topics.front() ? "" : "\n", choice.topic);
+      print_out("{}topic  {}\n\n", text == topics.front() ? "" : "\n", choice.topic);
       table_of(reports, true).print(OutputFormat::table);
     }
     return {};

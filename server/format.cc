@@ -8,6 +8,7 @@
 #include <memory>
 #include <vector>
 
+#include "cli/output.h"
 #include "io/entropy.h"
 #include "io/epoll_proactor.h"
 #include "io/file.h"
@@ -65,9 +66,9 @@ Result<void> run_format(const FormatArguments& arguments) {
   TRY(features, parse_features(arguments.features));
   options.features = std::move(features);
   TRY(report, engine::format_storage(*proactor, options, prng, proactor->wall_now()));
-  for (const std::string& path : report.left_alone) fmt::print("{} is formatted already\n", path);
+  for (const std::string& path : report.left_alone) cli::print_out("{} is formatted already\n", path);
   for (const std::string& path : report.formatted) {
-    fmt::print("formatted {} for cluster {}, node {}, metadata.version {}\n", path, cluster_id,
+    cli::print_out("formatted {} for cluster {}, node {}, metadata.version {}\n", path, cluster_id,
                options.node_id.value(), engine::metadata_version(options.metadata_version)->name);
   }
   return {};

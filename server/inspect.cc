@@ -127,16 +127,16 @@ struct VerifyCommand {
   static void print_text(const DirectoryReport& report, const cli::Table& partitions,
                          const cli::Table& problems) {
     partitions.print(OutputFormat::table);
-    fmt::print(
+    cli::print_out(
         "\n{}\n",
         report.clean_stop
             ? "The broker stopped cleanly."
             : "The broker did not stop cleanly, or runs: what is torn at an end, or only in the "
               "write-ahead log, is put right when it starts.");
     if (report.problems.empty()) {
-      fmt::print("{} partitions, no problem found\n", report.partitions.size());
+      cli::print_out("{} partitions, no problem found\n", report.partitions.size());
     } else {
-      fmt::print("\n{}", problems.render(OutputFormat::table));
+      cli::print_out("\n{}", problems.render(OutputFormat::table));
     }
   }
 };
@@ -159,21 +159,21 @@ class RowStream {
       : columns_(std::move(columns)), format_(format) {
     if (format_ == OutputFormat::json) return;
     for (const std::string& column : columns_)
-      fmt::print("{}{}", column, &column == &columns_.back() ? "\n" : "\t");
+      cli::print_out("{}{}", column, &column == &columns_.back() ? "\n" : "\t");
   }
 
   void row(const std::vector<Cell>& cells) const {
     if (format_ == OutputFormat::json) {
       Cell object = Cell::object();
       for (std::size_t i = 0; i < cells.size(); ++i) object[columns_[i]] = cells[i];
-      fmt::print("{}\n", object.dump(-1, ' ', false, Cell::error_handler_t::replace));
+      cli::print_out("{}\n", object.dump(-1, ' ', false, Cell::error_handler_t::replace));
       return;
     }
     for (std::size_t i = 0; i < cells.size(); ++i) {
       const std::string text = cells[i].is_null()     ? "-"
                                : cells[i].is_string() ? cells[i].get<std::string>()
                                                       : cells[i].dump();
-      fmt::print("{}{}", text, i + 1 == cells.size() ? "\n" : "\t");
+      cli::print_out("{}{}", text, i + 1 == cells.size() ? "\n" : "\t");
     }
   }
 
@@ -214,7 +214,7 @@ struct DumpCommand {
   template <class Take>
   static Result<void> for_each_batch(const std::string& file, Take take) {
     TRY(reader, SegmentReader::open(file));
-    while (true) {
+    while (!cli::output_failed()) {
       auto next = reader.next();
       if (!next)
         return fail(next.error().code,
@@ -222,6 +222,7 @@ struct DumpCommand {
       if (!*next) return {};
       TRY_DONE(take(**next, reader.position()));
     }
+    return {};
   }
 
   Result<void> dump_batches(const std::string& file) const {

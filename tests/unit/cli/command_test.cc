@@ -1,10 +1,18 @@
 #include "cli/command.h"
 
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <stdio_ext.h>
+#include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cstdio>
+#include <iostream>
 #include <memory>
+
+#include "cli/output.h"
 
 namespace millrace::cli {
 namespace {
@@ -53,6 +61,44 @@ TEST(Command, wrong_usage_is_two_and_says_what_is_missing) {
   EXPECT_THAT(outcome.err, HasSubstr("--number is required"));
   EXPECT_EQ(run_line({"group"}).exit, Exit::usage);
   EXPECT_EQ(run_line({"nonsense"}).exit, Exit::usage);
+}
+
+Action define_talk(CLI::App& app) {
+  auto lines = std::make_shared<int>(1);
+  app.add_option("--lines", *lines, "how many");
+  return [lines] {
+    for (int i = 0; i < *lines; ++i) print_out("line {}\n", i);
+    return Exit::done;
+  };
+}
+
+// Runs a line while standard output is a device that is always full.
+Outcome run_on_full_output(std::vector<const char*> words) {
+  constexpr Command kTalk[] = {{"talk", "Prints.", define_talk}};
+  words.insert(words.begin(), "millrace");
+  std::fflush(stdout);
+  const int kept = ::dup(STDOUT_FILENO);
+  const int full = ::open("/dev/full", O_WRONLY);
+  ::dup2(full, STDOUT_FILENO);
+  testing::internal::CaptureStderr();
+  const Exit exit = run(kTalk, "Millrace 0", static_cast<int>(words.size()), words.data());
+  __fpurge(stdout);
+  std::clearerr(stdout);
+  std::cout.clear();
+  ::dup2(kept, STDOUT_FILENO);
+  ::close(full);
+  ::close(kept);
+  return {exit, "", testing::internal::GetCapturedStderr()};
+}
+
+TEST(Command, what_cannot_be_printed_is_a_failure_with_one_line) {
+  for (const auto& words : std::vector<std::vector<const char*>>{
+           {"talk"}, {"talk", "--lines", "50000"}, {"talk", "--help"}, {"completion", "bash"}}) {
+    const Outcome outcome = run_on_full_output(words);
+    EXPECT_EQ(outcome.exit, Exit::failed) << words.back();
+    EXPECT_EQ(std::ranges::count(outcome.err, '\n'), 1) << outcome.err;
+    EXPECT_THAT(outcome.err, HasSubstr("standard output"));
+  }
 }
 
 TEST(Command, help_names_options_examples_and_exit_codes) {

@@ -15,6 +15,7 @@
 #include "cli/interrupt.h"
 #include "cli/kafka_client.h"
 #include "cli/latency_histogram.h"
+#include "cli/option_checks.h"
 #include "cli/output.h"
 
 namespace millrace::cli {
@@ -284,10 +285,10 @@ Action define(CLI::App& app) {
       ->check(CLI::Range(0, 600))
       ->capture_default_str();
   app.add_option("--acks", options.acks, "0, 1 or all")
-      ->check(CLI::IsMember({"0", "1", "all"}))
+      ->transform(one_of({"0", "1", "all"}))
       ->capture_default_str();
   app.add_option("-z,--compression", options.compression, "Codec of batches")
-      ->check(CLI::IsMember({"none", "gzip", "snappy", "lz4", "zstd"}))
+      ->transform(one_of({"none", "gzip", "snappy", "lz4", "zstd"}))
       ->capture_default_str();
   app.add_option("--linger", options.linger_ms, "Milliseconds the producer gathers records")
       ->check(CLI::Range(0, 1000))

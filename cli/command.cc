@@ -8,9 +8,12 @@
 #include <iostream>
 #include <map>
 #include <memory>
+#include <sstream>
 
 #include "cli/completion.h"
+#include "cli/option_checks.h"
 #include "cli/output.h"
+#include "cli/usage_error.h"
 
 namespace millrace::cli {
 namespace {
@@ -92,14 +95,18 @@ Exit obey(std::span<const Command> commands, std::string_view about, int argc,
   std::string shell;
   CLI::App* completion = root.add_subcommand(
       "completion", "Print what a shell needs to complete this program's commands.");
-  completion->add_option("SHELL", shell, "bash, zsh or fish")->required();
+  completion->add_option("SHELL", shell, "The shell that is to read it")
+      ->required()
+      ->transform(one_of({"bash", "zsh", "fish"}));
   completion->footer(
       "\nExamples:\n  source <(millrace completion bash)\n  millrace completion fish | source\n");
+  std::ostringstream ignored;
   try {
     root.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    const int code = root.exit(error, std::cout, std::cerr);
-    return code == 0 ? Exit::done : Exit::usage;
+    if (root.exit(error, std::cout, ignored) == 0) return Exit::done;
+    print_error(describe_usage_error(root, error));
+    return Exit::usage;
   }
   CLI::App* app = chosen(root);
   if (app == completion) return print_completion(root, shell);

@@ -9,6 +9,7 @@
 
 #include "cli/admin_client.h"
 #include "cli/config_change.h"
+#include "cli/option_checks.h"
 #include "cli/output.h"
 #include "net/wire/describe_configs.h"
 
@@ -52,7 +53,7 @@ struct ConfigTarget {
     add_connection_options(app, connection);
     app.add_option("TYPE", type, "topic or broker")
         ->required()
-        ->check(CLI::IsMember({"topic", "broker"}));
+        ->transform(one_of({"topic", "broker"}));
     app.add_option("NAME", name,
                    "Name of the topic or id of the broker; without it, what holds for all brokers");
   }

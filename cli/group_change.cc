@@ -9,6 +9,7 @@
 #include "cli/group_state.h"
 #include "cli/offset_range.h"
 #include "cli/outcome.h"
+#include "cli/option_checks.h"
 #include "cli/output.h"
 #include "cli/seek_target.h"
 #include "net/wire/consumer_group_heartbeat.h"
@@ -426,7 +427,7 @@ Action define_group_seek(CLI::App& app) {
                  "A topic, or some of its partitions as T:0,3,5-7; may be repeated")
       ->allow_extra_args(false);
   app.add_flag("--all-topics", command->all_topics, "All that the group has committed");
-  app.add_option("--to-offset", command->to_offset, "This offset")->check(CLI::NonNegativeNumber);
+  app.add_option("--to-offset", command->to_offset, "This offset")->check(whole_number({}));
   app.add_option("--to-timestamp", command->to_timestamp,
                  "The first record at or after TIME: milliseconds or 2026-01-31T12:30:00Z");
   app.add_flag("--to-earliest", command->to_earliest, "The first record there is");

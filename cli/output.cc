@@ -8,6 +8,7 @@
 #include <cstdio>
 
 #include "base/check.h"
+#include "cli/option_checks.h"
 
 namespace millrace::cli {
 namespace {
@@ -48,10 +49,11 @@ Result<void> flush_output() {
 }
 
 void add_format_option(CLI::App& app, OutputFormat& format) {
-  static const std::map<std::string, OutputFormat> kFormats = {{"table", OutputFormat::table},
-                                                               {"json", OutputFormat::json}};
-  app.add_option("--format", format, "table or json")
-      ->transform(CLI::CheckedTransformer(kFormats, CLI::ignore_case).description(""))
+  const auto choose = [&format](const std::string& word) {
+    format = word == "json" ? OutputFormat::json : OutputFormat::table;
+  };
+  app.add_option_function<std::string>("--format", choose, "How to print it")
+      ->transform(one_of({"table", "json"}))
       ->default_str("table");
 }
 

@@ -4,10 +4,12 @@
 
 #include <CLI/CLI.hpp>
 #include <array>
+#include <limits>
 #include <memory>
 
 #include "cli/admin_client.h"
 #include "cli/config_change.h"
+#include "cli/option_checks.h"
 #include "cli/outcome.h"
 #include "cli/output.h"
 #include "cli/topic_analyze.h"
@@ -104,10 +106,10 @@ Action define_create(CLI::App& app) {
   command->declare(app, true);
   app.add_option("-p,--partitions", command->partitions,
                  "Number of partitions; without it the broker's num.partitions")
-      ->check(CLI::PositiveNumber);
+      ->check(whole_number({.least = 1, .most = std::numeric_limits<std::int32_t>::max()}));
   app.add_option("-r,--replication-factor", command->replication_factor,
                  "Replicas of each partition; without it the broker's default")
-      ->check(CLI::PositiveNumber);
+      ->check(whole_number({.least = 1, .most = std::numeric_limits<std::int16_t>::max()}));
   app.add_option("-c,--config", command->configs, "A configuration, as name=value; may be repeated")
       ->allow_extra_args(false);
   app.add_flag("--if-not-exists", command->if_not_exists,
@@ -222,7 +224,7 @@ Action define_alter(CLI::App& app) {
   command->declare(app, true);
   app.add_option("-p,--partitions", command->partitions,
                  "New number of partitions; it can only grow")
-      ->check(CLI::PositiveNumber);
+      ->check(whole_number({.least = 1, .most = std::numeric_limits<std::int32_t>::max()}));
   app.add_option("-c,--config", command->set, "Set a configuration, as name=value; may be repeated")
       ->allow_extra_args(false);
   app.add_option("--delete-config", command->unset,

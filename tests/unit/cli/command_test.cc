@@ -91,6 +91,29 @@ Outcome run_on_full_output(std::vector<const char*> words) {
   return {exit, "", testing::internal::GetCapturedStderr()};
 }
 
+std::string first_line_of_error(std::vector<const char*> words) {
+  const Outcome outcome = run_line(std::move(words));
+  EXPECT_EQ(outcome.exit, Exit::usage);
+  return outcome.err.substr(0, outcome.err.find('\n'));
+}
+
+TEST(Command, a_word_that_is_no_command_is_named_with_the_nearest_one_that_is) {
+  EXPECT_EQ(first_line_of_error({"group", "smaple"}),
+            "millrace: there is no command `millrace group smaple`; did you mean `millrace group sample`?");
+  EXPECT_EQ(first_line_of_error({"groop", "sample", "-n", "1"}),
+            "millrace: there is no command `millrace groop`; did you mean `millrace group`?");
+  EXPECT_EQ(first_line_of_error({"frobnicate"}),
+            "millrace: there is no command `millrace frobnicate`; there are group, completion");
+  EXPECT_EQ(first_line_of_error({"group"}), "millrace: which command? There are sample");
+}
+
+TEST(Command, an_option_that_is_none_is_named_with_the_nearest_one_that_is) {
+  EXPECT_EQ(first_line_of_error({"group", "sample", "--nubmer=7"}),
+            "millrace: `millrace group sample` has no option --nubmer; did you mean --number?");
+  EXPECT_EQ(first_line_of_error({"group", "sample", "-n", "7", "-x"}),
+            "millrace: `millrace group sample` has no option -x");
+}
+
 TEST(Command, what_cannot_be_printed_is_a_failure_with_one_line) {
   for (const auto& words : std::vector<std::vector<const char*>>{
            {"talk"}, {"talk", "--lines", "50000"}, {"talk", "--help"}, {"completion", "bash"}}) {

@@ -5,10 +5,12 @@
 #include <CLI/CLI.hpp>
 #include <cerrno>
 #include <cstdlib>
+#include <limits>
 #include <memory>
 
 #include "cli/interrupt.h"
 #include "cli/kafka_client.h"
+#include "cli/option_checks.h"
 #include "cli/output.h"
 
 namespace millrace::cli {
@@ -16,7 +18,7 @@ namespace {
 
 // What delivery reports add up to.
 struct Delivery {
-  bool report = false;
+  const ProduceOptions& options;
   std::int64_t delivered = 0;
   std::int64_t failed = 0;
   std::optional<Error> first_error;
@@ -31,7 +33,9 @@ void on_delivery(rd_kafka_t*, const rd_kafka_message_t* message, void* opaque) {
     return;
   }
   ++delivery.delivered;
-  if (delivery.report) print_out("{}\t{}\n", message->partition, message->offset);
+  if (delivery.options.report) {
+    write_out(report_line(delivery.options, message->partition, message->offset));
+  }
 }
 
 // Frees what getdelim() grew.
@@ -123,6 +127,7 @@ struct ProduceCommand {
                                : record_delimiter == "\\0" ? '\0'
                                                            : record_delimiter.front();
     catch_interrupts();
+    if (options.report_format == "table") write_out("PARTITION\tOFFSET\n");
     const auto sent = produce_all(options, file ? file.get() : stdin);
     if (!sent) return finish(fail(sent.error()));
     return Exit::done;
@@ -135,7 +140,7 @@ Action define(CLI::App& app) {
   add_connection_options(app, options.connection);
   app.add_option("TOPIC,-t,--topic", options.topic, "Topic to write to")->required();
   app.add_option("-p,--partition", options.partition, "Partition; without it by key, or spread")
-      ->check(CLI::NonNegativeNumber);
+      ->check(whole_number({.most = std::numeric_limits<std::int32_t>::max()}));
   app.add_option("-k,--key", options.key, "Key of every record");
   app.add_option("-K,--key-delimiter", options.key_delimiter, "What parts key and value in a line");
   app.add_option("-D,--delimiter", command->record_delimiter,
@@ -145,14 +150,19 @@ Action define(CLI::App& app) {
                  "A header of every record, as name=value; may be repeated")
       ->allow_extra_args(false);
   app.add_option("-z,--compression", options.compression, "Codec of batches")
-      ->check(CLI::IsMember({"none", "gzip", "snappy", "lz4", "zstd"}))
+      ->transform(one_of({"none", "gzip", "snappy", "lz4", "zstd"}))
       ->capture_default_str();
   app.add_option("--acks", options.acks, "Who must have a record: 0, 1 or all")
-      ->check(CLI::IsMember({"0", "1", "all"}))
+      ->transform(one_of({"0", "1", "all"}))
       ->capture_default_str();
   app.add_flag("--idempotent", options.idempotent, "Let the broker drop what is sent twice");
   app.add_flag("-Z,--null", options.empty_is_null, "An empty value is a tombstone");
-  app.add_flag("-r,--report", options.report, "Print partition and offset of each record");
+  auto* report = app.add_flag("-r,--report", options.report,
+                              "Print partition and offset of each record that is delivered");
+  app.add_option("--format", options.report_format,
+                 "How to print the report; without it, lines that are parted by a tab")
+      ->transform(one_of({"table", "json"}))
+      ->needs(report);
   app.add_option("-f,--file", options.file, "Read records from this file");
   app.add_option("-X,--property", options.properties,
                  "A property of librdkafka, as name=value; may be repeated")
@@ -177,8 +187,15 @@ ProducedRecord split_record(std::string_view line, const ProduceOptions& options
   return record;
 }
 
+std::string report_line(const ProduceOptions& options, std::int32_t partition,
+                        std::int64_t offset) {
+  if (options.report_format != "json") return fmt::format("{}\t{}\n", partition, offset);
+  const Cell line = {{"topic", options.topic}, {"partition", partition}, {"offset", offset}};
+  return line.dump(-1, ' ', false, Cell::error_handler_t::replace) + "\n";
+}
+
 Result<std::int64_t> produce_all(const ProduceOptions& options, std::FILE* input) {
-  Delivery delivery{.report = options.report};
+  Delivery delivery{.options = options};
   TRY(properties, client_properties(options));
   TRY(client, make_client({.type = RD_KAFKA_PRODUCER,
                            .connection = options.connection,

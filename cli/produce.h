@@ -27,6 +27,7 @@ struct ProduceOptions {
   bool idempotent = false;
   bool empty_is_null = false;  // an empty value is a tombstone
   bool report = false;         // print partition and offset of each record
+  std::string report_format;   // "", "table" or "json"
   std::string file;            // empty: standard input
   std::vector<std::string> properties;
 };
@@ -38,6 +39,9 @@ struct ProducedRecord {
   bool operator==(const ProducedRecord&) const = default;
 };
 ProducedRecord split_record(std::string_view line, const ProduceOptions& options);
+
+// What --report prints of a record that was delivered, with the line's end.
+std::string report_line(const ProduceOptions& options, std::int32_t partition, std::int64_t offset);
 
 // Reads all of `input` and sends it. Returns once every record was acknowledged or given up; an
 // error names the first.

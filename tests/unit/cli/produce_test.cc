@@ -23,5 +23,12 @@ TEST(Produce, a_key_in_the_line_outweighs_the_one_for_all) {
   EXPECT_EQ(split_record("b", {.key = "x", .key_delimiter = ":"}).key, "x");
 }
 
+TEST(Produce, a_report_is_a_line_of_two_columns_or_a_json_object) {
+  EXPECT_EQ(report_line({.topic = "t"}, 3, 42), "3\t42\n");
+  EXPECT_EQ(report_line({.topic = "t", .report_format = "table"}, 3, 42), "3\t42\n");
+  EXPECT_EQ(report_line({.topic = "t", .report_format = "json"}, 3, 42),
+            "{\"topic\":\"t\",\"partition\":3,\"offset\":42}\n");
+}
+
 }  // namespace
 }  // namespace millrace::cli

@@ -1,9 +1,11 @@
 #include "cli/completion.h"
 
-#include <fmt/core.h>
+#include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
 #include <vector>
+
+#include "cli/option_checks.h"
 
 namespace millrace::cli {
 namespace {
@@ -13,6 +15,7 @@ struct Node {
   std::string path;  // "topic create"; empty for the root
   std::vector<const CLI::App*> children;
   std::vector<const CLI::Option*> options;
+  std::vector<std::string> words;  // an argument may be one of them
   std::string_view live = {};  // prints names that may follow; empty where there are none
 };
 
@@ -26,6 +29,7 @@ void collect(const CLI::App& app, const std::string& path, std::vector<Node>& no
   for (const CLI::Option* option : app.get_options()) {
     if (option->nonpositional()) node.options.push_back(option);
     if (!option->get_positional() || path == "topic create") continue;
+    node.words = words_of(*option);
     if (option->get_name(true) == "TOPIC") node.live = kLiveTopics;
     if (option->get_name(true) == "GROUP") node.live = kLiveGroups;
   }
@@ -35,14 +39,30 @@ void collect(const CLI::App& app, const std::string& path, std::vector<Node>& no
   }
 }
 
-std::string words_of(const Node& node) {
-  std::string words;
-  for (const CLI::App* child : node.children) words += child->get_name() + " ";
+std::string offered_at(const Node& node) {
+  std::vector<std::string> words = node.words;
+  for (const CLI::App* child : node.children) words.push_back(child->get_name());
   for (const CLI::Option* option : node.options) {
-    for (const std::string& name : option->get_lnames()) words += "--" + name + " ";
+    for (const std::string& name : option->get_lnames()) words.push_back("--" + name);
   }
-  if (!words.empty()) words.pop_back();
-  return words;
+  return fmt::format("{}", fmt::join(words, " "));
+}
+
+// A case for each option of the command that has only so many values.
+std::string value_cases(const Node& node) {
+  std::string cases;
+  for (const CLI::Option* option : node.options) {
+    const std::vector<std::string> values = words_of(*option);
+    if (values.empty()) continue;
+    std::vector<std::string> patterns;
+    for (const std::string& name : option->get_snames())
+      patterns.push_back(fmt::format("'{} -{}'", node.path, name));
+    for (const std::string& name : option->get_lnames())
+      patterns.push_back(fmt::format("'{} --{}'", node.path, name));
+    cases += fmt::format("    {}) words='{}' ;;\n", fmt::join(patterns, "|"),
+                         fmt::join(values, " "));
+  }
+  return cases;
 }
 
 // Follows the words before the cursor down the tree, then offers what may come next. Zsh runs the
@@ -50,23 +70,32 @@ std::string words_of(const Node& node) {
 std::string bash_script(const std::vector<Node>& nodes) {
   std::string paths;
   std::string cases;
+  std::string values;
   for (const Node& node : nodes) {
+    values += value_cases(node);
     if (!node.path.empty()) paths += fmt::format("      '{}') command=$next ;;\n", node.path);
     const std::string live = node.live.empty() ? "" : fmt::format("\" $({})\"", node.live);
-    cases += fmt::format("    '{}') words='{}'{} ;;\n", node.path, words_of(node), live);
+    cases += fmt::format("    '{}') words='{}'{} ;;\n", node.path, offered_at(node), live);
   }
   return fmt::format(
       "_millrace() {{\n"
       "  local command='' next words='' i current=\"${{COMP_WORDS[COMP_CWORD]}}\"\n"
+      "  local previous=\"${{COMP_WORDS[COMP_CWORD-1]}}\"\n"
+      "  if [[ \"$current\" == '=' ]]; then\n"  // bash parts --name=value into three words
+      "    current=''\n"
+      "  elif [[ \"$previous\" == '=' ]]; then\n"
+      "    previous=\"${{COMP_WORDS[COMP_CWORD-2]}}\"\n"
+      "  fi\n"
       "  for ((i = 1; i < COMP_CWORD; i++)); do\n"
       "    next=\"${{command:+$command }}${{COMP_WORDS[i]}}\"\n"
       "    case \"$next\" in\n{}    esac\n"
       "  done\n"
       "  case \"$command\" in\n{}  esac\n"
+      "  case \"$command $previous\" in\n{}  esac\n"
       "  COMPREPLY=($(compgen -W \"$words\" -- \"$current\"))\n"
       "}}\n"
       "complete -o default -F _millrace millrace\n",
-      paths, cases);
+      paths, cases, values);
 }
 
 // Single quotes of a sentence, for a shell.
@@ -74,6 +103,20 @@ std::string shell_quoted(std::string_view text) {
   std::string out = "'";
   for (const char c : text) out += c == '\'' ? std::string("'\\''") : std::string(1, c);
   return out + "'";
+}
+
+// The options of one command, with their values where there are only so many.
+std::string fish_options(const Node& node) {
+  std::string script;
+  for (const CLI::Option* option : node.options) {
+    script += "complete -c millrace -n " + shell_quoted("__millrace_in " + node.path);
+    for (const std::string& name : option->get_lnames()) script += " -l " + name;
+    for (const std::string& name : option->get_snames()) script += " -s " + name;
+    const std::vector<std::string> values = words_of(*option);
+    if (!values.empty()) script += fmt::format(" -x -a '{}'", fmt::join(values, " "));
+    script += fmt::format(" -d {}\n", shell_quoted(option->get_description()));
+  }
+  return script;
 }
 
 std::string fish_script(const std::vector<Node>& nodes) {
@@ -101,13 +144,11 @@ std::string fish_script(const std::vector<Node>& nodes) {
                             shell_quoted("__millrace_in " + node.path),
                             shell_quoted(fmt::format("({})", node.live)));
     }
-    for (const CLI::Option* option : node.options) {
-      for (const std::string& name : option->get_lnames()) {
-        script += fmt::format("complete -c millrace -n {} -l {} -d {}\n",
-                              shell_quoted("__millrace_in " + node.path), name,
-                              shell_quoted(option->get_description()));
-      }
+    if (!node.words.empty()) {
+      script += fmt::format("complete -c millrace -n {} -a '{}'\n",
+                            shell_quoted("__millrace_in " + node.path), fmt::join(node.words, " "));
     }
+    script += fish_options(node);
   }
   return script;
 }

@@ -8,10 +8,13 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <array>
 #include <cstdio>
+#include <fstream>
 #include <iostream>
 #include <memory>
 
+#include "cli/option_checks.h"
 #include "cli/output.h"
 
 namespace millrace::cli {
@@ -23,8 +26,11 @@ int seen_number = 0;
 
 Action define_sample(CLI::App& app) {
   auto number = std::make_shared<int>(0);
+  auto words = std::make_shared<std::array<std::string, 2>>();
   app.add_option("-n,--number", *number, "a number")->required();
-  return [number] {
+  app.add_option("-z,--codec", words->front(), "a codec")->transform(one_of({"gzip", "lz4"}));
+  app.add_option("LENGTH", words->back(), "a length")->transform(one_of({"long", "short"}));
+  return [number, words] {
     seen_number = *number;
     return Exit::failed;
   };
@@ -140,6 +146,29 @@ TEST(Command, completion_knows_every_command_and_option) {
     EXPECT_THAT(outcome.out, HasSubstr("number"));
   }
   EXPECT_EQ(run_line({"completion", "tcsh"}).exit, Exit::usage);
+}
+
+// What bash offers for the last of the words, by the script we give it.
+std::string completed(const std::string& words, int last) {
+  const std::string path = testing::TempDir() + "millrace_completion.bash";
+  std::ofstream(path) << run_line({"completion", "bash"}).out << "COMP_WORDS=(" << words << ")\nCOMP_CWORD=" << last
+                      << "\n_millrace\necho \"${COMPREPLY[@]}\"\n";
+  std::unique_ptr<std::FILE, int (*)(std::FILE*)> bash(::popen(("bash " + path).c_str(), "r"), ::pclose);
+  std::string text(1000, '\0');
+  text.resize(std::fread(text.data(), 1, text.size(), bash.get()));
+  return text.substr(0, text.find('\n'));
+}
+
+TEST(Command, completion_offers_the_values_of_options_and_arguments_that_have_only_so_many) {
+  EXPECT_EQ(completed("millrace group sample --codec ''", 4), "gzip lz4");
+  EXPECT_EQ(completed("millrace group sample -z l", 4), "lz4");
+  EXPECT_EQ(completed("millrace group sample --codec = g", 5), "gzip");
+  EXPECT_EQ(completed("millrace group sample --codec =", 4), "gzip lz4");
+  EXPECT_EQ(completed("millrace group sample lo", 3), "long");
+  EXPECT_EQ(completed("millrace completion ''", 2), "bash zsh fish --help");
+  const std::string fish = run_line({"completion", "fish"}).out;
+  EXPECT_THAT(fish, HasSubstr("-l codec -s z -x -a 'gzip lz4'"));
+  EXPECT_THAT(fish, HasSubstr("'__millrace_in group sample' -a 'long short'"));
 }
 
 TEST(Command, errors_end_in_the_exit_code_of_their_kind) {

@@ -36,17 +36,21 @@ test: $(STAMPS)/test build/dev/build.ninja
 
 # What crosses shards, for ThreadSanitizer; everything else lives on one.
 TSAN_TESTS := io_test io_allocation_test net_sockets_test net_shards_test
+# A broker built for it ends with its first report, which fails what its clients do.
+TSAN_BROKER := TSAN_OPTIONS=halt_on_error=1
 # For a night: header by header, rounds of power cuts, groups beside Apache Kafka itself.
 SOAK_TESTS := headers_alone|power_cut_long|group_clients_of_kafka|group_tools_of_kafka|group_commands_of_kafka
 
-# What takes longer: everything under AddressSanitizer and UBSan, what crosses shards under ThreadSanitizer, thousands of
-# simulated lives of a node, real processes that are killed and starved, and every foreign client.
+# What takes longer: everything under AddressSanitizer and UBSan, what crosses shards and a broker with clients under
+# ThreadSanitizer, thousands of simulated lives of a node, real processes that are killed and starved, and every foreign client.
 check: $(STAMPS)/test build/dev/build.ninja build/asan/build.ninja build/tsan/build.ninja
 	@ninja -C build/asan -j$(JOBS) --quiet
 	@ctest --test-dir build/asan -j$(JOBS) -LE 'long|bench' --output-on-failure
-	@ninja -C build/tsan -j$(JOBS) --quiet $(TSAN_TESTS)
+	@ninja -C build/tsan -j$(JOBS) --quiet $(TSAN_TESTS) millrace
 	@ctest --test-dir build/tsan -R '^($(subst $() ,|,$(strip $(TSAN_TESTS))))$$' --output-on-failure
 	@ninja -C build/dev -j$(JOBS) --quiet
+	@$(TSAN_BROKER) tests/compat/suite.py --start millrace --binary build/tsan/millrace --parts traps,kcat,librdkafka
+	@$(TSAN_BROKER) tests/system/kill9_loop.py --binary build/tsan/millrace --kills 3
 	@ctest --test-dir build/dev -j1 -L long -E '^($(SOAK_TESTS))$$' --output-on-failure
 
 # Everything there is, for a night.

@@ -572,7 +572,9 @@ io::Task<Result<void>> recover_log(Log::State& log, const FoundPartition& found,
   log.names_unsynced = log.directory_dirty = !found.clean_stop || !has_data || names_missing;
   note_synced(log, opened.synced);
   if (steps != nullptr) CO_TRY_DONE(co_await replay(log, *steps));
-  if (log.is_fsync() && !found.clean_stop) CO_TRY_DONE(co_await write_unsynced_again(log));
+  // Whatever is in a write-ahead log was promised to be on disk, also if the topic has become `replicated` since.
+  const bool was_promised = steps != nullptr || (log.is_fsync() && !found.clean_stop);
+  if (was_promised) CO_TRY_DONE(co_await write_unsynced_again(log));
   CO_TRY_DONE(co_await settle_bounds(log, steps != nullptr || names_missing));
   log.active().release_files();
   if (!found.clean_stop || found.made_again || opened.bytes_cut > 0) tell_recovered(log, said, opened.bytes_cut, opened.synced);

@@ -10,6 +10,7 @@
 #include "cli/interrupt.h"
 #include "cli/kafka_client.h"
 #include "cli/kafka_record.h"
+#include "cli/option_checks.h"
 #include "cli/output.h"
 
 namespace millrace::cli {
@@ -84,6 +85,24 @@ Result<PartitionRanges> resolve_ranges(rd_kafka_t* client, const ConsumeOptions&
   return ranges;
 }
 
+// What a partition has; `end` is the offset of the next record.
+struct HeldOffsets {
+  std::int64_t first = 0;
+  std::int64_t end = 0;
+};
+
+std::string describe_missing_offset(const std::string& partition, std::int64_t wanted,
+                                    const HeldOffsets& offsets) {
+  const std::string held =
+      offsets.first == offsets.end
+          ? fmt::format("no records, and the next one gets {}", offsets.end)
+          : fmt::format("offsets {} to {}", offsets.first, offsets.end - 1);
+  const std::string what = wanted >= 0 ? fmt::format("there is no offset {}", wanted)
+                                       : std::string("it has no such offset any more");
+  return fmt::format("{}: {}; it holds {}. `-o beginning` and `-o end` are always there", partition,
+                     what, held);
+}
+
 // Reads the partitions through one queue, without a group. Stops them again on destruction.
 class PartitionReader {
  public:
@@ -133,6 +152,7 @@ class PartitionReader {
       if (options_.exit_at_end && found != open_.end()) close(message.partition);
       return true;
     }
+    if (message.err == RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET) return out_of_range(message);
     if (message.err != RD_KAFKA_RESP_ERR_NO_ERROR) {
       return fail(
           error_from_kafka(message.err, fmt::format("{} [{}]", options_.topic, message.partition)));
@@ -147,6 +167,20 @@ class PartitionReader {
     }
     if (stop >= 0 && message.offset + 1 >= stop) close(message.partition);
     return true;
+  }
+
+  // The broker has no such offset, and we told librdkafka not to begin anywhere else.
+  std::unexpected<Error> out_of_range(const rd_kafka_message_t& message) {
+    HeldOffsets held;
+    const std::string partition = fmt::format("{} [{}]", options_.topic, message.partition);
+    const auto asked =
+        rd_kafka_query_watermark_offsets(client_, options_.topic.c_str(), message.partition,
+                                         &held.first, &held.end, options_.connection.timeout_ms);
+    if (asked != RD_KAFKA_RESP_ERR_NO_ERROR) return fail(error_from_kafka(message.err, partition));
+    const auto found = open_.find(message.partition);
+    const std::int64_t wanted = message.offset >= 0 || found == open_.end() ? message.offset
+                                                                            : found->second.start;
+    return fail(Errc::out_of_range, describe_missing_offset(partition, wanted, held));
   }
 
   void close(std::int32_t partition) {
@@ -215,10 +249,10 @@ Action define(CLI::App& app) {
       ->allow_extra_args(false);
   app.add_option("-f", command->format_text,
                  "How to print a record: %t %p %o %T %k %s %h %K %S %R %%, \\n, \\t");
-  app.add_option("--format", command->output, "table or json; without it, the value alone")
-      ->check(CLI::IsMember({"table", "json"}));
+  app.add_option("--format", command->output, "How to print records; without it, the value alone")
+      ->transform(one_of({"table", "json"}));
   app.add_option("-c,--count", options.count_max, "Stop after so many records")
-      ->check(CLI::NonNegativeNumber);
+      ->check(whole_number({}));
   app.add_flag("-e,--exit", options.exit_at_end, "Stop at the end of the log");
   app.add_flag("--read-uncommitted", options.read_uncommitted,
                "Also records of transactions that are open or were aborted");

@@ -1,6 +1,7 @@
 // produce and consume against the mock cluster that librdkafka brings, on a port of its choice on
 // loopback.
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <librdkafka/rdkafka.h>
 #include <librdkafka/rdkafka_mock.h>
@@ -125,6 +126,24 @@ TEST(CliLibrdkafka, a_partition_that_does_not_exist_is_named) {
   ASSERT_FALSE(count);
   EXPECT_EQ(count.error().code, Errc::not_found);
   EXPECT_EQ(count.error().message, "t has partitions 0 to 1, not 9");
+}
+
+TEST(CliLibrdkafka, an_offset_that_is_not_there_is_answered_with_those_that_are) {
+  MockCluster cluster;
+  ASSERT_TRUE(produce_text(
+      {.connection = cluster.connection(), .topic = "t", .partition = 0}, "a\nb\nc\n"));
+  const auto consume = [&](std::int32_t partition) {
+    const auto result = consume_all({.connection = cluster.connection(),
+                                     .topic = "t",
+                                     .partitions = {partition},
+                                     .range = {{RangeEnd::Kind::offset, 99}, std::nullopt}},
+                                    [](const ConsumedRecord*) { return true; });
+    EXPECT_FALSE(result);
+    return result ? Error{} : result.error();
+  };
+  EXPECT_EQ(consume(0).code, Errc::out_of_range);
+  EXPECT_THAT(consume(0).message, testing::StartsWith("t [0]: there is no offset 99; it holds offsets 0 to 2"));
+  EXPECT_THAT(consume(1).message, testing::HasSubstr("no records, and the next one gets 0"));
 }
 
 TEST(CliLibrdkafka, no_broker_at_the_address_is_unreachable) {

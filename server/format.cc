@@ -50,7 +50,10 @@ Result<void> run_format(const FormatArguments& arguments) {
   TRY(proactor, io::EpollProactor::create());
   Prng prng(io::entropy());
   std::string cluster_id = arguments.cluster_id;
-  if (cluster_id == "random") cluster_id = engine::random_cluster_id(prng);
+  if (cluster_id == "random") {
+    TRY(chosen, choose_cluster_id(*proactor, settings, arguments.ignore_formatted, prng));
+    cluster_id = std::move(chosen);
+  }
   TRY(options, format_options(settings, cluster_id, arguments.standalone));
   options.ignore_formatted = arguments.ignore_formatted;
   if (!arguments.release_version.empty()) {
@@ -80,7 +83,8 @@ cli::Action define_format(CLI::App& app) {
   app.add_option("--override", arguments->overrides,
                  "key=value, outweighs the file; may be repeated");
   app.add_option("-t,--cluster-id", arguments->cluster_id,
-                 "The cluster's id, the same on all of its nodes; `random` draws one")
+                 "The cluster's id, the same on all of its nodes; `random` draws one, or takes that "
+                 "of the directories that --ignore-formatted leaves alone")
       ->capture_default_str();
   app.add_option("--release-version", arguments->release_version,
                  "The metadata.version to begin with, as 3.9 or 4.0-IV3, and the features of that release; "
@@ -122,6 +126,16 @@ Result<engine::FormatOptions> format_options(const Settings& settings, std::stri
               "--standalone needs an address for the controller: add one of "
               "controller.listener.names to listeners, "
               "as in listeners=PLAINTEXT://:9092,CONTROLLER://:9093");
+}
+
+Result<std::string> choose_cluster_id(io::Proactor& proactor, const Settings& settings,
+                                      bool ignore_formatted, Prng& prng) {
+  if (!ignore_formatted) return engine::random_cluster_id(prng);
+  std::vector<std::string> paths = settings.log_dirs();
+  if (std::ranges::find(paths, settings.metadata_log_dir()) == paths.end())
+    paths.push_back(settings.metadata_log_dir());
+  TRY(present, engine::read_storage(proactor, paths));
+  return present.formatted() ? present.cluster_id : engine::random_cluster_id(prng);
 }
 
 Result<bool> format_if_empty(io::Proactor& proactor, const Settings& settings, Prng& prng) {

@@ -23,6 +23,11 @@ cli::Command format_command();
 Result<engine::FormatOptions> format_options(const Settings& settings, std::string cluster_id,
                                              bool standalone);
 
+// The id of a cluster that was not told one: drawn, or with `ignore_formatted` that of the
+// directories that are formatted already. Errors: as engine::read_storage.
+Result<std::string> choose_cluster_id(io::Proactor& proactor, const Settings& settings,
+                                      bool ignore_formatted, Prng& prng);
+
 // For a start that finds nothing formatted in log.dirs: formats them under a cluster id of its own.
 // When something is formatted, or an unformatted directory holds files, nothing is done: false.
 // Errors: as engine::format_storage.

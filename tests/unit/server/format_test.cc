@@ -72,6 +72,27 @@ TEST_F(Format, a_controller_with_an_address_becomes_the_first_voter) {
   EXPECT_TRUE(has_voters_snapshot());
 }
 
+TEST_F(Format, formatted_directories_that_are_left_alone_give_the_cluster_its_id) {
+  const Settings one = settings({});
+  const auto drawn = choose_cluster_id(proactor_, one, true, prng_);
+  ASSERT_TRUE(drawn) << drawn.error().message;
+  auto options = format_options(one, *drawn, false);
+  ASSERT_TRUE(options);
+  ASSERT_TRUE(engine::format_storage(proactor_, *options, prng_, proactor_.wall_now()));
+  EXPECT_NE(choose_cluster_id(proactor_, one, false, prng_), *drawn);
+
+  const Settings two = settings({{"metadata.log.dir", "/more", "test"}});
+  const auto found = choose_cluster_id(proactor_, two, true, prng_);
+  ASSERT_EQ(found, *drawn);
+  options = format_options(two, *found, false);
+  ASSERT_TRUE(options);
+  options->ignore_formatted = true;
+  const auto report = engine::format_storage(proactor_, *options, prng_, proactor_.wall_now());
+  ASSERT_TRUE(report) << report.error().message;
+  EXPECT_EQ(report->left_alone, (std::vector<std::string>{"/data"}));
+  EXPECT_EQ(report->formatted, (std::vector<std::string>{"/more"}));
+}
+
 TEST_F(Format, without_an_address_there_is_no_standalone_controller) {
   const auto options = format_options(settings({}), "abc", true);
   ASSERT_FALSE(options);

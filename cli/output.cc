@@ -28,6 +28,26 @@ std::string text_of(const Cell& cell) {
   return joined.empty() ? "-" : joined;
 }
 
+// Bytes of the character that `text` begins with; 0 where it is a control character or not UTF-8.
+std::size_t character_bytes(std::string_view text) {
+  const auto at = [&](std::size_t i) {
+    return i < text.size() ? static_cast<unsigned char>(text[i]) : 0u;
+  };
+  const unsigned first = at(0);
+  if (first < 0x80) return first >= 0x20 && first != 0x7f ? 1 : 0;
+  const std::size_t bytes = first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : 2;
+  if (first < 0xc2 || first > 0xf4) return 0;
+  for (std::size_t i = 1; i < bytes; ++i) {
+    if ((at(i) & 0xc0) != 0x80) return 0;
+  }
+  // What a shorter form has, halves of pairs, what lies beyond Unicode, and the controls from U+80.
+  const unsigned second = at(1);
+  const bool is_wrong = (first == 0xc2 && second < 0xa0) || (first == 0xe0 && second < 0xa0) ||
+                        (first == 0xed && second > 0x9f) || (first == 0xf0 && second < 0x90) ||
+                        (first == 0xf4 && second > 0x8f);
+  return is_wrong ? 0 : bytes;
+}
+
 std::string upper(std::string text) {
   for (char& c : text)
     c = c == '_' ? ' ' : static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
@@ -55,6 +75,25 @@ void add_format_option(CLI::App& app, OutputFormat& format) {
   app.add_option_function<std::string>("--format", choose, "How to print it")
       ->transform(one_of({"table", "json"}))
       ->default_str("table");
+}
+
+std::string printable(std::string_view bytes) {
+  std::string text;
+  while (!bytes.empty()) {
+    const char first = bytes.front();
+    const std::size_t length = character_bytes(bytes);
+    if (first == '\\') {
+      text += "\\\\";
+    } else if (length > 0) {
+      text += bytes.substr(0, length);
+    } else if (first == '\n' || first == '\r' || first == '\t') {
+      text += first == '\n' ? "\\n" : first == '\r' ? "\\r" : "\\t";
+    } else {
+      text += fmt::format("\\x{:02x}", static_cast<unsigned char>(first));
+    }
+    bytes.remove_prefix(std::max<std::size_t>(length, 1));
+  }
+  return text;
 }
 
 void Table::add(std::vector<Cell> cells) {

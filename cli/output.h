@@ -39,6 +39,10 @@ void add_format_option(CLI::App& app, OutputFormat& format);
 // in a table.
 using Cell = nlohmann::ordered_json;
 
+// `bytes` as a terminal can show them on one line: valid UTF-8 without control characters stays as
+// it is, a backslash is doubled, anything else is \n, \r, \t or \xNN.
+std::string printable(std::string_view bytes);
+
 // Rows under column names. The names are the keys of the JSON objects, so they never change once
 // released.
 class Table {

@@ -16,6 +16,7 @@
 #include "engine/log/format/record.h"
 #include "engine/log/log_directory.h"
 #include "engine/log/partition_files.h"
+#include "engine/metadata/records.h"
 
 namespace millrace::server {
 namespace {
@@ -170,9 +171,10 @@ class RowStream {
       return;
     }
     for (std::size_t i = 0; i < cells.size(); ++i) {
-      const std::string text = cells[i].is_null()     ? "-"
-                               : cells[i].is_string() ? cells[i].get<std::string>()
-                                                      : cells[i].dump();
+      const std::string text =
+          cells[i].is_null()     ? "-"
+          : cells[i].is_string() ? cli::printable(cells[i].get<std::string>())
+                                 : cells[i].dump(-1, ' ', false, Cell::error_handler_t::replace);
       cli::print_out("{}{}", text, i + 1 == cells.size() ? "\n" : "\t");
     }
   }
@@ -184,6 +186,23 @@ class RowStream {
 
 Cell cell_of(const std::optional<ConstBytes>& bytes) {
   return bytes ? Cell(std::string(as_text(*bytes))) : Cell(nullptr);
+}
+
+// Whether the records of a file are the cluster's metadata: a log and the snapshots of it.
+bool holds_metadata(const std::string& file) {
+  const fs::path path = fs::absolute(file);
+  return path.extension() == ".checkpoint" ||
+         path.parent_path().filename().string().starts_with("__cluster_metadata-");
+}
+
+// A record of the metadata in words; what it is not, or is for a later release, in bytes.
+Cell metadata_cell(const log::RecordBatch& batch, const log::Record& record) {
+  if (batch.is_control() || !record.value) return cell_of(record.value);
+  const auto decoded = engine::decode_record(*record.value);
+  if (!decoded) return cell_of(record.value);
+  const std::string text = engine::describe_record(*decoded);
+  const Cell parsed = Cell::parse(text, nullptr, false);
+  return parsed.is_discarded() ? Cell(text) : parsed;
 }
 
 struct DumpCommand {
@@ -249,6 +268,7 @@ struct DumpCommand {
     const RowStream rows({"offset", "timestamp", "key", "value", "headers"}, format);
     log::Compression codecs;
     std::vector<std::byte> storage;
+    const bool is_metadata = holds_metadata(file);
     return for_each_batch(file, [&](const log::RecordBatch& batch, std::uint64_t) -> Result<void> {
       TRY(payload, log::open_payload(batch, codecs, kPayloadBytesMax, storage));
       for (log::RecordWalk walk(batch, payload); !walk.at_end();) {
@@ -258,8 +278,8 @@ struct DumpCommand {
           const log::RecordHeader header = header_walk.next();
           headers.push_back({{"name", std::string(header.key)}, {"value", cell_of(header.value)}});
         }
-        rows.row({record.offset.value(), record.timestamp, cell_of(record.key),
-                  cell_of(record.value), headers});
+        const Cell value = is_metadata ? metadata_cell(batch, record) : cell_of(record.value);
+        rows.row({record.offset.value(), record.timestamp, cell_of(record.key), value, headers});
       }
       return {};
     });

@@ -29,6 +29,19 @@ TEST(Output, lists_are_joined_in_a_table) {
   EXPECT_EQ(table.render(OutputFormat::table), "REPLICAS\n1,2\n-\n");
 }
 
+TEST(Output, what_a_terminal_would_obey_or_could_not_show_is_escaped) {
+  EXPECT_EQ(printable("plain \xc3\xbc \xe2\x82\xac \xf0\x9f\x98\x80"),
+            "plain \xc3\xbc \xe2\x82\xac \xf0\x9f\x98\x80");
+  EXPECT_EQ(printable("a\tb\nc\rd\\"), "a\\tb\\nc\\rd\\\\");
+  EXPECT_EQ(printable(std::string_view("\0\x1b[2J\x7f", 6)), "\\x00\\x1b[2J\\x7f");
+  // The control U+9b, a form that is too long, half of a pair, beyond Unicode, a character cut short.
+  EXPECT_EQ(printable("\xc2\x9b"), "\\xc2\\x9b");
+  EXPECT_EQ(printable("\xc0\xaf\xe0\x80\xaf"), "\\xc0\\xaf\\xe0\\x80\\xaf");
+  EXPECT_EQ(printable("\xed\xa0\x80\xf4\x90\x80\x80"),
+            "\\xed\\xa0\\x80\\xf4\\x90\\x80\\x80");
+  EXPECT_EQ(printable("\xe2\x82"), "\\xe2\\x82");
+}
+
 TEST(Output, no_rows_are_an_empty_list_in_json) {
   EXPECT_EQ(Table({"a"}).render(OutputFormat::json), "[]\n");
 }

@@ -6,8 +6,10 @@
 #include <filesystem>
 #include <fstream>
 
+#include "cli/output.h"
 #include "engine/log/format/batch_builder.h"
 #include "engine/log/format/index_entry.h"
+#include "engine/metadata/records.h"
 
 namespace millrace::server {
 namespace {
@@ -132,6 +134,45 @@ TEST_F(Inspect, a_partition_can_be_verified_alone) {
   ASSERT_TRUE(report);
   EXPECT_EQ(report->partitions.size(), 1u);
   EXPECT_FALSE(verify_directory((root_ / "no-such").string(), false));
+}
+
+// What `log dump --records FILE` prints.
+std::string dumped(const fs::path& file, const char* format) {
+  const std::string path = file.string();
+  const std::vector<const char*> words = {"millrace",   "log",      "dump", "--records",
+                                          path.c_str(), "--format", format};
+  testing::internal::CaptureStdout();
+  const auto exit =
+      cli::run(log_commands(), "Millrace 0", static_cast<int>(words.size()), words.data());
+  EXPECT_EQ(exit, cli::Exit::done);
+  return testing::internal::GetCapturedStdout();
+}
+
+std::string batch_of(ConstBytes key, ConstBytes value) {
+  log::BatchBuilder builder({.base_offset = Offset(0), .leader_epoch = LeaderEpoch(0)});
+  builder.append(1000, key, value);
+  return std::string(as_text(builder.finish()));
+}
+
+TEST_F(Inspect, a_dump_of_records_holds_nothing_that_a_terminal_would_obey) {
+  write(segment(), batch_of(as_bytes("\x1b[2J"), as_bytes("a\tb\n\xff")));
+  EXPECT_EQ(dumped(segment(), "table"),
+            "offset\ttimestamp\tkey\tvalue\theaders\n0\t1000\t\\x1b[2J\ta\\tb\\n\\xff\t[]\n");
+}
+
+TEST_F(Inspect, a_dump_of_the_metadata_log_tells_its_records_in_words) {
+  const engine::VersionedRecord topic{engine::TopicRecord{.name = "orders"}, 0};
+  const std::string bytes = batch_of(as_bytes(""), engine::encode_record(topic));
+  fs::create_directories(root_ / "__cluster_metadata-0");
+  const fs::path log = root_ / "__cluster_metadata-0" / "00000000000000000000.log";
+  write(log, bytes);
+  EXPECT_THAT(dumped(log, "table"), HasSubstr("TopicRecord"));
+  const auto row = cli::Cell::parse(dumped(log, "json"));
+  EXPECT_EQ(row["value"]["type"], "TopicRecord");
+  EXPECT_EQ(row["value"]["data"]["name"], "orders");
+  // The same bytes as the records of a topic, which they may be.
+  write(segment(), bytes);
+  EXPECT_TRUE(cli::Cell::parse(dumped(segment(), "json"))["value"].is_string());
 }
 
 TEST_F(Inspect, names_of_segments_are_twenty_digits) {

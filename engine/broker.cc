@@ -67,9 +67,11 @@ io::Task<Result<std::vector<log::FoundPartition>>> Broker::look_around() {
   io::Proactor& proactor = io::Reactor::current().proactor();
   std::vector<log::FoundPartition> found;
   clean_start_ = true;
+  first_start_ = true;
   for (const auto& directory : options_.log_directories) {
     CO_TRY(scan, log::scan_log_directory(proactor, directory));
     clean_start_ = clean_start_ && scan.clean_stop;
+    first_start_ = first_start_ && scan.unused;
     std::ranges::move(scan.deleted, std::back_inserter(deleted_));
     for (const auto& name : scan.ignored) LOG(warn, "log_directory.ignored", "path={}", name);
     std::ranges::move(scan.partitions, std::back_inserter(found));

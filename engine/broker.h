@@ -46,6 +46,8 @@ class Broker {
   io::Task<void> publish(SharedImage image, std::shared_ptr<const MetadataDelta> delta);
   // Whether the last run ended with stop(); known after start().
   bool clean_start() const { return clean_start_; }
+  // Whether there was no last run, so that nothing was there to be stopped cleanly; known after start().
+  bool first_start() const { return first_start_; }
   // The newest image. Only on shard 0.
   const SharedImage& image() const { return image_; }
 
@@ -90,6 +92,7 @@ class Broker {
   std::set<std::string> stale_rows_in_turn_;  // those of them that are being written away
   bool names_held_ = false;                   // shards make no logs of some names until the files have been written
   bool clean_start_ = false;
+  bool first_start_ = false;
   bool has_unreplayed_ = false;  // the write-ahead log has records of partitions that are offline since the start
   bool started_ = false;       // start() has succeeded
   bool parts_open_ = false;    // images go to the shards

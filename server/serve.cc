@@ -135,8 +135,8 @@ class Service {
     auto served = co_await broker_->start();
     if (served) served = co_await listeners_->open();
     if (served) {
-      LOG(info, "broker.ready", "node={} cluster={} clean_start={} backend={} shards={}",
-          broker_->options().node_id.value(), broker_->options().cluster_id, broker_->clean_start(),
+      LOG(info, "broker.ready", "node={} cluster={} last_stop={} backend={} shards={}",
+          broker_->options().node_id.value(), broker_->options().cluster_id, last_stop(),
           report_.backend, report_.cores.size());
       print_ready(broker_->options(), report_);
       co_await signals_.wait();
@@ -153,6 +153,11 @@ class Service {
                                                  failure_->message, settings_.metadata_log_dir()));
     }
     co_return stopped;
+  }
+
+  std::string_view last_stop() const {
+    if (broker_->first_start()) return "none";
+    return broker_->clean_start() ? "clean" : "unclean";
   }
 
   // Without the metadata log nothing can be decided any more: an orderly stop is tried, and the process ends.

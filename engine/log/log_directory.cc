@@ -115,7 +115,9 @@ Result<DirectoryScan> scan_log_directory(io::Proactor& proactor, const std::stri
     cleaned_ends = OffsetByPartition();
   }
   if (!cleaned_ends) return fail(std::move(cleaned_ends).error());
+  scan.unused = !scan.clean_stop;
   for (const auto& entry : entries) {
+    if (entry.name == kRecoveryPointFile || entry.name.starts_with(kWriteAheadPrefix)) scan.unused = false;
     if (!entry.is_directory) continue;
     const std::string full = path + "/" + entry.name;
     if (entry.name.ends_with(kDeleteEnding)) {
@@ -128,6 +130,7 @@ Result<DirectoryScan> scan_log_directory(io::Proactor& proactor, const std::stri
     }
     auto name = parse_partition_directory(entry.name);
     if (!name || name->topic == kMetadataTopic) continue;
+    scan.unused = false;
     TRY(topic_id, read_topic_id(proactor, full));
     scan.partitions.push_back({.directory = full,
                                .topic = name->topic,

@@ -56,6 +56,8 @@ struct FoundPartition {
 
 struct DirectoryScan {
   bool clean_stop = false;
+  // No broker has got as far as to leave anything in it.
+  bool unused = false;
   // Of the process that stopped cleanly; -1 if not known.
   std::int64_t broker_epoch = -1;
   std::vector<FoundPartition> partitions;

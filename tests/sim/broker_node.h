@@ -53,6 +53,7 @@ class BrokerNode {
   }
 
   bool clean_start() const { return broker_->clean_start(); }
+  bool first_start() const { return broker_->first_start(); }
   // Why the metadata log has given up, when it has: a process would end then.
   const std::optional<Error>& failure() const { return failure_; }
   std::set<TopicPartition> offline_partitions();

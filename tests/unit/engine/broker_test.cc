@@ -121,6 +121,20 @@ TEST_F(BrokerTest, deleted_records_stay_deleted_over_a_clean_stop) {
   expect_some("t", 4, 10);
 }
 
+TEST_F(BrokerTest, only_the_start_that_nothing_came_before_is_the_first) {
+  ASSERT_TRUE(start());
+  EXPECT_TRUE(node_->first_start());
+  EXPECT_FALSE(node_->clean_start());
+  kill();
+  ASSERT_TRUE(start());
+  EXPECT_FALSE(node_->first_start());
+  EXPECT_FALSE(node_->clean_start());
+  stop();
+  ASSERT_TRUE(start());
+  EXPECT_FALSE(node_->first_start());
+  EXPECT_TRUE(node_->clean_start());
+}
+
 TEST_F(BrokerTest, a_topic_made_again_has_nothing_of_the_one_before_after_a_kill) {
   ASSERT_TRUE(start());
   ASSERT_EQ(create("t"), wire::ErrorCode::none);

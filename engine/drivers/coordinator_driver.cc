@@ -199,6 +199,8 @@ void CoordinatorDriver::decide(GroupEvent event) {
   io::Reactor& reactor = io::Reactor::current();
   GroupEffects effects = std::exchange(effects_, {});
   const SharedImage image = image_();
+  // max.message.bytes may have been set meanwhile.
+  machine_->set_record_bytes_max(record_bytes_max(*partition_));
   machine_->step({std::move(event), reactor.wall_now(), image.get()}, reactor.now(), effects);
   if (!append(effects.records, effects.atomic)) {
     // The machine has gone, and with it everybody who had asked it.

@@ -14,6 +14,8 @@ using Kind = ConsumerGroupKey::Kind;
 // What is counted for a member beside its texts, and for a partition that it is to have or has.
 constexpr std::size_t kMemberBytes = 256;
 constexpr std::size_t kPartitionBytes = 64;
+// What is counted for a name that members use beside its text.
+constexpr std::size_t kNameBytes = 96;
 
 std::size_t bytes_of(const ConsumerAssignment& assignment) {
   return (assignment.size() + partition_count(assignment)) * kPartitionBytes;
@@ -64,6 +66,9 @@ ConsumerGroup::~ConsumerGroup() {
     use_.member_bytes -= member.bytes();
   }
   for (const auto& [id, target] : targets_) use_.member_bytes -= bytes_of(target);
+  for (const Users* users : {&topic_users_, &pattern_users_}) {
+    for (const auto& [name, count] : *users) use_.member_bytes -= kNameBytes + name.size();
+  }
 }
 
 std::string_view ConsumerGroup::state_name() const {
@@ -116,9 +121,7 @@ std::set<std::string_view> ConsumerGroup::topics_of(const Profile& profile) cons
 
 std::set<std::string_view> ConsumerGroup::topics() const {
   std::set<std::string_view> topics;
-  for (const auto& [id, member] : members_) {
-    topics.insert(member.profile.topics.begin(), member.profile.topics.end());
-  }
+  for (const auto& [topic, users] : topic_users_) topics.insert(topics.end(), topic);
   for (const auto& [text, pattern] : patterns_) {
     topics.insert(pattern.topics.begin(), pattern.topics.end());
   }
@@ -126,28 +129,30 @@ std::set<std::string_view> ConsumerGroup::topics() const {
 }
 
 bool ConsumerGroup::is_subscribed_to(std::string_view topic) const {
-  const auto names_it = [&](const std::vector<std::string>& topics) {
-    return std::ranges::binary_search(topics, topic);
-  };
-  return std::ranges::any_of(members_, [&](const auto& entry) {
-           return names_it(entry.second.profile.topics);
-         }) ||
-         std::ranges::any_of(patterns_,
-                             [&](const auto& entry) { return names_it(entry.second.topics); });
-}
-
-bool ConsumerGroup::uses_pattern(std::string_view pattern) const {
-  return std::ranges::any_of(
-      members_, [&](const auto& entry) { return entry.second.profile.pattern == pattern; });
+  return topic_users_.contains(topic) || std::ranges::any_of(patterns_, [&](const auto& entry) {
+           return std::ranges::binary_search(entry.second.topics, topic);
+         });
 }
 
 std::vector<std::string> ConsumerGroup::unresolved_patterns() const {
-  std::set<std::string> patterns;
-  for (const auto& [id, member] : members_) {
-    const std::string& pattern = member.profile.pattern;
-    if (!pattern.empty() && !patterns_.contains(pattern)) patterns.insert(pattern);
+  std::vector<std::string> patterns;
+  for (const auto& [text, users] : pattern_users_) {
+    if (!patterns_.contains(text)) patterns.push_back(text);
   }
-  return {patterns.begin(), patterns.end()};
+  return patterns;
+}
+
+void ConsumerGroup::count_names(const Profile& profile, bool added) {
+  for (const std::string& topic : profile.topics) count_name(topic_users_, topic, added);
+  if (!profile.pattern.empty()) count_name(pattern_users_, profile.pattern, added);
+}
+
+void ConsumerGroup::count_name(Users& users, const std::string& name, bool added) {
+  const auto at = users.try_emplace(name, 0).first;
+  if (added && at->second++ == 0) use_.member_bytes += kNameBytes + name.size();
+  if (added || --at->second > 0) return;
+  use_.member_bytes -= kNameBytes + name.size();
+  users.erase(at);
 }
 
 // ---- Members
@@ -166,6 +171,7 @@ void ConsumerGroup::erase(const std::string& member) {
   const auto at = members_.find(member);
   if (at == members_.end()) return;
   release(at->second);
+  count_names(at->second.profile, false);
   if (const auto& instance = at->second.profile.instance_id) {
     const auto entry = static_members_.find(*instance);
     if (entry != static_members_.end() && entry->second == member) static_members_.erase(entry);
@@ -181,6 +187,9 @@ void ConsumerGroup::set_profile(Member& member, Profile profile) {
     if (entry != static_members_.end() && entry->second == member.id) static_members_.erase(entry);
   }
   use_.member_bytes -= member.bytes();
+  // The new first: what both use is not looked up anew.
+  count_names(profile, true);
+  count_names(member.profile, false);
   member.profile = std::move(profile);
   use_.member_bytes += member.bytes();
   if (member.profile.instance_id) static_members_[*member.profile.instance_id] = member.id;
@@ -397,6 +406,11 @@ void ConsumerGroup::check_invariants() const {
   for (const auto& [topic, holders] : holders_) counted += holders.size();
   CHECK(held == counted, "{}: members hold {} partitions, {} have a holder", id_, held, counted);
   for (const auto& [instance, id] : static_members_) CHECK(members_.contains(id), "{} has gone", id);
+  Users topics;
+  for (const auto& [id, member] : members_) {
+    for (const std::string& topic : member.profile.topics) ++topics[topic];
+  }
+  CHECK(topics == topic_users_, "{}: the readers of a topic are miscounted", id_);
 }
 
 }  // namespace millrace::engine

@@ -134,7 +134,7 @@ class ConsumerGroup {
   // What the members read.
   std::set<std::string_view> topics() const;
   bool is_subscribed_to(std::string_view topic) const;
-  bool uses_pattern(std::string_view pattern) const;
+  bool uses_pattern(std::string_view pattern) const { return pattern_users_.contains(pattern); }
   std::vector<std::string> unresolved_patterns() const;
 
   // ---- Records
@@ -156,12 +156,19 @@ class ConsumerGroup {
   bool patterns_stale = true;
   bool patterns_asked = false;
   std::optional<Instant> patterns_resolved_at;
+  // When the target was last worked out.
+  std::optional<Instant> assigned_at;
 
  private:
+  // Names that members use, by how many of them do: what is asked of all members at every heartbeat.
+  using Users = std::map<std::string, std::size_t, std::less<>>;
+
   Member& find_or_add(const std::string& member);
   void erase(const std::string& member);
   void set_profile(Member& member, Profile profile);
   void set_current(Member& member, Current current);
+  void count_names(const Profile& profile, bool added);
+  void count_name(Users& users, const std::string& name, bool added);
   void hold(const Member& member);
   void release(const Member& member);
   Result<void> apply_value(const ConsumerGroupKey& key, ConstBytes value);
@@ -179,6 +186,8 @@ class ConsumerGroup {
   std::map<std::string, std::string, std::less<>> static_members_;
   std::map<std::string, ConsumerAssignment, std::less<>> targets_;
   Patterns patterns_;
+  Users topic_users_;
+  Users pattern_users_;
   // Who holds a partition; the names are keys of members_.
   std::map<TopicId, std::unordered_map<std::int32_t, const std::string*>> holders_;
 };

@@ -306,7 +306,7 @@ void ConsumerRebalance::update(const std::string& id, Profile profile,
   if (reads_other) drop_unused_patterns();
   look_up_patterns();
   refresh_epoch(reads_other);
-  if (group_.epoch() > group_.assignment_epoch()) assign();
+  if (group_.epoch() > group_.assignment_epoch() && may_assign()) assign();
   reconcile(id, owned);
 }
 
@@ -387,7 +387,17 @@ std::string_view ConsumerRebalance::preferred_assignor() const {
   return offered.empty() ? kUniformAssignor : std::string_view(offered.front());
 }
 
+bool ConsumerRebalance::may_assign() const {
+  const ConsumerGroupOptions& options = step_.options.consumer;
+  const std::size_t members = group_.members().size();
+  if (members <= options.assign_at_once_max || !group_.assigned_at) return true;
+  const auto count = static_cast<std::int64_t>(std::min<std::size_t>(members, 1'000'000));
+  const Duration pause = std::min(count * options.assign_pause_per_member, options.assign_pause_max);
+  return step_.now - *group_.assigned_at >= pause;
+}
+
 void ConsumerRebalance::assign() {
+  group_.assigned_at = step_.now;
   AssignorInput input;
   std::size_t partitions = 0;
   for (const auto& [id, member] : group_.members()) {
@@ -570,14 +580,13 @@ void ConsumerRebalance::start_sessions() {
   }
 }
 
-void ConsumerRebalance::on_timer(const GroupTimer& timer) {
+bool ConsumerRebalance::is_overdue(const GroupTimer& timer) {
   Member* member = group_.find(timer.member);
-  if (member == nullptr) return;
+  if (member == nullptr) return false;
   Deadline* deadline = timer.kind == GroupTimerKind::session      ? &member->session
                        : timer.kind == GroupTimerKind::revocation ? &member->revocation
                                                                   : &member->classic_rejoin;
-  if (!step_.timers.is_due(*deadline, timer, step_.now)) return;
-  remove({timer.member});
+  return step_.timers.is_due(*deadline, timer, step_.now);
 }
 
 // ---- Offsets

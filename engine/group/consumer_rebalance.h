@@ -39,7 +39,8 @@ class ConsumerRebalance {
 
   // The log has been read: sessions begin.
   void start_sessions();
-  void on_timer(const GroupTimer& timer);
+  // Whether the member has been silent for too long, or kept what it was to give back: it is to be removed.
+  bool is_overdue(const GroupTimer& timer);
 
   // ---- For what the classic protocol asks of such a group
   // `member` says that of itself; a new one if there is none of that id. What follows from it is settled.
@@ -73,6 +74,9 @@ class ConsumerRebalance {
   void drop_unused_patterns();
   std::int64_t topics_hash() const;
   void refresh_epoch(bool changed);
+  // A large group pauses between two targets, so that many who come and go together are assigned together. Its epoch tells
+  // meanwhile that a target is due, which the next heartbeat of any member works out.
+  bool may_assign() const;
   void assign();
   std::string_view preferred_assignor() const;
   Current next(const Member& member, const std::optional<ConsumerAssignment>& owned) const;

@@ -39,6 +39,10 @@ struct ConsumerGroupOptions {
   Duration session_timeout_min = std::chrono::seconds(45);
   Duration session_timeout_max = std::chrono::seconds(60);
   std::size_t size_max = 2147483647;  // group.consumer.max.size
+  // A group that is larger is not assigned anew for each member that comes or goes, but after a pause for all of them together.
+  std::size_t assign_at_once_max = 250;
+  Duration assign_pause_per_member = std::chrono::microseconds(100);
+  Duration assign_pause_max = std::chrono::seconds(1);
   // Between two looks at the topics for the patterns of a group, and how long a look may be believed.
   Duration pattern_pause = std::chrono::seconds(10);
   Duration pattern_refresh = std::chrono::minutes(10);  // group.consumer.regex.refresh.interval.ms

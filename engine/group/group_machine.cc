@@ -15,6 +15,8 @@ namespace {
 using wire::ErrorCode;
 
 constexpr std::size_t kTimersKept = 1024;
+// What comes up at the same time is done in several steps, between which others have their turn.
+constexpr std::size_t kTimersPerTick = 1000;
 // At most, for what a batch has beside keys and values.
 constexpr std::size_t kRecordOverheadBytes = 32;
 // From this version on of OffsetCommit a group that is not there has an error of its own.
@@ -519,7 +521,11 @@ std::set<std::string, std::less<>> GroupMachine::committed_topics() const {
 // ---- Time
 
 void GroupMachine::run_timers(GroupStep& step) {
-  while (const auto timer = timers_.pop(step.now)) {
+  // Those of one group that have fallen silent together are removed together.
+  std::map<std::string, std::set<std::string>> overdue;
+  for (std::size_t i = 0; i < kTimersPerTick; ++i) {
+    const auto timer = timers_.pop(step.now);
+    if (!timer) break;
     if (timer->kind == GroupTimerKind::retention) {
       if (timers_.is_due(retention_, *timer, step.now)) expire_offsets(step);
       continue;
@@ -527,12 +533,15 @@ void GroupMachine::run_timers(GroupStep& step) {
     Group* group = find(timer->group);
     if (group == nullptr) continue;
     if (group->consumer != nullptr && group->consumer->find(timer->member) != nullptr) {
-      ConsumerRebalance(*group->consumer, step).on_timer(*timer);
+      if (ConsumerRebalance(*group->consumer, step).is_overdue(*timer)) overdue[timer->group].insert(timer->member);
       continue;
     }
     ClassicRebalance(group->classic, step).on_timer(*timer);
     // If it has just become empty, its record brings it back.
     drop_if_useless(timer->group);
+  }
+  for (const auto& [id, members] : overdue) {
+    ConsumerRebalance(*find(id)->consumer, step).remove({members.begin(), members.end()});
   }
 }
 

@@ -36,6 +36,8 @@ class GroupMachine {
   ~GroupMachine();
   GroupMachine(const GroupMachine&) = delete;
 
+  // What the log takes as one record's value from now on.
+  void set_record_bytes_max(std::size_t bytes) { options_.record_bytes_max = bytes; }
   // Decides. Requires: every record of earlier steps has been applied; the first step is ActivateGroups.
   void step(const GroupInput& input, Instant now, GroupEffects& out);
 
@@ -85,7 +87,7 @@ class GroupMachine {
   void expire_offsets_of(const std::string& id, const Group& group, GroupStep& step);
   void expire_offsets_of_consumers(const std::string& id, const Group& group, GroupStep& step);
 
-  const GroupOptions options_;
+  GroupOptions options_;
   GroupUse& use_;
   Prng prng_;
   bool active_ = false;

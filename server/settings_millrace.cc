@@ -37,14 +37,14 @@ constexpr Setting kSettings[] = {
             "How long an adaptive shard looks for work before it sleeps, in microseconds.")
         .within(between(0, 1000000)),
     integer("millrace.shards", "0",
-            "Shards, each a thread with its own partitions; 0 for one per core.")
+            "Shards, each a thread with its own partitions; 0 for one per core, and for one alone on two cores.")
         .within(between(0, 1024)),
     string(
         "millrace.tcp.congestion", "auto",
         "TCP congestion control of client connections: auto for cubic where it may be chosen, system for the machine's "
         "default, or a name."),
     long_integer(
-        "millrace.wal.bytes", "268435456",
+        "millrace.wal.bytes", "536870912",
         "Size of each shard's write-ahead log, which makes waiting batches durable in one write.")
         .within(at_least(16 * 1024 * 1024)),
 };

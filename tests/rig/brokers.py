@@ -170,10 +170,13 @@ class Millrace(Process):
 
     system = "millrace"
 
-    def __init__(self, folder, binary, overrides=None, launcher=None, **keywords):
+    def __init__(self, folder, binary, overrides=None, launcher=None, shards="2", **keywords):
+        """`shards`: two, so that requests cross them; None for what the broker takes by itself."""
         super().__init__(folder, **keywords)
         self.binary = os.path.abspath(binary)
         self.overrides = dict(overrides or {})
+        if shards:
+            self.overrides.setdefault("millrace.shards", shards)
         self.launcher = launcher or []
 
     def command(self):
@@ -259,6 +262,7 @@ class Kafka(Process):
 def open_broker(system, folder, binary=None, overrides=None, **keywords):
     """A broker of the named system, not yet started. `overrides` are for that system alone."""
     if system == "kafka":
+        keywords.pop("shards", None)
         return Kafka(folder, overrides=overrides, **keywords)
     if not binary or not os.path.exists(binary):
         raise StartFailed(f"no Millrace binary at {binary}: build it first (make run), or name it "

@@ -28,6 +28,7 @@ struct FetchPart {
   ErrorCode error = ErrorCode::none;
   PartitionState state;
   log::ReadRange range;
+  std::optional<std::vector<log::AbortedTransaction>> aborted;  // for readers of committed records
   std::optional<replication::EpochEnd> diverging;  // where the reader's history and ours part
 };
 
@@ -50,6 +51,7 @@ void check_divergence(const log::Log& log, FetchPart& part) {
 
 void read_part(BrokerShard& owner, FetchPart& part, FetchBudget& budget, Isolation isolation) {
   part.range = {};
+  part.aborted.reset();
   const auto partition = owner.find(part.partition);
   if (partition == nullptr) {
     part.error = ErrorCode::not_leader_or_follower;
@@ -68,6 +70,7 @@ void read_part(BrokerShard& owner, FetchPart& part, FetchBudget& budget, Isolati
   }
   check_divergence(*partition->log(), part);
   if (part.error != ErrorCode::none || part.diverging) return;
+  if (isolation == Isolation::read_committed) part.aborted.emplace();
   // What is there and not durable yet will be readable: nothing for now.
   if (from > part.state.high_watermark) return;
   const auto partition_max = static_cast<std::size_t>(std::max(part.wanted->partition_max_bytes, 0));
@@ -77,8 +80,16 @@ void read_part(BrokerShard& owner, FetchPart& part, FetchBudget& budget, Isolati
     part.error = to_error_code(range.error().code);
     return;
   }
+  if (range->empty()) return;
+  if (isolation == Isolation::read_committed) {
+    auto aborted = partition->log()->aborted_in(*range);
+    if (!aborted) {
+      part.error = to_error_code(aborted.error().code);
+      return;
+    }
+    part.aborted = std::move(*aborted);
+  }
   part.range = std::move(*range);
-  if (part.range.empty()) return;
   budget.first = false;
   budget.bytes_left -= std::min<std::size_t>(budget.bytes_left, part.range.length);
 }
@@ -275,6 +286,10 @@ FetchResponse::Partition to_answer(const FetchPart& part) {
   said.last_stable_offset = known ? part.state.last_stable_offset.value() : -1;
   said.log_start_offset = known ? part.state.log_start_offset.value() : -1;
   said.aborted_transactions = std::nullopt;
+  if (part.error == ErrorCode::none && part.aborted) {
+    auto& listed = said.aborted_transactions.emplace();
+    for (const auto& one : *part.aborted) listed.push_back({one.producer_id.value(), one.first_offset.value()});
+  }
   if (part.diverging) {
     said.diverging_epoch = {part.diverging->epoch.value(), part.diverging->end_offset.value()};
   }

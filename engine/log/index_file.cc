@@ -12,6 +12,21 @@ bool grows(const OffsetIndexEntry& before, const OffsetIndexEntry& next) {
 bool grows(const TimeIndexEntry& before, const TimeIndexEntry& next) {
   return next.timestamp > before.timestamp && next.relative_offset >= before.relative_offset;
 }
+bool grows(const AbortedTransaction& before, const AbortedTransaction& next) {
+  return next.last_offset > before.last_offset;
+}
+
+template <class Entry>
+Result<Entry> load_entry(const std::byte* from) {
+  return Entry::load(from);
+}
+template <>
+Result<AbortedTransaction> load_entry(const std::byte* from) {
+  const auto entry = AbortedTransaction::load(ConstBytes(from, AbortedTransaction::kBytes));
+  if (!entry) return fail(Errc::corrupt, entry.error().message);
+  if (entry->first_offset > entry->last_offset) return fail(Errc::corrupt, "a transaction that ends before it begins");
+  return *entry;
+}
 
 }  // namespace
 
@@ -26,7 +41,8 @@ Result<std::vector<Entry>> IndexFile<Entry>::read_entries(io::Proactor& proactor
   std::vector<Entry> entries;
   entries.reserve(count);
   for (std::size_t i = 0; i < count; ++i) {
-    entries.push_back(Entry::load(page.data() + i * Entry::kBytes));
+    TRY(entry, load_entry<Entry>(page.data() + i * Entry::kBytes));
+    entries.push_back(entry);
     if (i > 0 && !grows(entries[i - 1], entries[i])) {
       return fail(Errc::corrupt, fmt::format("index entry {} is not above the one before it", first + i));
     }
@@ -93,5 +109,6 @@ Result<void> IndexFile<Entry>::write_out(io::Proactor& proactor, const std::stri
 
 template class IndexFile<OffsetIndexEntry>;
 template class IndexFile<TimeIndexEntry>;
+template class IndexFile<AbortedTransaction>;
 
 }  // namespace millrace::log

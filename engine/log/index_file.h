@@ -1,5 +1,5 @@
-// IndexFile: a segment's sparse index of one kind: entries in growing order, the older ones in a file, the newest in memory
-// until there are enough for a write. Used as OffsetIndex and TimeIndex.
+// IndexFile: a segment's index of one kind: entries in growing order, the older ones in a file, the newest in memory
+// until there are enough for a write. Used as OffsetIndex, TimeIndex and TransactionIndex.
 //
 // Shard:      its log's.
 // Trust:      none. What the file says is checked when it is first used, and a position it gives is checked again where it is
@@ -7,6 +7,7 @@
 // Files:      opened for a look or a write and closed again: an idle log holds no handle.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <functional>
 #include <optional>
@@ -38,6 +39,10 @@ class IndexFile {
   template <class Predicate>
   Result<std::optional<Entry>> find_last(io::Proactor& proactor, const std::string& path,
                                          Predicate at_or_before) const;
+  // Shows the entries in their order to `visit`, from the first one on for which `is_before` does not hold (it must hold for a
+  // prefix), until one is answered with false; gives whether one was. Errors: corrupt, io_error.
+  template <class Predicate, class Visit>
+  Result<bool> visit_from(io::Proactor& proactor, const std::string& path, Predicate is_before, Visit visit) const;
   // Drops the entries for which `keep` does not hold; they must be a suffix.
   template <class Predicate>
   Result<void> keep_while(io::Proactor& proactor, const std::string& path, Predicate keep);
@@ -63,6 +68,7 @@ class IndexFile {
 
 using OffsetIndex = IndexFile<OffsetIndexEntry>;
 using TimeIndex = IndexFile<TimeIndexEntry>;
+using TransactionIndex = IndexFile<AbortedTransaction>;
 
 // ---- Templates
 
@@ -114,6 +120,35 @@ Result<std::optional<Entry>> IndexFile<Entry>::find_last(io::Proactor& proactor,
     found = entry;
   }
   return found;
+}
+
+template <class Entry>
+template <class Predicate, class Visit>
+Result<bool> IndexFile<Entry>::visit_from(io::Proactor& proactor, const std::string& path, Predicate is_before,
+                                          Visit visit) const {
+  if (file_entries_ > 0) {
+    TRY(handle, proactor.open(path, {}));
+    const ScopedFile file(proactor, handle);
+    std::uint64_t low = 0;
+    std::uint64_t high = file_entries_;
+    while (low < high) {
+      const std::uint64_t middle = low + (high - low) / 2;
+      TRY(entry, read_entries(proactor, file.handle(), middle, 1));
+      if (is_before(entry.front())) low = middle + 1;
+      else high = middle;
+    }
+    for (; low < file_entries_; low += kPageEntries) {
+      const auto count = static_cast<std::size_t>(std::min<std::uint64_t>(kPageEntries, file_entries_ - low));
+      TRY(page, read_entries(proactor, file.handle(), low, count));
+      for (const Entry& entry : page) {
+        if (!visit(entry)) return true;
+      }
+    }
+  }
+  for (const Entry& entry : tail_) {
+    if (!is_before(entry) && !visit(entry)) return true;
+  }
+  return false;
 }
 
 template <class Entry>

@@ -86,7 +86,8 @@ LeaderEpoch Log::epoch_of(Offset offset) const { return state_->epoch_of(offset)
 const replication::EpochHistory& Log::epochs() const { return state_->epochs; }
 
 Offset Log::last_stable_offset(Offset high_watermark) const {
-  return state_->producers.last_stable_offset(high_watermark);
+  // A transaction may stand open of which records were deleted.
+  return std::min(std::max(state_->producers.last_stable_offset(high_watermark), state_->log_start), high_watermark);
 }
 
 void Log::on_high_watermark(Offset high_watermark) {

@@ -22,6 +22,7 @@
 #include "base/ids.h"
 #include "base/result.h"
 #include "base/time.h"
+#include "engine/log/format/index_entry.h"
 #include "engine/log/log_directory.h"
 #include "engine/log/log_options.h"
 #include "io/task.h"
@@ -66,6 +67,8 @@ struct ReadRange {
   std::uint64_t length = 0;
   // Of the first batch: at or before the offset asked for.
   Offset first_offset{-1};
+  // At or behind the end of the last batch.
+  Offset end_offset{-1};
 
   bool empty() const { return length == 0; }
 };
@@ -167,6 +170,9 @@ class Log {
   // Errors: out_of_range, corrupt (the segment is damaged there: said in the log once), io_error; offline in place of corrupt
   // once the log is.
   Result<ReadRange> read(Offset from, const ReadLimits& limits);
+  // The aborted transactions of which records may stand in a range that read() gave: readers of committed records skip them.
+  // At once behind read(). Errors: corrupt (the index has been damaged since the start), io_error.
+  Result<std::vector<AbortedTransaction>> aborted_in(const ReadRange& range) const;
   // Copies such a range, whole batches always; for coordinators, replay and tests. Errors: as read().
   io::Task<Result<std::vector<std::byte>>> read_bytes(Offset from, ReadLimits limits);
   // The first record below `end` that is at least as young as `timestamp`; empty if there is none.

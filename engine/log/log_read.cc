@@ -132,7 +132,8 @@ Result<BatchEnd> Log::State::cut(std::size_t index, const io::OpenFile& file, st
   } else {
     const std::uint64_t probe = wanted > kProbeBytes ? wanted - kProbeBytes : 0;
     const bool first_fits = limits.bytes_max >= options.accept.max_message_bytes;
-    if (limits.may_cut_cold && first_fits &&
+    // Whose readers are to be told of aborted transactions must know where the range ends.
+    if (limits.may_cut_cold && !has_aborted && first_fits &&
         !shard.proactor.resident(file.handle(), probe, std::min(2 * kProbeBytes, end.position - probe))) {
       return BatchEnd{.position = wanted};
     }
@@ -190,7 +191,8 @@ Result<ReadRange> Log::State::read_in_segment(std::size_t index, RecentBatches::
   return ReadRange{.file = file,
                    .position = start.position,
                    .length = range_end.position - start.position,
-                   .first_offset = start.base_offset};
+                   .first_offset = start.base_offset,
+                   .end_offset = range_end.next_offset != kNoOffset ? range_end.next_offset : segment_end(index)};
 }
 
 Result<ReadRange> Log::State::read(Offset from, const ReadLimits& limits) {
@@ -214,6 +216,22 @@ Result<ReadRange> Log::State::read(Offset from, const ReadLimits& limits) {
 
 Result<ReadRange> Log::read(Offset from, const ReadLimits& limits) {
   return state_->read(from, limits);
+}
+
+// A transaction is in the index of the segment where it ended, which may be another than that of its records.
+Result<std::vector<AbortedTransaction>> Log::State::aborted_in(const ReadRange& range) const {
+  std::vector<AbortedTransaction> found;
+  if (!has_aborted || range.empty()) return found;
+  for (std::size_t index = segment_index(range.first_offset); index < segments.size(); ++index) {
+    if (!segments[index]->has_aborted()) continue;
+    TRY(complete, segments[index]->find_aborted(range.first_offset, range.end_offset, found));
+    if (complete) break;
+  }
+  return found;
+}
+
+Result<std::vector<AbortedTransaction>> Log::aborted_in(const ReadRange& range) const {
+  return state_->aborted_in(range);
 }
 
 io::Task<Result<std::vector<std::byte>>> Log::State::read_bytes(Offset from, ReadLimits limits) {

@@ -159,6 +159,8 @@ struct Log::State final : io::TurnHook, WriteAheadClient {
   // From here on leader-epoch-checkpoint does not say what `epochs` does. The recovery point stays at or below it, so that a
   // start reads the difference from the batches.
   Offset epochs_unsaved_from = kAllSaved;
+  // Whether a segment has, or had, an aborted transaction in its index.
+  bool has_aborted = false;
   ProducerState producers;
   Offset snapshot_offset{-1};  // of the newest producer snapshot on disk
   std::int64_t active_since_ms = 0;
@@ -264,6 +266,7 @@ struct Log::State final : io::TurnHook, WriteAheadClient {
 
   // ---- log_read.cc
   Result<ReadRange> read(Offset from, const ReadLimits& limits);
+  Result<std::vector<AbortedTransaction>> aborted_in(const ReadRange& range) const;
   Result<std::optional<RecentBatches::Entry>> start_of(std::size_t index, Offset from);
   Result<BatchEnd> end_in_segment(std::size_t index, Offset limit);
   Result<BatchEnd> cut(std::size_t index, const io::OpenFile& file, std::uint64_t start, BatchEnd end,
@@ -308,6 +311,8 @@ struct Log::State final : io::TurnHook, WriteAheadClient {
   io::Task<Result<void>> truncate_locked(Offset offset);
   io::Task<Result<void>> truncate_fully_to(Offset offset);
   Result<void> restart_at(Offset offset);
+  io::Task<Result<void>> cut_aborted(Segment& segment, Offset new_end);
+  io::Task<Result<void>> save_aborted(Segment& segment);
   io::Task<Result<void>> close();
   io::Task<Result<void>> remove();
 };

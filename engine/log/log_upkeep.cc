@@ -353,6 +353,7 @@ io::Task<Result<void>> Log::State::truncate_locked(Offset offset) {
     new_end = std::min(offset, location->batch.base_offset);
     CO_TRY_DONE(active().truncate(location->position));
   }
+  CO_TRY_DONE(co_await cut_aborted(active(), new_end));
   recent.clear();
   marks.clear();
   end = written_end = new_end;
@@ -376,6 +377,22 @@ io::Task<Result<void>> Log::State::truncate_locked(Offset offset) {
   if (std::exchange(directory_dirty, false)) CO_TRY_DONE(proactor().sync_directory(directory));
   co_await settle();
   co_return co_await reload_producers(*this);
+}
+
+// A transaction whose marker is gone is open again.
+io::Task<Result<void>> Log::State::cut_aborted(Segment& segment, Offset new_end) {
+  CO_TRY(cut, segment.cut_aborted(new_end));
+  if (!cut) co_return Result<void>{};
+  co_return co_await save_aborted(segment);
+}
+
+// Synced, as nothing but the batches could tell that something is missing, and later starts do not ask them.
+io::Task<Result<void>> Log::State::save_aborted(Segment& segment) {
+  CO_TRY(wrote, segment.write_aborted());
+  if (!wrote) co_return Result<void>{};
+  directory_dirty = true;
+  CO_TRY(file, io::OpenFile::open(proactor(), segment.path(kTransactionIndexSuffix), {.write = true}));
+  co_return co_await io::sync(proactor(), file->handle());
 }
 
 io::Task<Result<void>> Log::truncate_to(Offset offset) {

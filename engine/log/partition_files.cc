@@ -126,6 +126,8 @@ Result<PartitionFiles> list_partition(io::Proactor& proactor, const std::string&
       const auto base = parse_segment_name(name, suffix);
       if (base && !std::ranges::binary_search(files.segments, *base)) {
         TRY_DONE(remove_if_there(proactor, directory + "/" + name));
+      } else if (base && suffix == kTransactionIndexSuffix) {
+        files.transaction_indexes.push_back(*base);
       }
     }
   }

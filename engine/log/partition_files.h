@@ -17,6 +17,8 @@ inline constexpr std::string_view kPartitionMetadataFile = "partition.metadata";
 struct PartitionFiles {
   // Base offsets of the data files, growing.
   std::vector<Offset> segments;
+  // Base offsets of those that have an index of aborted transactions.
+  std::vector<Offset> transaction_indexes;
   // Offsets of the producer snapshots.
   std::vector<Offset> snapshots;
   bool has_metadata = false;

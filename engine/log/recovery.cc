@@ -100,7 +100,10 @@ Result<void> note_recovered(Log::State& log, Segment& segment, const RecordBatch
                          .bytes = batch.size(),
                          .max_timestamp = batch.max_timestamp()},
                         log.options.index_interval_bytes));
-  if (batch.last_offset() >= log.producers.end_offset()) (void)log.producers.apply(batch);
+  if (batch.last_offset() >= log.producers.end_offset()) {
+    const auto ended = log.producers.apply(batch);
+    if (ended && *ended && (*ended)->aborted) segment.note_aborted(log.producers.aborted_entry(**ended));
+  }
   const auto latest = log.epochs.latest();
   if (batch.leader_epoch() >= LeaderEpoch{0} && (!latest || latest->epoch < batch.leader_epoch())) {
     log.epochs.assign(batch.leader_epoch(), batch.base_offset());
@@ -145,6 +148,7 @@ io::Task<Result<void>> cut_tail(Log::State& log, Segment& segment, const io::Ope
 // readers of it are told.
 io::Task<Result<Recovered>> recover_segment(Log::State& log, Segment& segment, Offset expected,
                                             Offset recovery_point) {
+  segment.begin_aborted_anew();
   if (segment.empty()) {
     segment.begin_rebuild();
     co_return Recovered{.end = std::max(expected, segment.base_offset()), .reason = {}};
@@ -224,6 +228,8 @@ io::Task<Result<std::uint64_t>> recover_from(Log::State& log, std::size_t first,
     }
     // An index that is not written now is written at the next sync of the segment or its end.
     if (!segment.empty()) (void)segment.write_indexes();
+    log.has_aborted |= segment.has_aborted();
+    CO_TRY_DONE(co_await log.save_aborted(segment));
     segment.release_files();
   }
   log.end = log.written_end = expected;
@@ -512,6 +518,23 @@ void tell_recovered(Log::State& log, const SaidEnd& said, std::uint64_t bytes_cu
                                                                            : "the last records were not whole");
 }
 
+// Loads the indexes of aborted transactions. Gives the first segment of which the index is damaged, or how many there are.
+Result<std::size_t> load_aborted(Log::State& log, const PartitionFiles& files) {
+  std::size_t first_damaged = log.segments.size();
+  for (const Offset base : files.transaction_indexes) {
+    const std::size_t index = log.segment_index(base);
+    Segment& segment = *log.segments[index];
+    const auto loaded = segment.load_aborted();
+    if (!loaded && loaded.error() != Errc::corrupt) return fail(loaded.error());
+    if (!loaded) {
+      LOG(warn, "log.index_rebuilt", "file={} reason=\"{}\"", segment.path(kTransactionIndexSuffix), loaded.error().message);
+      first_damaged = std::min(first_damaged, index);
+    }
+    log.has_aborted |= segment.has_aborted();
+  }
+  return first_damaged;
+}
+
 struct Opened {
   // Up to where it is known to be on disk.
   Offset synced;
@@ -521,14 +544,17 @@ struct Opened {
 // Opens what is there.
 io::Task<Result<Opened>> open_segments(Log::State& log, const FoundPartition& found, PartitionFiles& files) {
   for (const Offset base : files.segments) CO_TRY_DONE(add_segment(log, base));
+  CO_TRY(aborted_known_to, load_aborted(log, files));
   log.log_start = std::max(log.log_start, log.segments.front()->base_offset());
   const bool has_data = log.segments.size() > 1 || !log.active().empty();
   if (files.epochs_damaged && has_data && found.clean_stop) CO_TRY_DONE(co_await rebuild_epochs(log));
   std::size_t look_from = files.epochs_damaged ? 0 : log.segment_index(found.recovery_point);
-  if (found.clean_stop) {
+  look_from = std::min(look_from, aborted_known_to);
+  if (found.clean_stop && aborted_known_to == log.segments.size()) {
     const auto end = log.active().load();
     if (end) {
       CO_TRY_DONE(co_await open_clean(log, files, *end));
+      CO_TRY_DONE(co_await log.cut_aborted(log.active(), *end));
       co_return Opened{.synced = *end};
     }
     if (end.error() != Errc::corrupt) co_return fail(end.error());

@@ -451,6 +451,56 @@ Result<void> Segment::truncate(std::uint64_t size) {
   return rebuild_indexes(kIndexIntervalDefault);
 }
 
+// ---- Aborted transactions
+
+Result<void> Segment::load_aborted() {
+  const std::string name = path(kTransactionIndexSuffix);
+  has_aborted_file_ = true;
+  TRY_DONE(aborted_.load(files_.proactor(), name));
+  // All of it, as its entries are not checked against the batches when they are used.
+  Offset least = base_offset_;
+  const auto every = [](const AbortedTransaction&) { return false; };
+  TRY(misplaced, aborted_.visit_from(files_.proactor(), name, every, [&](const AbortedTransaction& entry) {
+        const bool fits_here = entry.last_offset >= least;
+        least = entry.last_offset + 1;
+        return fits_here;
+      }));
+  if (misplaced) return fail(Errc::corrupt, "an aborted transaction of another segment");
+  return {};
+}
+
+void Segment::note_aborted(const AbortedTransaction& entry) {
+  aborted_.append(entry);
+  // What cannot be written now is told of at the end.
+  if (aborted_.wants_write()) (void)write_aborted();
+}
+
+Result<bool> Segment::cut_aborted(Offset end) {
+  if (!aborted_.last() || aborted_.last()->last_offset < end) return false;
+  TRY_DONE(aborted_.keep_while(files_.proactor(), path(kTransactionIndexSuffix),
+                               [&](const AbortedTransaction& entry) { return entry.last_offset < end; }));
+  return true;
+}
+
+Result<bool> Segment::write_aborted() {
+  if (!has_aborted_file_ && aborted_.empty()) return false;
+  has_aborted_file_ = true;
+  TRY_DONE(aborted_.write_out(files_.proactor(), path(kTransactionIndexSuffix)));
+  return true;
+}
+
+Result<bool> Segment::find_aborted(Offset first, Offset end, std::vector<AbortedTransaction>& found) const {
+  const auto is_before = [&](const AbortedTransaction& entry) { return entry.last_offset < first; };
+  return aborted_.visit_from(files_.proactor(), path(kTransactionIndexSuffix), is_before,
+                             [&](const AbortedTransaction& entry) {
+                               if (entry.first_offset < end) found.push_back(entry);
+                               // Whatever was open then began at or behind `end`, and so did all that came later.
+                               return entry.last_stable_offset < end;
+                             });
+}
+
+// ---- Delete
+
 Result<void> Segment::mark_deleted() {
   slot_.reset();
   for (const auto suffix : {kLogSuffix, kIndexSuffix, kTimeIndexSuffix, kTransactionIndexSuffix}) {

@@ -189,6 +189,22 @@ class Segment {
   Result<void> truncate(std::uint64_t size);
   // Writes the indexes' newest entries to their files.
   Result<void> write_indexes();
+
+  // ---- Aborted transactions whose marker is in this segment. Kafka writes the file when one is aborted; here it is read, and
+  // written where recovery finds something else in the batches or a marker is cut off.
+  bool has_aborted() const { return !aborted_.empty(); }
+  // Takes the file for what there is. Errors: corrupt (build it anew, from the batches), io_error.
+  Result<void> load_aborted();
+  void begin_aborted_anew() { aborted_.begin_anew(); }
+  void note_aborted(const AbortedTransaction& entry);
+  // Forgets those whose marker is at or behind `end`; whether there were any. Errors: corrupt, io_error.
+  Result<bool> cut_aborted(Offset end);
+  // Writes the file, if there is or was anything to write. Whether it now waits for a sync.
+  Result<bool> write_aborted();
+  // Adds those that touch [first, end) to `found`. True when no later segment can have one.
+  Result<bool> find_aborted(Offset first, Offset end, std::vector<AbortedTransaction>& found) const;
+
+  // ---- Delete
   // Renames all files of the segment to "<name>.deleted".
   Result<void> mark_deleted();
   // Every file a segment may have, with ".deleted".
@@ -224,6 +240,9 @@ class Segment {
   std::optional<std::int64_t> first_timestamp_;
   // Found by recovery; growing.
   std::vector<Range> damage_;
+  TransactionIndex aborted_;
+  // There may be a file, whatever it holds.
+  bool has_aborted_file_ = false;
 };
 
 }  // namespace millrace::log

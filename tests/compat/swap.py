@@ -14,11 +14,12 @@ import sys
 import tempfile
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-from rig import brokers, kafka_jars, report as reports, wire  # noqa: E402
+from rig import brokers, kafka_jars, python_packages, report as reports, wire  # noqa: E402
 
 CODECS = ("none", "gzip", "snappy", "lz4", "zstd")
 LINES = 500
 NODE_ID = "1"
+TRANSACTIONS = "swap-transactions"
 
 
 def kcat(broker, *arguments, text=""):
@@ -52,10 +53,37 @@ def compare(broker, codec, turns):
 
 def create(broker):
     with wire.Connection("127.0.0.1", broker.port) as connection:
-        for codec in CODECS:
-            answer = connection.create_topics(4, {f"swap-{codec}": (1, {"retention.ms": "86400000"})})
-            assert answer[f"swap-{codec}"][0] == 0, answer
-            connection.await_served(f"swap-{codec}", 0)
+        for topic in [f"swap-{codec}" for codec in CODECS] + [TRANSACTIONS]:
+            answer = connection.create_topics(4, {topic: (1, {"retention.ms": "86400000"})})
+            assert answer[topic][0] == 0, answer
+            connection.await_served(topic, 0)
+
+
+def transact(broker, turn, committed):
+    """Transactions that end either way, in turn; what the committed ones hold is added to `committed`."""
+    sys.path.insert(0, python_packages.confluent_kafka())
+    from confluent_kafka import Producer  # where it is installed is known only now
+    producer = Producer({"bootstrap.servers": broker.bootstrap, "transactional.id": "swap", "log_level": 0})
+    producer.init_transactions(60)
+    for i in range(4):
+        for word, end in (("aborted", producer.abort_transaction), ("committed", producer.commit_transaction)):
+            producer.begin_transaction()
+            value = f"turn {turn} {word} {i}"
+            producer.produce(TRANSACTIONS, value.encode(), partition=0)
+            assert producer.flush(30) == 0, "not sent"
+            end(30)
+            if word == "committed":
+                committed.append(value)
+
+
+def read_committed(broker, committed):
+    with wire.Connection("127.0.0.1", broker.port) as connection:
+        connection.await_served(TRANSACTIONS, 0)
+    read = ["-C", "-t", TRANSACTIONS, "-p", "0", "-o", "beginning", "-e", "-q", "-X"]
+    got = kcat(broker, *read, "isolation.level=read_committed").splitlines()
+    assert got == committed, f"got {got}, wanted {committed}"
+    everything = kcat(broker, *read, "isolation.level=read_uncommitted").splitlines()
+    assert len(everything) == 2 * len(committed), f"with aborted ones: {everything}"
 
 
 def config_is_kept(broker):
@@ -64,7 +92,7 @@ def config_is_kept(broker):
     assert "retention.ms=86400000" in out, out
 
 
-def take_turn(report, broker, turn):
+def take_turn(report, broker, turn, committed):
     name = f"turn_{turn}_{broker.system}"
     try:
         broker.start()
@@ -79,6 +107,10 @@ def take_turn(report, broker, turn):
             report.run(f"{name}/read_{codec}", compare, broker, codec, turn)
             report.run(f"{name}/produce_{codec}", produce, broker, codec, turn)
             report.run(f"{name}/read_more_{codec}", compare, broker, codec, turn + 1)
+        report.run(f"{name}/read_committed", read_committed, broker, committed)
+        if broker.system == "kafka":
+            report.run(f"{name}/transactions", transact, broker, turn, committed)
+            report.run(f"{name}/read_committed_more", read_committed, broker, committed)
         code = broker.stop()
         report.expect(f"{name}/stops_cleanly", code in (0, 143), f"exit code {code}")
     return True
@@ -99,13 +131,14 @@ def main():
     systems = ["millrace", "kafka"] if options.first == "millrace" else ["kafka", "millrace"]
     try:
         port = brokers.free_port()
+        committed = []
         for turn in range(options.turns):
             system = systems[turn % 2]
             settings = {"log.dirs": os.path.join(scratch, "data"), "node.id": NODE_ID}
             broker = brokers.open_broker(system, os.path.join(scratch, system), options.binary, settings,
                                          port=port, static_quorum=options.quorum == "static",
                                          release=options.release)
-            if not take_turn(report, broker, turn):
+            if not take_turn(report, broker, turn, committed):
                 break
     except Exception as error:  # the closing line is printed whatever happens
         report.failed("script/ends", f"{type(error).__name__}: {error}")

@@ -154,7 +154,9 @@ io::Task<Result<void>> Broker::start_controller() {
       [this](SharedImage image, std::shared_ptr<const MetadataDelta> delta) {
         return publish(std::move(image), std::move(delta));
       });
-  co_return co_await controller_->start();
+  CO_TRY_DONE(co_await controller_->start());
+  kraft_version_ = controller_->kraft_version();
+  co_return Result<void>{};
 }
 
 io::Task<Result<void>> Broker::join_cluster() {

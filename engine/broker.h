@@ -48,6 +48,8 @@ class Broker {
   bool clean_start() const { return clean_start_; }
   // Whether there was no last run, so that nothing was there to be stopped cleanly; known after start().
   bool first_start() const { return first_start_; }
+  // How the metadata quorum knows its voters: 0 from the settings, 1 from the log. Known after start().
+  std::int16_t kraft_version() const { return kraft_version_; }
   // The newest image. Only on shard 0.
   const SharedImage& image() const { return image_; }
 
@@ -86,6 +88,7 @@ class Broker {
   std::unique_ptr<log::WriteAheadTail> write_ahead_tail_;
   SharedImage image_ = std::make_shared<const MetadataImage>();
   BrokerEpoch broker_epoch_{-1};
+  std::int16_t kraft_version_ = 0;
   std::vector<std::string> deleted_;  // directories that the start has found
   // Names of topics that are gone and that the checkpoint files still speak of.
   std::set<std::string> stale_rows_;

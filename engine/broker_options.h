@@ -23,6 +23,13 @@ struct BrokerListener {
   std::uint16_t advertised_port = 0;  // 0: the port that was bound
 };
 
+// Where other nodes would find this one as a controller.
+struct ControllerEndpoint {
+  std::string listener;
+  std::string host;
+  std::uint16_t port = 0;
+};
+
 struct BrokerOptions {
   BrokerId node_id{1};
   std::string cluster_id;
@@ -30,6 +37,7 @@ struct BrokerOptions {
   std::vector<Uuid> directory_ids;  // by log directory
   std::string metadata_directory;   // holds __cluster_metadata-0
   std::vector<BrokerListener> listeners;
+  std::vector<ControllerEndpoint> controller_endpoints;  // named in answers; nobody listens there yet
   std::string rack;
 
   // What server.properties says and what its keys mean, for DescribeConfigs and topic defaults.

@@ -15,6 +15,11 @@ std::string own_host() {
   return ::gethostname(name.data(), name.size() - 1) == 0 ? name.data() : "localhost";
 }
 
+std::string told_host(const Listener& listener) {
+  const bool every_address = listener.host.empty() || listener.host == "0.0.0.0" || listener.host == "::";
+  return every_address ? own_host() : listener.host;
+}
+
 io::Backend backend(const Settings& settings) {
   const std::string name = settings.text("millrace.io.backend");
   if (name == "uring") return io::Backend::io_uring;
@@ -79,6 +84,12 @@ engine::BrokerOptions broker_options(const Settings& settings, std::uint64_t ran
                                  .port = listeners[i].port,
                                  .advertised_host = advertised[i].host,
                                  .advertised_port = advertised[i].port});
+  }
+  for (const Listener& listener : settings.listeners()) {
+    if (!settings.is_controller_listener(listener.name)) continue;
+    options.controller_endpoints.push_back({.listener = listener.name,
+                                            .host = told_host(listener),
+                                            .port = listener.port});
   }
   options.static_configs = settings.all_set();
   options.config_definitions = setting_definitions();

@@ -7,7 +7,7 @@
 
 namespace millrace::engine {
 
-io::Task<net::Response> handle_api_versions(Broker&, BrokerShard& here, Request& request) {
+io::Task<net::Response> handle_api_versions(Broker& broker, BrokerShard& here, Request& request) {
   using wire::ApiVersionsRequest;
   using wire::ApiVersionsResponse;
   const std::int16_t version = request.header.api_version;
@@ -33,9 +33,13 @@ io::Task<net::Response> handle_api_versions(Broker&, BrokerShard& here, Request&
   for (const auto& feature : supported_features()) {
     response.supported_features.push_back({feature.name, feature.min_level, feature.max_level});
   }
+  response.supported_features.push_back({kKRaftVersionFeature, 0, kKRaftVersionMax});
   image->features.for_each([&](const std::string& name, std::int16_t level) {
     response.finalized_features.push_back({name, level, level});
   });
+  if (const std::int16_t level = broker.kraft_version(); level > 0) {
+    response.finalized_features.push_back({kKRaftVersionFeature, level, level});
+  }
   response.finalized_features_epoch = image->position.offset.value();
   wire::omit_unsendable_features(response, version);
   co_return answer(request, response);

@@ -1,4 +1,5 @@
 // Requests about the cluster: DescribeCluster, DescribeTopicPartitions.
+#include "engine/api/authorized_operations.h"
 #include "engine/api/decode.h"
 #include "engine/api/handlers.h"
 #include "engine/metadata/topic_name.h"
@@ -45,6 +46,7 @@ bool add_topic(const TopicImage& topic, std::int32_t from, std::int32_t& left,
   said.name = topic.name;
   said.topic_id = topic.id;
   said.is_internal = is_internal_topic(topic.name);
+  said.topic_authorized_operations = kTopicOperations;
   bool whole = true;
   topic.partitions.for_each([&](PartitionIndex index, const PartitionImage& partition) {
     if (index.value() < from || !whole) return;
@@ -81,6 +83,7 @@ io::Task<net::Response> handle_describe_cluster(Broker& broker, BrokerShard& her
     co_return answer(request, response);
   }
   response.endpoint_type = wanted.endpoint_type;
+  if (wanted.include_cluster_authorized_operations) response.cluster_authorized_operations = kClusterOperations;
   response.controller_id = broker.options().node_id.value();
   image->brokers.for_each([&](BrokerId id, const BrokerImage& described) {
     const EndpointData* endpoint = described.endpoint(request.connection->listener);
@@ -121,6 +124,7 @@ io::Task<net::Response> handle_describe_topic_partitions(Broker&, BrokerShard& h
       said.error_code = validate_topic_name(name) ? ErrorCode::unknown_topic_or_partition
                                                        : ErrorCode::invalid_topic_exception;
       said.name = name;
+      said.topic_authorized_operations = kTopicOperations;
       continue;
     }
     if (!add_topic(*topic, from(name), left, response)) break;

@@ -142,6 +142,8 @@ io::Task<net::Response> handle_list_config_resources(Broker&, BrokerShard& here,
   if (all || types.contains(kTopic)) {
     image->topics.for_each([&](const TopicImage& topic) { add(kTopic, topic.name); });
   }
+  // No broker loggers, which Kafka lists for each broker: what is listed can be described, and loggers with levels of their own
+  // are not here.
   if (all || types.contains(kBroker)) {
     image->brokers.for_each([&](BrokerId id, const BrokerImage&) {
       add(kBroker, texts.keep(std::to_string(id.value())));

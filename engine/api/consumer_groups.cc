@@ -3,6 +3,7 @@
 #include <set>
 #include <string>
 
+#include "engine/api/authorized_operations.h"
 #include "engine/api/coordinator_requests.h"
 #include "engine/api/decode.h"
 #include "engine/api/handlers.h"
@@ -110,6 +111,7 @@ io::Task<net::Response> handle_consumer_group_describe(Broker& broker, BrokerSha
     }
     descriptions.push_back(std::move(*result));
     add_description(*image, descriptions.back(), said);
+    if (wanted.include_authorized_operations) said.authorized_operations = kGroupOperations;
   }
   co_return answer(request, response);
 }

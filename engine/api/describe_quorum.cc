@@ -45,6 +45,18 @@ void say(const Described& described, const std::vector<QuorumReplica>& replicas,
   }
 }
 
+// The voters with their controllers' endpoints. There is one voter, this node.
+void add_nodes(const Described& described, const BrokerOptions& options, DescribeQuorumResponse& response) {
+  for (const QuorumReplica& voter : described.quorum.voters) {
+    auto& node = response.nodes.emplace_back();
+    node.node_id = voter.id.value();
+    if (voter.id != options.node_id) continue;
+    for (const ControllerEndpoint& endpoint : options.controller_endpoints) {
+      node.listeners.push_back({endpoint.listener, endpoint.host, endpoint.port});
+    }
+  }
+}
+
 // As Kafka has it: a request is for the one partition there is, or it is for none that is known.
 bool asks_for_metadata(const DescribeQuorumRequest& wanted) {
   if (wanted.topics.size() != 1 || wanted.topics.front().partitions.size() != 1) return false;
@@ -59,7 +71,6 @@ io::Task<net::Response> handle_describe_quorum(Broker& broker, BrokerShard&, Req
   const auto described = co_await broker.shards().call(
       ShardId{0}, [&]() -> io::Task<Described> { return describe_here(broker); });
   DescribeQuorumResponse response;
-  response.error_message = std::nullopt;
   const bool known = asks_for_metadata(wanted);
   for (const auto& topic : wanted.topics) {
     auto& topic_answer = response.topics.emplace_back();
@@ -67,9 +78,9 @@ io::Task<net::Response> handle_describe_quorum(Broker& broker, BrokerShard&, Req
     for (const auto& partition : topic.partitions) {
       auto& said = topic_answer.partitions.emplace_back();
       said.partition_index = partition.partition_index;
-      said.error_message = std::nullopt;
       if (!known) {
         said.error_code = ErrorCode::unknown_topic_or_partition;
+        said.error_message = "This server does not host this topic-partition.";
         continue;
       }
       said.leader_id = described.quorum.leader.value();
@@ -79,6 +90,7 @@ io::Task<net::Response> handle_describe_quorum(Broker& broker, BrokerShard&, Req
       say(described, described.quorum.observers, broker.options(), said.observers);
     }
   }
+  if (known) add_nodes(described, broker.options(), response);
   co_return answer(request, response);
 }
 

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/api/authorized_operations.h"
 #include "engine/api/coordinator_requests.h"
 #include "engine/api/decode.h"
 #include "engine/api/handlers.h"
@@ -214,6 +215,8 @@ io::Task<net::Response> handle_describe_groups(Broker& broker, BrokerShard& here
     }
     descriptions.push_back(std::move(*result));
     add_description(descriptions.back(), group, request.header.api_version, response, texts);
+    auto& said = response.groups.back();
+    if (wanted.include_authorized_operations) said.authorized_operations = kGroupOperations;
   }
   co_return answer(request, response);
 }

@@ -3,6 +3,7 @@
 #include <set>
 #include <utility>
 
+#include "engine/api/authorized_operations.h"
 #include "engine/api/controller_requests.h"
 #include "engine/api/coordinator_requests.h"
 #include "engine/api/decode.h"
@@ -102,6 +103,14 @@ io::Task<void> create_missing(Broker& broker, SharedImage image, const MetadataR
   }
 }
 
+void add_authorized_operations(const MetadataRequest& wanted, MetadataResponse& response) {
+  if (wanted.include_cluster_authorized_operations) response.cluster_authorized_operations = kClusterOperations;
+  if (!wanted.include_topic_authorized_operations) return;
+  for (auto& topic : response.topics) {
+    if (topic.error_code == ErrorCode::none) topic.topic_authorized_operations = kTopicOperations;
+  }
+}
+
 }  // namespace
 
 io::Task<net::Response> handle_metadata(Broker& broker, BrokerShard& here, Request& request) {
@@ -119,6 +128,7 @@ io::Task<net::Response> handle_metadata(Broker& broker, BrokerShard& here, Reque
   if (all) {
     image->topics.for_each(
         [&](const TopicImage& topic) { response.topics.push_back(describe_topic(*image, topic)); });
+    add_authorized_operations(wanted, response);
     co_return answer(request, response);
   }
   // Once each, as Kafka does: a name repeated must not make the answer larger than the cluster is.
@@ -137,6 +147,7 @@ io::Task<net::Response> handle_metadata(Broker& broker, BrokerShard& here, Reque
       response.topics.push_back(missing_topic(asked, ErrorCode::unknown_topic_or_partition));
     }
   }
+  add_authorized_operations(wanted, response);
   co_return answer(request, response);
 }
 

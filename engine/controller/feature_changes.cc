@@ -24,6 +24,9 @@ Refusal invalid_version(const Update& update, std::string why) {
 
 std::optional<Refusal> check_supported(const MetadataImage& image, const ControllerOptions& options,
                                        const Update& update) {
+  if (update.feature == kKRaftVersionFeature) {
+    return invalid_version(update, "It is fixed when the directory is formatted; this version does not change it.");
+  }
   const SupportedFeature* ours = supported_feature(update.feature);
   const std::int16_t level = update.max_version_level;
   if (ours == nullptr) {

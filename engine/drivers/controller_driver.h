@@ -84,6 +84,8 @@ class ControllerDriver final : private replication::RaftListener {
   const SharedImage& image() const { return image_; }
   const std::optional<Error>& failure() const { return failure_; }
   QuorumDescription describe_quorum() const;
+  // 1 when the metadata itself names the voters. Requires: start() has succeeded.
+  std::int16_t kraft_version() const { return follower_->names_voters() ? 1 : 0; }
 
   // The controller's answer to a question (controller_input.h), given once what it wrote is
   // committed and published. What the event points to must live until then. Where nothing was

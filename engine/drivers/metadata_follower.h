@@ -48,6 +48,7 @@ class MetadataFollower {
 
   // The first offset that was not applied.
   Offset next_offset() const { return position_.offset + 1; }
+  bool names_voters() const { return voters_.has_value(); }
   const ImageBuilder& builder() const { return builder_; }
   // Bytes of records applied since the last snapshot.
   std::size_t bytes_since_snapshot() const { return bytes_since_snapshot_; }

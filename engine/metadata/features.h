@@ -16,6 +16,9 @@ namespace millrace::engine {
 using FeatureLevels = PersistentMap<std::string, std::int16_t>;
 
 inline constexpr std::string_view kMetadataVersionFeature = "metadata.version";
+// Not one of supported_features(): its level is a control record of the metadata log, fixed when a directory is formatted.
+inline constexpr std::string_view kKRaftVersionFeature = "kraft.version";
+inline constexpr std::int16_t kKRaftVersionMax = 1;
 inline constexpr std::string_view kEligibleLeadersFeature = "eligible.leader.replicas.version";
 
 // A level of metadata.version and what it is called, "4.0-IV3".

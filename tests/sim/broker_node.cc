@@ -47,6 +47,7 @@ engine::BrokerOptions BrokerNode::broker_options() const {
                                .port = kNodePort,
                                .advertised_host = options_.host,
                                .advertised_port = kNodePort});
+  options.controller_endpoints.push_back({.listener = "CONTROLLER", .host = options_.host, .port = kNodePort + 1});
   options.config_definitions = server::setting_definitions();
   options.static_configs = {{"log.roll.ms", "300"},
                             {"log.index.interval.bytes", "500"},

@@ -462,16 +462,24 @@ io::Task<void> BrokerLife::create_by_metadata(Actor& actor) {
   const std::string name = fmt::format("t{}", next_topic_++);
   TopicTruth& truth = oracle_.topics[name];
   truth.partitions.resize(2);  // num.partitions
-  for (int i = 0; i < 5 && !over(); ++i) {
+  const std::uint64_t asked_without = actor.random.below(3);
+  for (std::uint64_t i = 0; i < 5 + asked_without && !over(); ++i) {
     wire::MetadataRequest request;
     request.topics->push_back({.name = name});
+    request.allow_auto_topic_creation = i >= asked_without;
     const auto answer = co_await actor.call(request, draw_version(actor.random, 10, 13));
     if (!answer) co_return;
     const auto& found = answer->message.topics.at(0);
+    if (!request.allow_auto_topic_creation) {
+      if (found.error_code == ErrorCode::unknown_topic_or_partition) continue;
+      fail(fmt::format("metadata of {}, not to be made: {}", name, wire::error_name(found.error_code)));
+    }
     if (found.error_code == ErrorCode::none) {
       truth.id = found.topic_id;
       truth.partitions.resize(found.partitions.size());
       truth.state = TopicTruth::State::exists;
+      // Whatever ends this life from now on: the topic is there in the next one, and so is what it acknowledged.
+      if (actor.random.chance(2)) co_await produce_once(actor, name);
       co_return;
     }
     if (!wire::is_retriable(found.error_code) && trouble_ != Trouble::full_disk) {

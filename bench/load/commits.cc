@@ -5,13 +5,14 @@
 // epoll serve all of them. Prints one line of JSON: acknowledged commits per second and the quantiles of the time from
 // request to answer.
 
-#include <sys/epoll.h>
 #include <unistd.h>
 
+#include <CLI/CLI.hpp>
 #include <deque>
 #include <memory>
 
 #include "bench/load/histogram.h"
+#include "bench/load/poll.h"
 #include "bench/load/request.h"
 
 namespace millrace::bench {
@@ -85,10 +86,9 @@ class Committer {
   }
 
   // Reads what has come, counts it, and sends as many requests again.
-  void serve(Histogram& histogram, bool counts) {
+  void serve(Histogram& histogram, std::uint64_t now, bool counts) {
     answers_.receive(socket_);
     std::size_t answered = 0;
-    const std::uint64_t now = now_ns();
     for (std::span<const std::byte> answer; !(answer = answers_.next()).empty(); ++answered) {
       if (const std::int16_t error = error_of(answer); error != 0) {
         give_up("OffsetCommit answered error " + std::to_string(error));
@@ -121,28 +121,22 @@ int run(const Options& options) {
   for (std::size_t group = 0; group < options.groups; ++group) {
     frames.push_back(frame_of(commit_of(options, group)));
   }
-  const int poll = epoll_create1(0);
+  Poll<Committer> poll;
   std::vector<std::unique_ptr<Committer>> committers;
   for (std::size_t i = 0; i < options.connections; ++i) {
     committers.push_back(std::make_unique<Committer>(options, frames, i));
-    epoll_event event{};
-    event.events = EPOLLIN;
-    event.data.ptr = committers.back().get();
-    epoll_ctl(poll, EPOLL_CTL_ADD, committers.back()->socket(), &event);
+    poll.watch(*committers.back());
   }
   const std::uint64_t counted_from = now_ns() + options.warm_up_seconds * kNanosPerSecond;
   const std::uint64_t end = counted_from + options.seconds * kNanosPerSecond;
   for (const auto& committer : committers) committer->send(options.depth);
   auto histogram = std::make_unique<Histogram>();
-  for (std::uint64_t now = now_ns(); now < end; now = now_ns()) {
-    epoll_event events[64];
-    const int count = epoll_wait(poll, events, 64, 20'000);
-    if (count <= 0) give_up("no answer for 20 seconds");
-    for (int i = 0; i < count; ++i) {
-      static_cast<Committer*>(events[i].data.ptr)->serve(*histogram, now >= counted_from);
-    }
+  while (now_ns() < end) {
+    const int served = poll.wait(20 * kNanosPerSecond, [&](Committer& committer, std::uint64_t now) {
+      committer.serve(*histogram, now, now >= counted_from);
+    });
+    if (served <= 0) give_up("no answer for 20 seconds");
   }
-  close(poll);
   std::printf(
       "{\"commits\": %llu, \"commits_per_second\": %.1f, \"p50_us\": %llu, \"p99_us\": %llu}\n",
       static_cast<unsigned long long>(histogram->count()),
@@ -152,37 +146,23 @@ int run(const Options& options) {
   return 0;
 }
 
-Options parse(int argc, char** argv) {
-  Options options;
-  for (int i = 1; i + 1 < argc; i += 2) {
-    const std::string key = argv[i];
-    const std::string value = argv[i + 1];
-    if (key == "--port")
-      options.port = static_cast<std::uint16_t>(std::stoul(value));
-    else if (key == "--topic")
-      options.topic = value;
-    else if (key == "--groups")
-      options.groups = std::stoull(value);
-    else if (key == "--connections")
-      options.connections = std::stoull(value);
-    else if (key == "--depth")
-      options.depth = std::stoull(value);
-    else if (key == "--seconds")
-      options.seconds = std::stoull(value);
-    else if (key == "--warm-up")
-      options.warm_up_seconds = std::stoull(value);
-    else
-      give_up("unknown option " + key);
-  }
-  if (options.port == 0 || options.topic.empty() || options.groups == 0) {
-    give_up("--port, --topic and at least one group are needed");
-  }
-  return options;
+void describe(CLI::App& app, Options& options) {
+  app.add_option("--port", options.port)->required();
+  app.add_option("--topic", options.topic)->required();
+  app.add_option("--groups", options.groups)->check(CLI::PositiveNumber);
+  app.add_option("--connections", options.connections)->check(CLI::PositiveNumber);
+  app.add_option("--depth", options.depth)->check(CLI::PositiveNumber);
+  app.add_option("--seconds", options.seconds)->check(CLI::PositiveNumber);
+  app.add_option("--warm-up", options.warm_up_seconds);
 }
 
 }  // namespace
 }  // namespace millrace::bench
 
 int main(int argc, char** argv) {
-  return millrace::bench::run(millrace::bench::parse(argc, argv));
+  millrace::bench::Options options;
+  CLI::App app("Commits of offsets");
+  millrace::bench::describe(app, options);
+  CLI11_PARSE(app, argc, argv);
+  return millrace::bench::run(options);
 }

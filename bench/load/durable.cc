@@ -6,15 +6,16 @@
 // long after its last one was, and its time counts from when it was due. Prints one line of JSON: batches per second
 // and the quantiles of the time from request to answer.
 
-#include <sys/epoll.h>
 #include <unistd.h>
 
+#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstring>
 #include <memory>
 
 #include "base/crc32c.h"
 #include "bench/load/histogram.h"
+#include "bench/load/poll.h"
 #include "bench/load/request.h"
 
 namespace millrace::bench {
@@ -22,6 +23,7 @@ namespace {
 
 constexpr std::size_t kPageBytes = 4096;
 constexpr std::size_t kAnswerBytesMax = 4096;
+constexpr std::uint64_t kAnswerWaitNs = 20 * kNanosPerSecond;
 
 struct Options {
   std::uint16_t port = 0;
@@ -154,7 +156,7 @@ class Producer {
 using Producers = std::vector<std::unique_ptr<Producer>>;
 
 std::uint64_t until_next(const Producers& producers, std::uint64_t every_ns, std::uint64_t now) {
-  std::uint64_t least = 20 * kNanosPerSecond;
+  std::uint64_t least = kAnswerWaitNs;
   for (const auto& producer : producers) {
     if (producer->waits()) continue;
     const std::uint64_t due = producer->due_at_ns() + every_ns;
@@ -171,14 +173,11 @@ void send_due(const Producers& producers, std::uint64_t every_ns, std::uint64_t 
 }
 
 int run(const Options& options) {
-  const int poll = epoll_create1(0);
+  Poll<Producer> poll;
   std::vector<std::unique_ptr<Producer>> producers;
   for (int i = 0; i < options.partitions; ++i) {
     producers.push_back(std::make_unique<Producer>(options, i));
-    epoll_event event{};
-    event.events = EPOLLIN;
-    event.data.ptr = producers.back().get();
-    epoll_ctl(poll, EPOLL_CTL_ADD, producers.back()->socket(), &event);
+    poll.watch(*producers.back());
   }
   const std::uint64_t counted_from = now_ns() + options.warm_up_seconds * kNanosPerSecond;
   const std::uint64_t end = counted_from + options.seconds * kNanosPerSecond;
@@ -190,24 +189,19 @@ int run(const Options& options) {
   std::uint64_t now = now_ns();
   while (now < end) {
     const std::uint64_t wait_ns =
-        every_ns == 0 ? 20 * kNanosPerSecond : until_next(producers, every_ns, now);
-    const timespec wait{.tv_sec = static_cast<time_t>(wait_ns / kNanosPerSecond),
-                        .tv_nsec = static_cast<long>(wait_ns % kNanosPerSecond)};
-    epoll_event events[64];
-    const int count = epoll_pwait2(poll, events, 64, &wait, nullptr);
-    now = now_ns();
-    if (count <= 0 && wait_ns >= 20 * kNanosPerSecond) give_up("no answer for 20 seconds");
-    for (int i = 0; i < count; ++i) {
-      auto* producer = static_cast<Producer*>(events[i].data.ptr);
-      if (!producer->answered()) continue;
-      if (now >= counted_from && now < end && now > producer->due_at_ns()) {
-        histogram->add((now - producer->due_at_ns()) / 1'000);
+        every_ns == 0 ? kAnswerWaitNs : until_next(producers, every_ns, now);
+    const int served = poll.wait(wait_ns, [&](Producer& producer, std::uint64_t at) {
+      now = at;
+      if (!producer.answered()) return;
+      if (now >= counted_from && now < end && now > producer.due_at_ns()) {
+        histogram->add((now - producer.due_at_ns()) / 1'000);
       }
-      if (every_ns == 0) producer->send(now_ns());
-    }
+      if (every_ns == 0) producer.send(now_ns());
+    });
+    if (served <= 0 && wait_ns >= kAnswerWaitNs) give_up("no answer for 20 seconds");
+    now = now_ns();
     if (every_ns > 0) send_due(producers, every_ns, now);
   }
-  close(poll);
   std::printf(
       "{\"batches\": %llu, \"batches_per_second\": %.1f, \"p50_us\": %llu, \"p99_us\": %llu, "
       "\"max_us\": %llu}\n",
@@ -219,35 +213,23 @@ int run(const Options& options) {
   return 0;
 }
 
-Options parse(int argc, char** argv) {
-  Options options;
-  for (int i = 1; i + 1 < argc; i += 2) {
-    const std::string key = argv[i];
-    const std::string value = argv[i + 1];
-    if (key == "--port")
-      options.port = static_cast<std::uint16_t>(std::stoul(value));
-    else if (key == "--topic")
-      options.topic = value;
-    else if (key == "--partitions")
-      options.partitions = std::stoi(value);
-    else if (key == "--batch-bytes")
-      options.batch_bytes = std::stoull(value);
-    else if (key == "--seconds")
-      options.seconds = std::stoull(value);
-    else if (key == "--warm-up")
-      options.warm_up_seconds = std::stoull(value);
-    else if (key == "--every-us")
-      options.every_us = std::stoull(value);
-    else
-      give_up("unknown option " + key);
-  }
-  if (options.port == 0 || options.topic.empty()) give_up("--port and --topic are needed");
-  return options;
+void describe(CLI::App& app, Options& options) {
+  app.add_option("--port", options.port)->required();
+  app.add_option("--topic", options.topic)->required();
+  app.add_option("--partitions", options.partitions)->check(CLI::PositiveNumber);
+  app.add_option("--batch-bytes", options.batch_bytes)->check(CLI::PositiveNumber);
+  app.add_option("--seconds", options.seconds)->check(CLI::PositiveNumber);
+  app.add_option("--warm-up", options.warm_up_seconds);
+  app.add_option("--every-us", options.every_us);
 }
 
 }  // namespace
 }  // namespace millrace::bench
 
 int main(int argc, char** argv) {
-  return millrace::bench::run(millrace::bench::parse(argc, argv));
+  millrace::bench::Options options;
+  CLI::App app("Producers that wait for acks=all");
+  millrace::bench::describe(app, options);
+  CLI11_PARSE(app, argc, argv);
+  return millrace::bench::run(options);
 }

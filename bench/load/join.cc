@@ -6,13 +6,14 @@
 // all have read something. One thread and one epoll serve all of them. Prints one line of JSON: the median and the
 // longest time.
 
-#include <sys/epoll.h>
 #include <unistd.h>
 
+#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <memory>
 #include <utility>
 
+#include "bench/load/poll.h"
 #include "bench/load/request.h"
 
 namespace millrace::bench {
@@ -30,7 +31,7 @@ struct Options {
   std::string topic;
   std::string group;
   int members = 1;
-  bool consumer_protocol = false;
+  std::string protocol = "classic";
   std::uint64_t heartbeat_ms = 20;
 };
 
@@ -76,7 +77,7 @@ class Member {
       : options_(options),
         partition_count_(partition_count),
         socket_(connect_to(options.port)),
-        id_(options.consumer_protocol ? options.group + "-member-" + std::to_string(number) : "") {}
+        id_(options.protocol == "consumer" ? options.group + "-member-" + std::to_string(number) : "") {}
   ~Member() { close(socket_); }
   Member(const Member&) = delete;
   Member& operator=(const Member&) = delete;
@@ -87,7 +88,7 @@ class Member {
 
   void begin() {
     joined_at_ns_ = now_ns();
-    options_.consumer_protocol ? send_consumer_heartbeat() : send_join();
+    is_consumer_protocol() ? send_consumer_heartbeat() : send_join();
   }
 
   // Takes in what has come and sends what follows from it.
@@ -115,10 +116,12 @@ class Member {
   // Sends the heartbeat where it is due and nothing is on its way.
   void tick(std::uint64_t now) {
     if (asked_ != 0 || now < heartbeat_at_ns_) return;
-    options_.consumer_protocol ? send_consumer_heartbeat() : send_heartbeat();
+    is_consumer_protocol() ? send_consumer_heartbeat() : send_heartbeat();
   }
 
  private:
+  bool is_consumer_protocol() const { return options_.protocol == "consumer"; }
+
   void send(std::int16_t api, const Writer& body) {
     asked_ = api;
     send_all(socket_, frame_of(body));
@@ -372,26 +375,20 @@ int partitions_of(const Options& options) {
 int run(const Options& options) {
   const int partitions = partitions_of(options);
   if (partitions < options.members) give_up("there are fewer partitions than members");
-  const int poll = epoll_create1(0);
+  Poll<Member> poll;
   std::vector<std::unique_ptr<Member>> members;
   for (int i = 0; i < options.members; ++i) {
     members.push_back(std::make_unique<Member>(options, i, partitions));
-    epoll_event event{};
-    event.events = EPOLLIN;
-    event.data.ptr = members.back().get();
-    epoll_ctl(poll, EPOLL_CTL_ADD, members.back()->socket(), &event);
+    poll.watch(*members.back());
   }
   const std::uint64_t end = now_ns() + kGiveUpSeconds * kNanosPerSecond;
   for (const auto& member : members) member->begin();
   while (!std::ranges::all_of(members, [](const auto& member) { return member->has_read(); })) {
     if (now_ns() > end) give_up("not every member has read a record after 60 seconds");
-    epoll_event events[64];
-    const int count = epoll_wait(poll, events, 64, 1);
-    for (int i = 0; i < count; ++i) static_cast<Member*>(events[i].data.ptr)->serve();
+    poll.wait(kNanosPerSecond / 1'000, [](Member& member, std::uint64_t) { member.serve(); });
     const std::uint64_t now = now_ns();
     for (const auto& member : members) member->tick(now);
   }
-  close(poll);
   std::vector<std::uint64_t> waits;
   for (const auto& member : members) waits.push_back(member->wait_ns() / 1'000);
   std::ranges::sort(waits);
@@ -401,35 +398,22 @@ int run(const Options& options) {
   return 0;
 }
 
-Options parse(int argc, char** argv) {
-  Options options;
-  for (int i = 1; i + 1 < argc; i += 2) {
-    const std::string key = argv[i];
-    const std::string value = argv[i + 1];
-    if (key == "--port")
-      options.port = static_cast<std::uint16_t>(std::stoul(value));
-    else if (key == "--topic")
-      options.topic = value;
-    else if (key == "--group")
-      options.group = value;
-    else if (key == "--members")
-      options.members = std::stoi(value);
-    else if (key == "--protocol")
-      options.consumer_protocol = value == "consumer";
-    else if (key == "--heartbeat-ms")
-      options.heartbeat_ms = std::stoull(value);
-    else
-      give_up("unknown option " + key);
-  }
-  if (options.port == 0 || options.topic.empty() || options.group.empty()) {
-    give_up("--port, --topic and --group are needed");
-  }
-  return options;
+void describe(CLI::App& app, Options& options) {
+  app.add_option("--port", options.port)->required();
+  app.add_option("--topic", options.topic)->required();
+  app.add_option("--group", options.group)->required();
+  app.add_option("--members", options.members)->check(CLI::PositiveNumber);
+  app.add_option("--protocol", options.protocol)->check(CLI::IsMember({"classic", "consumer"}));
+  app.add_option("--heartbeat-ms", options.heartbeat_ms)->check(CLI::PositiveNumber);
 }
 
 }  // namespace
 }  // namespace millrace::bench
 
 int main(int argc, char** argv) {
-  return millrace::bench::run(millrace::bench::parse(argc, argv));
+  millrace::bench::Options options;
+  CLI::App app("Members that join a new group");
+  millrace::bench::describe(app, options);
+  CLI11_PARSE(app, argc, argv);
+  return millrace::bench::run(options);
 }

@@ -10,6 +10,7 @@
 #include <sys/prctl.h>
 #include <time.h>
 
+#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <atomic>
 #include <cstdint>
@@ -223,38 +224,23 @@ class Run {
   std::atomic<bool> sending_done_ = false;
 };
 
-Options parse(int argc, char** argv) {
-  Options options;
-  for (int i = 1; i + 1 < argc; i += 2) {
-    const std::string key = argv[i];
-    const std::string value = argv[i + 1];
-    if (key == "--bootstrap")
-      options.bootstrap = value;
-    else if (key == "--topic")
-      options.topic = value;
-    else if (key == "--rate")
-      options.rate = std::stoull(value);
-    else if (key == "--seconds")
-      options.seconds = std::stoull(value);
-    else if (key == "--warm-up")
-      options.warm_up_seconds = std::stoull(value);
-    else if (key == "--bytes")
-      options.record_bytes = std::stoull(value);
-    else if (key == "--acks")
-      options.acks = value;
-    else
-      give_up("unknown option " + key);
-  }
-  if (options.bootstrap.empty() || options.topic.empty())
-    give_up("--bootstrap and --topic are needed");
-  if (options.record_bytes < 16 || options.rate == 0)
-    give_up("records need 16 bytes, the rate at least 1");
-  return options;
+void describe(CLI::App& app, Options& options) {
+  app.add_option("--bootstrap", options.bootstrap)->required();
+  app.add_option("--topic", options.topic)->required();
+  app.add_option("--rate", options.rate)->check(CLI::PositiveNumber);
+  app.add_option("--seconds", options.seconds)->check(CLI::PositiveNumber);
+  app.add_option("--warm-up", options.warm_up_seconds);
+  app.add_option("--bytes", options.record_bytes)->check(CLI::Range(16, 1 << 20));
+  app.add_option("--acks", options.acks);
 }
 
 }  // namespace
 }  // namespace millrace::bench
 
 int main(int argc, char** argv) {
-  return millrace::bench::Run(millrace::bench::parse(argc, argv)).execute();
+  millrace::bench::Options options;
+  CLI::App app("Time from the intended send to the receipt");
+  millrace::bench::describe(app, options);
+  CLI11_PARSE(app, argc, argv);
+  return millrace::bench::Run(options).execute();
 }

@@ -27,6 +27,13 @@ io::Backend backend(const Settings& settings) {
   return io::Backend::automatic;
 }
 
+engine::MigrationPolicy migration_policy(std::string policy) {
+  std::ranges::transform(policy, policy.begin(), [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
+  if (policy == "disabled") return engine::MigrationPolicy::disabled;
+  if (policy == "upgrade") return engine::MigrationPolicy::upgrade;
+  return policy == "downgrade" ? engine::MigrationPolicy::downgrade : engine::MigrationPolicy::bidirectional;
+}
+
 engine::ConsumerGroupOptions consumer_group_options(const Settings& settings) {
   engine::ConsumerGroupOptions options;
   const auto protocols = settings.list("group.coordinator.rebalance.protocols");
@@ -39,6 +46,7 @@ engine::ConsumerGroupOptions consumer_group_options(const Settings& settings) {
   options.session_timeout_min = from_ms(settings.number("group.consumer.min.session.timeout.ms"));
   options.session_timeout_max = from_ms(settings.number("group.consumer.max.session.timeout.ms"));
   options.size_max = static_cast<std::size_t>(settings.number("group.consumer.max.size"));
+  options.migration = migration_policy(settings.text("group.consumer.migration.policy"));
   options.pattern_refresh = from_ms(settings.number("group.consumer.regex.refresh.interval.ms"));
   return options;
 }

@@ -41,9 +41,8 @@ constexpr Setting kSettings[] = {
     integer("group.consumer.max.size", "2147483647", "Most members of a group.")
         .within(at_least(1)),
     string("group.consumer.migration.policy", "bidirectional",
-           "Whether groups may change between the old and the new protocol.")
-        .within(one_of_ignoring_case("DISABLED,DOWNGRADE,UPGRADE,BIDIRECTIONAL"))
-        .accepted(kNoMoves),
+           "Whether groups with members may move from the classic protocol to the consumer protocol (UPGRADE) and back.")
+        .within(one_of_ignoring_case("DISABLED,DOWNGRADE,UPGRADE,BIDIRECTIONAL")),
     integer("group.consumer.min.heartbeat.interval.ms", "5000",
             "Smallest heartbeat interval a group may ask for.")
         .within(at_least(1)),

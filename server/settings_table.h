@@ -116,8 +116,6 @@ inline constexpr std::string_view kNoJvmMetrics = "there are no Java metrics";
 inline constexpr std::string_view kNoTelemetry = "this version takes no metrics from clients";
 inline constexpr std::string_view kNoPlugins = "Millrace cannot load Java classes";
 inline constexpr std::string_view kNoQuotas = "this version has no quotas";
-inline constexpr std::string_view kNoMoves =
-    "a group changes its protocol only while it has no members";
 inline constexpr std::string_view kNoGroups =
     "this version serves no share groups and no streams groups";
 inline constexpr std::string_view kNoTransactions = "this version has no transactions";

@@ -202,7 +202,7 @@ void CoordinatorDriver::decide(GroupEvent event) {
   // max.message.bytes may have been set meanwhile.
   machine_->set_record_bytes_max(record_bytes_max(*partition_));
   machine_->step({std::move(event), reactor.wall_now(), image.get()}, reactor.now(), effects);
-  if (!append(effects.records, effects.atomic)) {
+  if (!append(effects)) {
     // The machine has gone, and with it everybody who had asked it.
     effects.clear();
     effects_ = std::move(effects);
@@ -264,7 +264,9 @@ io::Task<void> CoordinatorDriver::look_up(PatternQuestion question, std::uint64_
 }
 
 // False when the log took something else than all of it: the machine is gone then.
-bool CoordinatorDriver::append(const std::vector<GroupRecord>& records, bool atomic) {
+bool CoordinatorDriver::append(const GroupEffects& effects) {
+  const std::vector<GroupRecord>& records = effects.records;
+  auto unit = effects.units.begin();
   const std::uint64_t term = term_;
   const std::int64_t now = io::Reactor::current().wall_now().ms;
   for (std::size_t begin = 0; begin < records.size();) {
@@ -273,7 +275,11 @@ bool CoordinatorDriver::append(const std::vector<GroupRecord>& records, bool ato
       const GroupRecord& record = records[begin];
       const std::size_t more = log::BatchBuilder::record_bytes_max(
           record.key.size(), record.value ? record.value->size() : 0);
-      if (!atomic && builder.record_count() > 0 && builder.size() + more > kBatchBytesMax) break;
+      if (unit != effects.units.end() && begin >= unit->end) ++unit;
+      const bool in_unit = unit != effects.units.end() && begin > unit->begin;
+      const bool starts_unit = unit != effects.units.end() && begin == unit->begin;
+      const bool may_break = !effects.atomic && !in_unit && builder.record_count() > 0;
+      if (may_break && (starts_unit || builder.size() + more > kBatchBytesMax)) break;
       std::optional<ConstBytes> value;
       if (record.value) value = *record.value;
       builder.append(now, ConstBytes(record.key), value);

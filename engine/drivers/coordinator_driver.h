@@ -96,7 +96,7 @@ class CoordinatorDriver {
   void decide(GroupEvent event);
   void look_up_patterns();
   io::Task<void> look_up(PatternQuestion question, std::uint64_t term);
-  bool append(const std::vector<GroupRecord>& records, bool atomic);
+  bool append(const GroupEffects& effects);
   io::Task<void> write(std::vector<std::byte> batch, std::uint64_t term);
   void drop_machine(const Error& error);
   void deliver();

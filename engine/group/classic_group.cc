@@ -277,7 +277,8 @@ bool ClassicGroup::elect_joined_leader() {
 
 void ClassicGroup::begin_generation(WallTime now) {
   // Wraps as Java's would, but stays a number that means "a generation".
-  generation_ = generation_ == std::numeric_limits<std::int32_t>::max() ? 1 : generation_ + 1;
+  const std::int32_t last = std::max(generation_, std::exchange(written_generation_, 0));
+  generation_ = last == std::numeric_limits<std::int32_t>::max() ? 1 : last + 1;
   awaited_syncs.clear();
   if (members_.empty()) {
     protocol_.reset();
@@ -325,6 +326,39 @@ void ClassicGroup::on_written(const GroupMetadataValue& value) {
     if (Member* member = find(written.member_id)) set_assignment(*member, written.assignment);
   }
   if (state_ == State::completing_rebalance) state_ = State::stable;
+}
+
+void ClassicGroup::take_over(std::vector<Member> members, std::int32_t generation, std::int32_t written, WallTime now) {
+  CHECK(members_.empty() && !members.empty(), "{} is taken over by {} members", id_, members.size());
+  leader_.reset();
+  generation_ = generation;
+  written_generation_ = written;
+  for (Member& member : members) add(std::move(member), "consumer");
+  protocol_ = select_protocol();
+  enter(State::stable, now);
+}
+
+void ClassicGroup::reset() {
+  for (const auto& [id, member] : members_) {
+    CHECK(!member.awaiting_join && !member.awaiting_sync, "{} is removed without an answer", id);
+    count(member, -1);
+  }
+  members_.clear();
+  while (!pending_.empty()) remove_pending(pending_.begin()->first);
+  static_members_.clear();
+  supported_.clear();
+  awaited_syncs.clear();
+  protocol_type_.reset();
+  protocol_.reset();
+  leader_.reset();
+  generation_ = 0;
+  written_generation_ = 0;
+  state_ = State::empty;
+  state_timestamp_ = -1;
+  join_deadline = {};
+  sync_deadline = {};
+  initial_rebalance = false;
+  member_added = false;
 }
 
 void ClassicGroup::load(const GroupMetadataValue& value) {

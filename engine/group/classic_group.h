@@ -127,6 +127,11 @@ class ClassicGroup {
                               const std::map<std::string_view, ConstBytes>* assignments) const;
   // A record that this group wrote itself has come to be.
   void on_written(const GroupMetadataValue& value);
+  // Who goes on in this group, which has no members, where one of the consumer protocol left off. Its next generation comes after
+  // `written`, which the log knows. Requires: members, who share a protocol.
+  void take_over(std::vector<Member> members, std::int32_t generation, std::int32_t written, WallTime now);
+  // As if it had never been. Requires: nobody waits for an answer.
+  void reset();
   // A record that was read from the log. Requires: no members.
   void load(const GroupMetadataValue& value);
 
@@ -139,6 +144,7 @@ class ClassicGroup {
   GroupUse& use_;
   State state_ = State::empty;
   std::int32_t generation_ = 0;
+  std::int32_t written_generation_ = 0;  // by who left the group to us; where it is not the larger one it says nothing
   std::optional<std::string> protocol_type_;
   std::optional<std::string> protocol_;
   std::optional<std::string> leader_;

@@ -506,6 +506,16 @@ void ClassicRebalance::leave(const LeaveGroup& question) {
   if (any && group_.state() != State::empty) prepare_or_complete();
 }
 
+void ClassicRebalance::dismiss() {
+  std::vector<std::string> ids;
+  for (const auto& [id, member] : group_.members()) ids.push_back(id);
+  for (const std::string& id : ids) {
+    Member& member = *group_.find(id);
+    if (const auto ticket = group_.take_join(member)) refuse_join(*ticket, ErrorCode::rebalance_in_progress, id);
+    if (member.awaiting_sync) answer_sync(member, ErrorCode::rebalance_in_progress, {});
+  }
+}
+
 void ClassicRebalance::restart_session(Member& member) {
   step_.timers.set(member.session, step_.now + member.session_timeout, GroupTimerKind::session,
                    group_.id(), member.id);

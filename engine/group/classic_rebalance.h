@@ -26,6 +26,11 @@ class ClassicRebalance {
   // NONE when whoever asks may commit offsets now; then it counts as a sign of life.
   wire::ErrorCode admit_commit(const CommitOffsets& question);
 
+  // Its members are to join anew. Requires: members.
+  void rebalance() { prepare_or_complete(); }
+  // Whoever waits for an answer is to join again: the group is of the other protocol from now on.
+  void dismiss();
+
   // The log has been read: sessions begin.
   void start_sessions();
   void on_timer(const GroupTimer& timer);

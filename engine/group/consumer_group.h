@@ -92,6 +92,12 @@ class ConsumerGroup {
 
     bool is_classic() const { return profile.classic.has_value(); }
     bool has_left_for_a_moment() const { return current.epoch == kLeaveForAMomentEpoch; }
+    // Null where timers of that kind are not a member's of this protocol.
+    Deadline* deadline(GroupTimerKind kind) {
+      if (kind == GroupTimerKind::session) return &session;
+      if (kind == GroupTimerKind::revocation) return &revocation;
+      return kind == GroupTimerKind::classic_rejoin ? &classic_rejoin : nullptr;
+    }
     std::size_t bytes() const;
   };
   using Members = std::map<std::string, Member, std::less<>>;

@@ -8,6 +8,7 @@
 
 #include "base/check.h"
 #include "engine/group/consumer_assignor.h"
+#include "engine/group/group_move.h"
 #include "engine/group/group_settings.h"
 #include "engine/group/member_id.h"
 #include "engine/group/topic_pattern.h"
@@ -441,7 +442,8 @@ void ConsumerRebalance::reconcile(const std::string& id, const std::optional<Con
     if (record.value->size() <= step_.options.record_bytes_max) emit(std::move(record));
   }
   if (member.current.state != State::unrevoked_partitions) return member.revocation.clear();
-  if (member.revocation.at) return;
+  // A classic member is given the time when it is asked to join again.
+  if (member.revocation.at || member.is_classic()) return;
   step_.timers.set(member.revocation, step_.now + from_ms(std::max(member.profile.rebalance_timeout_ms, 0)),
                    GroupTimerKind::revocation, group_.id(), id);
 }
@@ -542,6 +544,10 @@ void ConsumerRebalance::leave(const ConsumerHeartbeat& question) {
 }
 
 void ConsumerRebalance::remove(const std::vector<std::string>& members) {
+  if (move_to_classic(group_, members, std::nullopt, step_.image, step_.options, step_.wall_now)) {
+    step_.classic_without = members;
+    return;
+  }
   for (const std::string& id : members) {
     for (GroupRecord& record : group_.tombstones_of(id)) emit(std::move(record));
   }
@@ -575,6 +581,7 @@ void ConsumerRebalance::start_sessions() {
     Member& member = *group_.find(id);
     restart_session(member);
     if (member.current.state != State::unrevoked_partitions || member.has_left_for_a_moment()) continue;
+    if (member.is_classic()) continue;
     step_.timers.set(member.revocation, step_.now + from_ms(std::max(member.profile.rebalance_timeout_ms, 0)),
                      GroupTimerKind::revocation, group_.id(), id);
   }
@@ -583,10 +590,8 @@ void ConsumerRebalance::start_sessions() {
 bool ConsumerRebalance::is_overdue(const GroupTimer& timer) {
   Member* member = group_.find(timer.member);
   if (member == nullptr) return false;
-  Deadline* deadline = timer.kind == GroupTimerKind::session      ? &member->session
-                       : timer.kind == GroupTimerKind::revocation ? &member->revocation
-                                                                  : &member->classic_rejoin;
-  return step_.timers.is_due(*deadline, timer, step_.now);
+  Deadline* deadline = member->deadline(timer.kind);
+  return deadline != nullptr && step_.timers.is_due(*deadline, timer, step_.now);
 }
 
 // ---- Offsets
@@ -607,7 +612,8 @@ ErrorCode ConsumerRebalance::admit_fetch(const FetchOffsets& question) const {
   if (!question.member_id && question.member_epoch < 0) return ErrorCode::none;
   const Member* member = group_.find(question.member_id.value_or(""));
   if (member == nullptr) return ErrorCode::unknown_member_id;
-  return question.member_epoch == member->current.epoch ? ErrorCode::none : ErrorCode::stale_member_epoch;
+  if (question.member_epoch == member->current.epoch) return ErrorCode::none;
+  return member->is_classic() ? ErrorCode::illegal_generation : ErrorCode::stale_member_epoch;
 }
 
 ConsumerGroupDescription ConsumerRebalance::describe() const {

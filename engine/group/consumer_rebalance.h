@@ -48,10 +48,22 @@ class ConsumerRebalance {
   void update(const std::string& member, Profile profile, const std::optional<ConsumerAssignment>& owned);
   // `member` walks on towards the target. Requires: it is a member.
   void reconcile(const std::string& member, const std::optional<ConsumerAssignment>& owned);
+  // They go; or, where they leave classic members only, the machine is asked to make a classic group of those.
   void remove(const std::vector<std::string>& members);
   // The static member `former` goes on as `member` with what it had.
   void replace(const Member& former, const std::string& member, std::int32_t epoch);
   void restart_session(Member& member);
+  // A large group pauses between two targets, so that many who come and go together are assigned together. Its epoch tells
+  // meanwhile that a target is due, which the next heartbeat of any member works out.
+  bool may_assign() const;
+  // The epoch goes up if the topics have changed since the last look.
+  void notice_topics() { refresh_epoch(false); }
+  // Whether there is room for what `id` says of itself; `known` is who says it now.
+  bool has_room(const Profile& profile, const Member* known, std::string_view id) const;
+  // Whether there is room for whoever asks, as a new member.
+  bool has_room_for_newcomer(const ConsumerHeartbeat& question) const {
+    return has_room(profile_of(question, nullptr), nullptr, question.request->member_id);
+  }
   void emit(GroupRecord record);
   std::string drawn_member_id();
 
@@ -66,7 +78,6 @@ class ConsumerRebalance {
   Chosen choose_static_member(const ConsumerHeartbeat& question, const std::string& id);
   std::optional<Refusal> check_epoch(const Member& member, const ConsumerHeartbeat& question) const;
   Profile profile_of(const ConsumerHeartbeat& question, const Member* known) const;
-  bool has_room(const Profile& profile, const Member* known, std::string_view id) const;
   void refuse(Ticket ticket, const Refusal& refusal);
   void answer(const ConsumerHeartbeat& question, const Member& member, bool with_assignment);
 
@@ -74,9 +85,6 @@ class ConsumerRebalance {
   void drop_unused_patterns();
   std::int64_t topics_hash() const;
   void refresh_epoch(bool changed);
-  // A large group pauses between two targets, so that many who come and go together are assigned together. Its epoch tells
-  // meanwhile that a target is due, which the next heartbeat of any member works out.
-  bool may_assign() const;
   void assign();
   std::string_view preferred_assignor() const;
   Current next(const Member& member, const std::optional<ConsumerAssignment>& owned) const;

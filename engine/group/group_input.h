@@ -28,6 +28,9 @@ namespace millrace::engine {
 
 using Blob = std::vector<std::byte>;
 
+// Whether a group with members goes over to the other protocol with the first, or the last, that speaks the consumer protocol.
+enum class MigrationPolicy : std::uint8_t { disabled, upgrade, downgrade, bidirectional };
+
 // Groups of the consumer protocol.
 struct ConsumerGroupOptions {
   bool enabled = true;                                     // group.coordinator.rebalance.protocols
@@ -39,6 +42,7 @@ struct ConsumerGroupOptions {
   Duration session_timeout_min = std::chrono::seconds(45);
   Duration session_timeout_max = std::chrono::seconds(60);
   std::size_t size_max = 2147483647;  // group.consumer.max.size
+  MigrationPolicy migration = MigrationPolicy::bidirectional;  // group.consumer.migration.policy
   // A group that is larger is not assigned anew for each member that comes or goes, but after a pause for all of them together.
   std::size_t assign_at_once_max = 250;
   Duration assign_pause_per_member = std::chrono::microseconds(100);

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "engine/group/classic_members.h"
 
 namespace millrace::engine {
 namespace {
@@ -17,8 +18,6 @@ using wire::ErrorCode;
 constexpr std::size_t kTimersKept = 1024;
 // What comes up at the same time is done in several steps, between which others have their turn.
 constexpr std::size_t kTimersPerTick = 1000;
-// At most, for what a batch has beside keys and values.
-constexpr std::size_t kRecordOverheadBytes = 32;
 // From this version on of OffsetCommit a group that is not there has an error of its own.
 constexpr std::int16_t kKnowsMissingGroupsSince = 9;
 
@@ -92,8 +91,9 @@ struct GroupMachine::Decide {
       if (!request.member_id.empty()) return refuse(ErrorCode::unknown_member_id);
       group = &machine.find_or_make(request.group_id);
     }
-    if (group->consumer != nullptr && !group->consumer->members().empty()) {
-      return refuse(ErrorCode::inconsistent_group_protocol);
+    if (ConsumerGroup* consumer = consumers(*group); consumer != nullptr && !machine.move_down_with(*group, question, step)) {
+      ClassicMembers(*consumer, step).join(question);
+      return limit_batches();
     }
     ClassicRebalance(group->classic, step).join(question);
     // With its first classic member the group goes over to the classic protocol.
@@ -101,21 +101,33 @@ struct GroupMachine::Decide {
       step.out.atomic = false;
       tombstones_of_consumer_group(*group);
     }
+    limit_batches();
     machine.drop_if_useless(request.group_id);
   }
   void operator()(const SyncGroup& question) const {
+    if (ConsumerGroup* consumer = consumers(question.request->group_id)) {
+      return ClassicMembers(*consumer, step).sync(question);
+    }
     if (ClassicGroup* group = classic(question.request->group_id)) {
       return ClassicRebalance(*group, step).sync(question);
     }
     step.reply(question.ticket, SyncResult{.error = missing(question.request->group_id)});
   }
   void operator()(const GroupHeartbeat& question) const {
+    if (ConsumerGroup* consumer = consumers(question.request->group_id)) {
+      return ClassicMembers(*consumer, step).heartbeat(question);
+    }
     if (ClassicGroup* group = classic(question.request->group_id)) {
       return ClassicRebalance(*group, step).heartbeat(question);
     }
     step.reply(question.ticket, HeartbeatResult{missing(question.request->group_id)});
   }
   void operator()(const LeaveGroup& question) const {
+    if (ConsumerGroup* consumer = consumers(question.group)) {
+      ClassicMembers(*consumer, step).leave(question);
+      machine.move_down_if_due(*machine.find(question.group), step);
+      return limit_batches();
+    }
     ClassicGroup* group = classic(question.group);
     if (group == nullptr) {
       // As Kafka: a group that nobody knows is said of each member, not of the request.
@@ -291,13 +303,11 @@ struct GroupMachine::Decide {
     }
     Group& group = machine.find_or_make(request.group_id);
     if (group.consumer == nullptr) {
-      if (group.classic.state() != ClassicGroup::State::empty) return refuse_missing(question);
-      // What was written of an empty group of the classic protocol is over.
-      if (group.written) step.out.records.push_back(group_tombstone(request.group_id));
-      group.consumer = std::make_unique<ConsumerGroup>(std::string(request.group_id), machine.use_);
+      if (!machine.move_up(group, question, step)) return machine.drop_if_useless(request.group_id);
     }
     ConsumerRebalance rebalance(*group.consumer, step);
     request.member_epoch < 0 ? rebalance.leave(question) : rebalance.heartbeat(question);
+    machine.move_down_if_due(group, step);
     settle_consumer(group, request.group_id);
   }
   void operator()(const DescribeConsumerGroup& question) const {
@@ -344,13 +354,17 @@ struct GroupMachine::Decide {
   }
   // As one, as long as the log takes it as one. What comes first makes the rest follow, if it is cut short there.
   void limit_batches() const {
-    std::size_t bytes = 0;
-    for (const GroupRecord& record : step.out.records) {
-      bytes += record.key.size() + (record.value ? record.value->size() : 0) + kRecordOverheadBytes;
-    }
-    if (bytes > machine.options_.record_bytes_max) step.out.atomic = false;
+    if (batch_bytes(step.out.records) > machine.options_.record_bytes_max) step.out.atomic = false;
   }
 
+  // Null where the group has no members that the consumer protocol's rules are for.
+  ConsumerGroup* consumers(const Group& group) const {
+    return group.consumer == nullptr || group.consumer->members().empty() ? nullptr : group.consumer.get();
+  }
+  ConsumerGroup* consumers(std::string_view id) const {
+    const Group* group = machine.find(id);
+    return group == nullptr ? nullptr : consumers(*group);
+  }
   ClassicGroup* classic(std::string_view id) const {
     Group* group = machine.find(id);
     return group == nullptr ? nullptr : &group->classic;
@@ -542,6 +556,7 @@ void GroupMachine::run_timers(GroupStep& step) {
   }
   for (const auto& [id, members] : overdue) {
     ConsumerRebalance(*find(id)->consumer, step).remove({members.begin(), members.end()});
+    move_down_if_due(*find(id), step);
   }
 }
 
@@ -556,9 +571,8 @@ bool GroupMachine::is_live(const GroupTimer& timer) {
     if (timer.kind == GroupTimerKind::sync) deadline = &classic.sync_deadline;
     ConsumerGroup::Member* consumer = group->consumer == nullptr ? nullptr : group->consumer->find(timer.member);
     if (consumer != nullptr) {
-      deadline = timer.kind == GroupTimerKind::session      ? &consumer->session
-                 : timer.kind == GroupTimerKind::revocation ? &consumer->revocation
-                                                            : &consumer->classic_rejoin;
+      deadline = consumer->deadline(timer.kind);
+      if (deadline == nullptr) return false;
     } else if (timer.kind == GroupTimerKind::session) {
       ClassicGroup::Member* member = classic.find(timer.member);
       if (member == nullptr) return false;

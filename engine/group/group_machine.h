@@ -24,6 +24,7 @@
 #include "engine/group/consumer_group.h"
 #include "engine/group/consumer_rebalance.h"
 #include "engine/group/group_input.h"
+#include "engine/group/group_move.h"
 #include "engine/group/group_offsets.h"
 #include "engine/group/group_timers.h"
 
@@ -81,6 +82,13 @@ class GroupMachine {
   Result<void> apply_consumer(const ConsumerGroupKey& key, std::optional<ConstBytes> value);
   // The same group without anything of its classic members.
   void make_afresh(const std::string& id);
+  // The classic group moves to the consumer protocol with what is asked. Where it does not, the question has been answered.
+  bool move_up(Group& group, const ConsumerHeartbeat& question, GroupStep& step);
+  // The group moves to the classic protocol where the step has found that it is time.
+  void move_down_if_due(Group& group, GroupStep& step);
+  // Whether it has: the last member of the consumer protocol, a static one, comes back with the classic one by this.
+  bool move_down_with(Group& group, const JoinGroup& question, GroupStep& step);
+  void move_down(Group& group, ClassicMove move, GroupStep& step);
   void run_timers(GroupStep& step);
   bool is_live(const GroupTimer& timer);
   void expire_offsets(GroupStep& step);

@@ -181,8 +181,16 @@ Ticket ConsumerWorld::ticket(const Command& command) {
 std::string ConsumerWorld::set_options(const Command& command) {
   options_.consumer.size_max = static_cast<std::size_t>(command.number("size", 1000));
   options_.initial_rebalance_delay = from_ms(command.number("delay", 0));
+  options_.record_bytes_max = static_cast<std::size_t>(command.number("record_bytes", 1 << 20));
+  const std::string policy = command.text("policy", "bidirectional");
+  options_.consumer.migration = policy == "disabled"    ? MigrationPolicy::disabled
+                                : policy == "upgrade"   ? MigrationPolicy::upgrade
+                                : policy == "downgrade" ? MigrationPolicy::downgrade
+                                                        : MigrationPolicy::bidirectional;
   use_.members_max = static_cast<std::size_t>(command.number("members", 1000));
   log_.clear();
+  asked_.clear();
+  short_ids_.clear();
   reset();
   return step(ActivateGroups{});
 }
@@ -282,7 +290,7 @@ std::string ConsumerWorld::commit(const Command& command) {
 
 std::string ConsumerWorld::fetch(const Command& command) {
   FetchOffsets question{.ticket = ticket(command), .group = command.words.at(0), .partitions = std::nullopt};
-  const std::string member = command.text("member");
+  const std::string member = long_id(command.text("member"));
   if (command.has("member")) question.member_id = member;
   question.member_epoch = static_cast<std::int32_t>(command.number("epoch", -1));
   return step(std::move(question));
@@ -334,19 +342,21 @@ std::string ConsumerWorld::restart(const Command&) {
 
 // ---- The classic protocol
 
-// join GROUP as=NAME member=ID topics=(t) owned=(t-0) instance=i protocol=range
+// join GROUP as=NAME member=ID topics=(t) owned=(t-0) instance=i protocol=range type=consumer said=TEXT
 std::string ConsumerWorld::join(const Command& command) {
   wire::JoinGroupRequest request;
   const std::string member = long_id(command.text("member"));
   const std::string instance = command.text("instance");
   const std::string protocol = command.text("protocol", "range");
-  const std::string said = subscription(command.list("topics"), command.list("owned"));
+  const std::string type = command.text("type", "consumer");
+  const std::string said =
+      command.has("said") ? command.text("said") : subscription(command.list("topics"), command.list("owned"));
   request.group_id = command.words.at(0);
   request.session_timeout_ms = static_cast<std::int32_t>(command.number("session", 10000));
   request.rebalance_timeout_ms = static_cast<std::int32_t>(command.number("rebalance", 60000));
   request.member_id = member;
   if (!instance.empty()) request.group_instance_id = instance;
-  request.protocol_type = "consumer";
+  request.protocol_type = type;
   request.protocols.push_back({protocol, std::as_bytes(std::span(said))});
   return step(JoinGroup{.ticket = ticket(command),
                         .request = &request,
@@ -360,6 +370,8 @@ std::string ConsumerWorld::sync(const Command& command) {
   wire::SyncGroupRequest request;
   std::deque<std::string> texts;
   const std::string member = long_id(command.text("member"));
+  const std::string instance = command.text("instance");
+  if (!instance.empty()) request.group_instance_id = instance;
   request.group_id = command.words.at(0);
   request.generation_id = static_cast<std::int32_t>(command.number("generation", 1));
   request.member_id = member;
@@ -385,6 +397,8 @@ std::string ConsumerWorld::heartbeat(const Command& command) {
   request.group_id = command.words.at(0);
   request.generation_id = static_cast<std::int32_t>(command.number("generation", 1));
   request.member_id = member;
+  const std::string instance = command.text("instance");
+  if (!instance.empty()) request.group_instance_id = instance;
   return step(GroupHeartbeat{ticket(command), &request});
 }
 
@@ -393,6 +407,9 @@ std::string ConsumerWorld::leave(const Command& command) {
   std::deque<std::string> texts;
   for (const auto& id : command.list("members")) {
     question.members.push_back({texts.emplace_back(long_id(id)), std::nullopt});
+  }
+  for (const auto& instance : command.list("instances")) {
+    question.members.push_back({"", texts.emplace_back(instance)});
   }
   return step(std::move(question));
 }

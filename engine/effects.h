@@ -1,7 +1,6 @@
 // Effects: what a machine wants done after a step, as data. The driver does it.
 #pragma once
 
-#include <cstddef>
 #include <optional>
 #include <vector>
 
@@ -19,12 +18,6 @@ struct Effects {
   // Whether the records must become durable and visible as one. Where not, a driver may put them
   // into several batches.
   bool atomic = true;
-  // Records `begin` to `end`, which are one even where the rest is not.
-  struct Unit {
-    std::size_t begin = 0;
-    std::size_t end = 0;
-  };
-  std::vector<Unit> units;  // in order
   std::vector<Reply> replies;
   // When the machine wants a step although nothing happened.
   std::optional<Instant> wake_at;
@@ -32,7 +25,6 @@ struct Effects {
   void clear() {
     records.clear();
     atomic = true;
-    units.clear();
     replies.clear();
     wake_at.reset();
   }

@@ -158,6 +158,7 @@ void ConsumerRebalance::heartbeat(const ConsumerHeartbeat& question) {
   update(*id, std::move(profile), owned_by(request));
   Member& member = *group_.find(*id);
   restart_session(member);
+  member.classic_rejoin.clear();
   const bool says_all = request.member_epoch == 0 ||
                         (request.rebalance_timeout_ms != -1 && request.topic_partitions &&
                          (request.subscribed_topic_names || request.subscribed_topic_regex));

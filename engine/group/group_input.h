@@ -336,6 +336,18 @@ struct GroupReply {
   GroupAnswer answer;
 };
 
-using GroupEffects = Effects<GroupRecord, GroupReply>;
+struct GroupEffects : Effects<GroupRecord, GroupReply> {
+  // Records `begin` to `end`, which are one even where the rest is not.
+  struct Unit {
+    std::size_t begin = 0;
+    std::size_t end = 0;
+  };
+  std::vector<Unit> units;  // in order
+
+  void clear() {
+    Effects::clear();
+    units.clear();
+  }
+};
 
 }  // namespace millrace::engine

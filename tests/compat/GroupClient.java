@@ -12,7 +12,7 @@ import org.apache.kafka.common.errors.*;
 import org.apache.kafka.common.serialization.*;
 
 /**
- * GroupClient BOOTSTRAP PREFIX PROTOCOLS CHANGE: consumer groups as a program on Apache Kafka's own Java client uses them.
+ * GroupClient BOOTSTRAP PREFIX PROTOCOLS: consumer groups as a program on Apache Kafka's own Java client uses them.
  *
  * <p>PROTOCOLS is {@code classic} or {@code classic,consumer}. CHANGE says how a group changes its protocol: {@code online}
  * or {@code empty}, while it has no members. Prints a line per check, {@code ok NAME} or {@code FAILED NAME: why}.
@@ -117,12 +117,10 @@ public final class GroupClient {
           false);
       client.checkStaticMembers("consumer_static", consumer);
       client.checkGroupsAdmin("consumer", consumer, GroupType.CONSUMER);
-      if (arguments[3].equals("online")) {
-        client.checkMove(consumer);
-      } else {
-        System.out.println("left out: the online move of a group between the protocols, it changes only while it is empty");
-        client.checkChangeWhileEmpty(consumer);
-      }
+      client.checkMove("eager", Map.of("partition.assignment.strategy", RangeAssignor.class.getName()), consumer);
+      client.checkMove("cooperative",
+          Map.of("partition.assignment.strategy", CooperativeStickyAssignor.class.getName()), consumer);
+      client.checkStaticMove(consumer);
     } else {
       System.out.println("left out: group.protocol=consumer, the broker does not advertise ConsumerGroupHeartbeat");
     }
@@ -441,58 +439,63 @@ public final class GroupClient {
   }
 
   /** A group of classic members is taken over by one of the new protocol and back again, while it goes on. */
-  private void checkMove(Map<String, Object> consumer) {
-    check("group_moves_between_the_protocols_online", () -> {
-      String topic = filled("move");
-      String group = prefix + "-move-group";
-      try (Member classic = new Member(group, Map.of()).subscribe(topic)) {
-        pollUntil("the classic member has all", () -> classic.owned() == PARTITIONS, classic);
+  private void checkMove(String how, Map<String, Object> own, Map<String, Object> consumer) {
+    check("group_moves_between_the_protocols_online_" + how, () -> {
+      String topic = filled("move-" + how);
+      String group = prefix + "-move-group-" + how;
+      try (Member classic = new Member(group, own).subscribe(topic)) {
+        pollUntil("the classic member has all", () -> classic.owned() == PARTITIONS && classic.records.size() == RECORDS, classic);
+        classic.consumer.commitSync();
+        Member other = new Member(group, own).subscribe(topic);
         try (Member young = new Member(group, consumer).subscribe(topic)) {
+          pollUntil("the classic ones have three, the new one has one",
+              () -> classic.owned() + other.owned() == 3 && young.owned() == 1, classic, other, young);
+          same(type(group), GroupType.CONSUMER, "type");
+          other.close();
           pollUntil("both have two", () -> classic.owned() == 2 && young.owned() == 2, classic, young);
-          same(get(admin.describeConsumerGroups(List.of(group)).all()).get(group).type(), GroupType.CONSUMER, "type");
+          fill(topic, RECORDS);
+          pollUntil("all is read", () -> classic.records.size() + young.records.size() == 2 * RECORDS, classic, young);
+          classic.consumer.commitSync();
+          young.consumer.commitSync();
         }
         pollUntil("the classic member has all again", () -> classic.owned() == PARTITIONS, classic);
-        same(get(admin.describeConsumerGroups(List.of(group)).all()).get(group).type(), GroupType.CLASSIC, "type after");
+        same(type(group), GroupType.CLASSIC, "type after");
+        fill(topic, 2 * RECORDS);
+        int before = classic.records.size();
+        pollUntil("all that is new is read", () -> classic.records.size() == before + RECORDS, classic);
+        same(new TreeSet<>(classic.records.subList(before, before + RECORDS)), values(2 * RECORDS, 3 * RECORDS), "records");
+        classic.consumer.commitSync();
       }
     });
   }
 
-  /** Whoever comes with the other protocol is refused and hurts nobody; the group changes once it is empty, with its offsets. */
-  private void checkChangeWhileEmpty(Map<String, Object> consumer) {
-    String topic = prefix + "-change";
-    String group = prefix + "-change-group";
-    check("classic_group_refuses_members_of_the_new_protocol", () -> {
-      filled("change");
-      refusesTheOther(group, topic, 0, Map.of(), GroupType.CLASSIC, consumer, GroupIdNotFoundException.class);
-    });
-    check("empty_group_changes_to_the_new_protocol_and_refuses_classic_members", () -> {
-      fill(topic, RECORDS);
-      refusesTheOther(group, topic, RECORDS, consumer, GroupType.CONSUMER, Map.of(),
-          InconsistentGroupProtocolException.class);
-    });
-    check("empty_group_changes_back", () -> {
-      fill(topic, 2 * RECORDS);
-      refusesTheOther(group, topic, 2 * RECORDS, Map.of(), GroupType.CLASSIC, consumer, GroupIdNotFoundException.class);
+  /** A static member is restarted with the other protocol, and back: the one that stays is asked for nothing. */
+  private void checkStaticMove(Map<String, Object> consumer) {
+    check("static_member_moves_between_the_protocols", () -> {
+      String topic = filled("move-static");
+      String group = prefix + "-move-group-static";
+      Map<String, Object> mover = Map.of("group.instance.id", "mover");
+      Map<String, Object> young = new HashMap<>(consumer);
+      young.putAll(mover);
+      try (Member stays = new Member(group, Map.of("group.instance.id", "stays")).subscribe(topic)) {
+        try (Member member = new Member(group, mover).subscribe(topic)) {
+          pollUntil("both have two", () -> stays.owned() == 2 && member.owned() == 2, stays, member);
+        }
+        try (Member member = new Member(group, young).subscribe(topic)) {
+          pollUntil("both have two in the new protocol", () -> stays.owned() == 2 && member.owned() == 2, stays, member);
+          same(type(group), GroupType.CONSUMER, "type");
+          pollFor(1_000, stays, member);
+        }
+        try (Member member = new Member(group, mover).subscribe(topic)) {
+          pollUntil("both have two again", () -> stays.owned() == 2 && member.owned() == 2, stays, member);
+          same(type(group), GroupType.CLASSIC, "type after");
+        }
+        same(stays.lost.size(), 0, "what the one that stays lost");
+      }
     });
   }
 
-  /** A member that comes to the empty group with `own` reads on from record `first`; one with `other` is refused. */
-  private void refusesTheOther(String group, String topic, int first, Map<String, Object> own, GroupType type,
-      Map<String, Object> other, Class<? extends Exception> refusal) throws Exception {
-    try (Member member = new Member(group, own).subscribe(topic)) {
-      pollUntil("all partitions and records", () -> member.owned() == PARTITIONS && member.records.size() >= RECORDS, member);
-      same(new TreeSet<>(member.records), values(first, first + RECORDS), "records behind the group's offsets");
-      int told = member.assigned.size() + member.revoked.size() + member.lost.size();
-      try (Member stranger = new Member(group, other).subscribe(topic)) {
-        fails(refusal, () -> pollFor(10_000, stranger, member));
-      }
-      pollFor(1_000, member);
-      same(member.assigned.size() + member.revoked.size() + member.lost.size(), told, "what the member was told meanwhile");
-      member.consumer.commitSync();
-      ConsumerGroupDescription described = get(admin.describeConsumerGroups(List.of(group)).all()).get(group);
-      same(described.type(), type, "type");
-      same(described.groupState(), GroupState.STABLE, "state");
-      same(described.members().size(), 1, "members");
-    }
+  private GroupType type(String group) throws Exception {
+    return get(admin.describeConsumerGroups(List.of(group)).all()).get(group).type();
   }
 }

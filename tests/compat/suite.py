@@ -135,9 +135,7 @@ class Suite:
         group_tool_checks.GroupTool(self.bootstrap, self.prefix + "u", self.report, self.scratch).run()
 
     def javagroups(self):
-        # Apache Kafka moves a group between the protocols while it has members (group.consumer.migration.policy).
-        change = "online" if self.system == "kafka" else "empty"
-        self.java_program("javagroups", "GroupClient", self.prefix + "w", self.group_protocols(), change)
+        self.java_program("javagroups", "GroupClient", self.prefix + "w", self.group_protocols())
 
     def confluent(self):
         """confluent-kafka for Python, in each of the protocols that the broker has."""

@@ -37,6 +37,46 @@ TEST(GroupRecords, metadata_of_a_group_is_written_as_kafka_writes_it) {
   EXPECT_TRUE(decode_group_metadata_value(*record.value).value() == value);
 }
 
+TEST(GroupRecords, members_of_a_group_are_written_as_kafka_writes_them) {
+  const auto subscription = from_hex("000102");
+  const auto assignment = from_hex("ff");
+  GroupMetadataValue value{.protocol_type = "consumer",
+                           .generation = 4,
+                           .protocol = "range",
+                           .leader = "m",
+                           .current_state_timestamp = 9,
+                           .members = {}};
+  value.members.push_back({.member_id = "m",
+                           .group_instance_id = "i",
+                           .client_id = "c",
+                           .client_host = "/h",
+                           .rebalance_timeout = 300'000,
+                           .session_timeout = 45'000,
+                           .subscription = ConstBytes(subscription),
+                           .assignment = ConstBytes(assignment)});
+  value.members.push_back({.member_id = "n",
+                           .group_instance_id = std::nullopt,
+                           .client_id = "",
+                           .client_host = "",
+                           .rebalance_timeout = 1,
+                           .session_timeout = 2,
+                           .subscription = {},
+                           .assignment = {}});
+  const auto wanted = golden("GroupMetadataValue v3 stable");
+  EXPECT_EQ(to_hex(*group_metadata_record("g", value).value), to_hex(wanted));
+  EXPECT_TRUE(decode_group_metadata_value(wanted).value() == value);
+}
+
+TEST(GroupRecords, commit_with_the_id_of_its_topic_is_read_as_kafka_writes_it) {
+  const OffsetCommitValue value{.offset = 5,
+                                .leader_epoch = 2,
+                                .metadata = "m",
+                                .commit_timestamp = 1,
+                                .topic_id = Uuid::from_halves(0x0102030405060708, 0x090a0b0c0d0e0f10)};
+  EXPECT_EQ(to_hex(encode_value(value, 4)), to_hex(golden("OffsetCommitValue v4")));
+  EXPECT_TRUE(decode_offset_commit_value(golden("OffsetCommitValue v4")).value() == value);
+}
+
 TEST(GroupRecords, version_0_of_a_commit_s_key_is_read_as_version_1) {
   auto key = golden("OffsetCommitKey g/t/0");
   key[1] = std::byte{0};

@@ -6,6 +6,7 @@
 #include <span>
 #include <string_view>
 
+#include "engine/metadata/group_config.h"
 #include "engine/metadata/topic_config.h"
 #include "server/settings_table.h"
 
@@ -151,7 +152,7 @@ std::string settings_reference() {
         area.title);
     for (const Setting& setting : area.settings) text += setting_row(setting);
   }
-  return text + "\n" + topic_config_reference();
+  return text + "\n" + topic_config_reference() + "\n" + group_config_reference();
 }
 
 std::string topic_config_reference() {
@@ -176,6 +177,26 @@ std::string topic_config_reference() {
                         type_word(row.definition.type), default_text(row.definition),
                         rule_text(row.definition.rule), synonyms, row.definition.documentation,
                         refused);
+  }
+  return text;
+}
+
+std::string group_config_reference() {
+  std::string text =
+      "## Groups\n\nSet for one group by its name, before or after there is a group of that name, with "
+      "`millrace config alter group NAME` or kafka-configs `--entity-type groups`. What is set holds for a "
+      "member from its next heartbeat on. A group that does not set one follows the broker's setting.\n\n"
+      "| configuration | type | default | values | broker's setting | what it does "
+      "|\n|---|---|---|---|---|---|\n";
+  for (const engine::GroupConfigRow& row : engine::group_config_rows()) {
+    const auto& definition = row.definition;
+    std::string values = rule_text(definition.rule);
+    if (!row.least_setting.empty()) values = fmt::format("`{}` to `{}`", row.least_setting, row.most_setting);
+    const std::string setting = row.default_setting.empty() ? "" : fmt::format("`{}`", row.default_setting);
+    const std::string refused =
+        row.refused_because.empty() ? "" : fmt::format(" **Refused:** {}.", row.refused_because);
+    text += fmt::format("| `{}` | {} | {} | {} | {} | {}{} |\n", definition.name, type_word(definition.type),
+                        default_text(definition), values, setting, definition.documentation, refused);
   }
   return text;
 }

@@ -9,7 +9,8 @@ namespace millrace::server {
 std::string settings_reference();
 // packaging/millrace.properties
 std::string sample_properties();
-// The topics' table, part of settings_reference().
+// The tables of topics and of groups, parts of settings_reference().
 std::string topic_config_reference();
+std::string group_config_reference();
 
 }  // namespace millrace::server

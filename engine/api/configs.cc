@@ -7,6 +7,7 @@
 #include "engine/api/decode.h"
 #include "engine/api/handlers.h"
 #include "engine/metadata/broker_config.h"
+#include "engine/metadata/group_config.h"
 #include "engine/metadata/topic_config.h"
 #include "net/wire/describe_configs.h"
 #include "net/wire/list_config_resources.h"
@@ -21,6 +22,7 @@ using wire::ErrorCode;
 constexpr auto kTopic = static_cast<std::int8_t>(ConfigResourceType::topic);
 constexpr auto kBroker = static_cast<std::int8_t>(ConfigResourceType::broker);
 constexpr auto kClientMetrics = static_cast<std::int8_t>(ConfigResourceType::client_metrics);
+constexpr auto kGroup = static_cast<std::int8_t>(ConfigResourceType::group);
 
 void refuse(DescribeConfigsResponse::Resource& said, ErrorCode code, std::string_view message) {
   said.error_code = code;
@@ -90,6 +92,13 @@ Described describe_broker(const MetadataImage& image, const BrokerOptions& optio
                                              .static_broker = &options.static_configs})};
 }
 
+// Whether there is a group of that name is of no matter: what is set for it holds from its first member on.
+Described describe_group(const MetadataImage& image, const BrokerOptions& options, std::string_view name) {
+  if (name.empty()) return {.error = ErrorCode::invalid_request, .message = "Group name must not be empty"};
+  return {.configs = describe_group_config({options.config_definitions, &options.static_configs},
+                                           image.config(ConfigResource::group(name)))};
+}
+
 }  // namespace
 
 io::Task<net::Response> handle_describe_configs(Broker& broker, BrokerShard& here, Request& request) {
@@ -109,8 +118,10 @@ io::Task<net::Response> handle_describe_configs(Broker& broker, BrokerShard& her
       keep.push_back(describe_topic(*image, broker.options(), asked.resource_name));
     } else if (asked.resource_type == kBroker) {
       keep.push_back(describe_broker(*image, broker.options(), asked.resource_name));
+    } else if (asked.resource_type == kGroup) {
+      keep.push_back(describe_group(*image, broker.options(), asked.resource_name));
     } else {
-      refuse(said, ErrorCode::invalid_request, "only topics and brokers have configurations here");
+      refuse(said, ErrorCode::invalid_request, "only topics, brokers and groups have configurations here");
       continue;
     }
     const Described& described = keep.back();
@@ -147,6 +158,11 @@ io::Task<net::Response> handle_list_config_resources(Broker&, BrokerShard& here,
   if (all || types.contains(kBroker)) {
     image->brokers.for_each([&](BrokerId id, const BrokerImage&) {
       add(kBroker, texts.keep(std::to_string(id.value())));
+    });
+  }
+  if (all || types.contains(kGroup)) {
+    image->configs.for_each([&](const ConfigResource& resource, const ConfigValues&) {
+      if (resource.type == ConfigResourceType::group) add(kGroup, resource.name);
     });
   }
   co_return answer(request, response);

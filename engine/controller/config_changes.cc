@@ -10,6 +10,7 @@
 
 #include "engine/controller/new_partitions.h"
 #include "engine/metadata/broker_config.h"
+#include "engine/metadata/group_config.h"
 #include "engine/metadata/topic_config.h"
 #include "net/wire/codec.h"
 
@@ -57,9 +58,12 @@ std::expected<ConfigResource, Refusal> find_resource(const MetadataImage& image,
       return ConfigResource::topic(name);
     case ConfigResourceType::broker:
       return broker_resource(image, options, name);
+    case ConfigResourceType::group:
+      if (name.empty())
+        return refuse(ErrorCode::invalid_request, "Default group resources are not allowed.");
+      return ConfigResource::group(name);
     case ConfigResourceType::broker_logger:
     case ConfigResourceType::client_metrics:
-    case ConfigResourceType::group:
       return refuse(
           ErrorCode::invalid_request,
           fmt::format("Configurations of resource type {} are not served by this release.", type));
@@ -73,14 +77,24 @@ const ConfigDefinition* find_definition(const ControllerOptions& options,
                                         const ConfigResource& resource, std::string_view name) {
   if (resource.type == ConfigResourceType::broker)
     return find_broker_config(options.broker_configs, name);
+  if (resource.type == ConfigResourceType::group) {
+    const GroupConfigRow* row = find_group_config(name);
+    return row == nullptr ? nullptr : &row->definition;
+  }
   const TopicConfigRow* row = find_topic_config(name);
   return row == nullptr ? nullptr : &row->definition;
 }
 
-// `written`: the keys a request sets; `values`: all that would then be set.
+// What a request would do to what is set.
+struct ConfigEdit {
+  const ConfigValues& before;
+  const ConfigValues& after;
+  const std::set<std::string>& written;  // the keys that it sets
+};
+
 std::optional<Refusal> check_values(const ControllerOptions& options,
-                                    const ConfigResource& resource, const ConfigValues& values,
-                                    const std::set<std::string>& written) {
+                                    const ConfigResource& resource, const ConfigEdit& edit) {
+  const auto& [before, values, written] = edit;
   for (const std::string& name : written) {
     // What appending to a list may exceed; a record cannot hold more.
     if (values.at(name).size() <= wire::Reader::kTextBytesMax) continue;
@@ -89,6 +103,11 @@ std::optional<Refusal> check_values(const ControllerOptions& options,
   }
   if (resource.type == ConfigResourceType::topic) {
     const auto valid = validate_topic_configs(values);
+    if (!valid) return Refusal{ErrorCode::invalid_config, valid.error().message};
+    return std::nullopt;
+  }
+  if (resource.type == ConfigResourceType::group) {
+    const auto valid = validate_group_configs({options.broker_configs, &options.static_broker_config}, before, values);
     if (!valid) return Refusal{ErrorCode::invalid_config, valid.error().message};
     return std::nullopt;
   }
@@ -188,7 +207,7 @@ std::optional<Refusal> alter_one(const MetadataImage& image, const ControllerOpt
     after.insert_or_assign(name, std::move(value));
     written.insert(name);
   }
-  if (auto wrong = check_values(options, *resource, after, written)) return wrong;
+  if (auto wrong = check_values(options, *resource, {before, after, written})) return wrong;
   add_records(*resource, before, after, records);
   return std::nullopt;
 }
@@ -210,8 +229,9 @@ std::optional<Refusal> replace_one(const MetadataImage& image, const ControllerO
     }
     written.emplace(config.name);
   }
-  if (auto wrong = check_values(options, *resource, after, written)) return wrong;
-  add_records(*resource, image.config(*resource), after, records);
+  const ConfigValues& before = image.config(*resource);
+  if (auto wrong = check_values(options, *resource, {before, after, written})) return wrong;
+  add_records(*resource, before, after, records);
   return std::nullopt;
 }
 

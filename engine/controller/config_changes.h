@@ -1,4 +1,4 @@
-// Changes of what is configured for topics, brokers and all brokers.
+// Changes of what is configured for topics, brokers, all brokers and groups.
 #pragma once
 
 #include <vector>

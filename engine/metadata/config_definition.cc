@@ -204,6 +204,8 @@ std::string_view to_string(ConfigSource source) {
       return "STATIC_BROKER_CONFIG";
     case ConfigSource::default_value:
       return "DEFAULT_CONFIG";
+    case ConfigSource::group:
+      return "DYNAMIC_GROUP_CONFIG";
   }
   return "UNKNOWN";
 }

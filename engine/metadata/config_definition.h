@@ -1,7 +1,7 @@
 // ConfigDefinition: one configuration as Kafka defines it: name, type, default and what a value
 // must satisfy.
 //
-// Pure data. Topic configurations are defined in topic_config.cc; the broker's come from
+// Pure data. Topic configurations are defined in topic_config.cc, those of groups in group_config.cc; the broker's come from
 // server/settings as a span, so that nothing here knows of the server.
 #pragma once
 
@@ -43,6 +43,7 @@ enum class ConfigSource : std::int8_t {
   dynamic_default = 3,  // set for all brokers
   static_broker = 4,    // server.properties
   default_value = 5,
+  group = 8,
 };
 std::string_view to_string(ConfigSource source);  // Kafka's word: DYNAMIC_TOPIC_CONFIG, ...
 

@@ -1,6 +1,6 @@
-// Configuration that is kept in the cluster's metadata: what was set for a topic, a broker or all
-// brokers, as the text that was set. What the keys mean is for engine/metadata/topic_config and the
-// settings table.
+// Configuration that is kept in the cluster's metadata: what was set for a topic, a broker, all
+// brokers or a group, as the text that was set. What the keys mean is for
+// engine/metadata/topic_config and group_config, and the settings table.
 #pragma once
 
 #include <compare>
@@ -36,6 +36,9 @@ struct ConfigResource {
     return {ConfigResourceType::broker, std::string(id)};
   }
   static ConfigResource cluster_default() { return {ConfigResourceType::broker, {}}; }
+  static ConfigResource group(std::string_view name) {
+    return {ConfigResourceType::group, std::string(name)};
+  }
 };
 
 // Key to value, in order of the keys.

@@ -17,6 +17,12 @@ namespace {
 using tests::TranscriptCommand;
 
 constexpr std::array kBrokerConfigs{
+    ConfigDefinition{.name = "group.consumer.heartbeat.interval.ms", .type = ConfigType::integer, .default_value = "5000"},
+    ConfigDefinition{.name = "group.consumer.max.heartbeat.interval.ms", .type = ConfigType::integer, .default_value = "15000"},
+    ConfigDefinition{.name = "group.consumer.max.session.timeout.ms", .type = ConfigType::integer, .default_value = "60000"},
+    ConfigDefinition{.name = "group.consumer.min.heartbeat.interval.ms", .type = ConfigType::integer, .default_value = "5000"},
+    ConfigDefinition{.name = "group.consumer.min.session.timeout.ms", .type = ConfigType::integer, .default_value = "45000"},
+    ConfigDefinition{.name = "group.consumer.session.timeout.ms", .type = ConfigType::integer, .default_value = "45000"},
     ConfigDefinition{.name = "log.retention.ms",
                      .type = ConfigType::long_integer,
                      .update = ConfigUpdate::cluster_wide},

@@ -98,6 +98,7 @@ std::string ConsumerWorld::handle(const Command& command) {
   static const std::map<std::string, std::string (ConsumerWorld::*)(const Command&)> kCommands{
       {"options", &ConsumerWorld::set_options},
       {"topics", &ConsumerWorld::set_topics},
+      {"configure", &ConsumerWorld::configure},
       {"beat", &ConsumerWorld::beat},
       {"look_up", &ConsumerWorld::look_up},
       {"commit", &ConsumerWorld::commit},
@@ -198,6 +199,7 @@ std::string ConsumerWorld::set_options(const Command& command) {
 // topics t:3 u:2: these, with so many partitions, and no others
 std::string ConsumerWorld::set_topics(const Command& command) {
   MetadataImage next;
+  next.configs = image_.configs;
   TopicsChanged changed;
   for (const std::string& word : command.words) {
     const auto colon = word.find(':');
@@ -217,6 +219,17 @@ std::string ConsumerWorld::set_topics(const Command& command) {
   }
   image_ = next;
   return step(std::move(changed));
+}
+
+// configure GROUP set=(name=value): these are set for it, and no others
+std::string ConsumerWorld::configure(const Command& command) {
+  ConfigValues values;
+  for (const auto& word : command.list("set")) {
+    const auto equals = word.find('=');
+    values.emplace(word.substr(0, equals), word.substr(equals + 1));
+  }
+  image_.configs.set(ConfigResource::group(command.words.at(0)), std::move(values));
+  return "";
 }
 
 // beat GROUP member=ID epoch=0 topics=(t) regex=text owned=(t-0) instance=i assignor=range rebalance=MS version=1
@@ -443,8 +456,11 @@ ConsumerAssignment ConsumerWorld::parsed(const std::vector<std::string>& partiti
 std::string ConsumerWorld::print(const GroupAnswer& answer) {
   if (const auto* beat = std::get_if<ConsumerHeartbeatResult>(&answer)) {
     if (beat->error != wire::ErrorCode::none) return error(beat->error) + " \"" + beat->message + "\"";
-    return fmt::format("epoch={} {}", beat->member_epoch,
-                       beat->assignment ? "assigned=" + printed(*beat->assignment) : "as before");
+    const Duration usual = options_.consumer.heartbeat_interval;
+    const bool is_usual = beat->heartbeat_interval == usual || beat->heartbeat_interval == Duration{};
+    return fmt::format("epoch={} {}{}", beat->member_epoch,
+                       beat->assignment ? "assigned=" + printed(*beat->assignment) : "as before",
+                       is_usual ? "" : fmt::format(" again in {} ms", to_ms(beat->heartbeat_interval)));
   }
   if (const auto* said = std::get_if<ConsumerGroupDescription>(&answer)) {
     if (said->error != wire::ErrorCode::none) return error(said->error) + " \"" + said->message + "\"";

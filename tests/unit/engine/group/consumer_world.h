@@ -30,6 +30,7 @@ class ConsumerWorld {
 
   std::string set_options(const Command& command);
   std::string set_topics(const Command& command);
+  std::string configure(const Command& command);
   std::string beat(const Command& command);
   std::string look_up(const Command& command);
   std::string commit(const Command& command);

@@ -3,6 +3,9 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
+#include <iterator>
+#include <utility>
 #include <vector>
 
 #include "cli/option_checks.h"
@@ -17,6 +20,8 @@ struct Node {
   std::vector<const CLI::Option*> options;
   std::vector<std::string> words;  // an argument may be one of them
   std::string_view live = {};  // prints names that may follow; empty where there are none
+  // Words after which the names of one kind may follow, and what prints those.
+  std::vector<std::pair<std::string_view, std::string_view>> kinds;
 };
 
 // Print the topics and groups there are, or nothing when no broker answers at once.
@@ -29,9 +34,10 @@ void collect(const CLI::App& app, const std::string& path, std::vector<Node>& no
   for (const CLI::Option* option : app.get_options()) {
     if (option->nonpositional()) node.options.push_back(option);
     if (!option->get_positional() || path == "topic create") continue;
-    node.words = words_of(*option);
+    std::ranges::copy(words_of(*option), std::back_inserter(node.words));
     if (option->get_name(true) == "TOPIC") node.live = kLiveTopics;
     if (option->get_name(true) == "GROUP") node.live = kLiveGroups;
+    if (option->get_name(true) == "TYPE") node.kinds = {{"topic", kLiveTopics}, {"group", kLiveGroups}};
   }
   nodes.push_back(node);
   for (const CLI::App* child : node.children) {
@@ -48,7 +54,7 @@ std::string offered_at(const Node& node) {
   return fmt::format("{}", fmt::join(words, " "));
 }
 
-// A case for each option of the command that has only so many values.
+// A case for each option of the command that has only so many values, and for each kind of names.
 std::string value_cases(const Node& node) {
   std::string cases;
   for (const CLI::Option* option : node.options) {
@@ -61,6 +67,9 @@ std::string value_cases(const Node& node) {
       patterns.push_back(fmt::format("'{} --{}'", node.path, name));
     cases += fmt::format("    {}) words='{}' ;;\n", fmt::join(patterns, "|"),
                          fmt::join(values, " "));
+  }
+  for (const auto& [kind, live] : node.kinds) {
+    cases += fmt::format("    '{} {}') words=\"$({})\" ;;\n", node.path, kind, live);
   }
   return cases;
 }
@@ -147,6 +156,11 @@ std::string fish_script(const std::vector<Node>& nodes) {
     if (!node.words.empty()) {
       script += fmt::format("complete -c millrace -n {} -a '{}'\n",
                             shell_quoted("__millrace_in " + node.path), fmt::join(node.words, " "));
+    }
+    for (const auto& [kind, live] : node.kinds) {
+      script += fmt::format("complete -c millrace -n {} -a {}\n",
+                            shell_quoted(fmt::format("__millrace_at {} {}", node.path, kind)),
+                            shell_quoted(fmt::format("({})", live)));
     }
     script += fish_options(node);
   }

@@ -42,8 +42,8 @@ Cell cell_of(const std::optional<std::string_view>& text) {
   return text ? Cell(std::string(*text)) : Cell(nullptr);
 }
 
-// Which configurations: `topic NAME`, `broker ID`, or `broker` alone for what is set for all
-// brokers.
+// Which configurations: `topic NAME`, `group NAME`, `broker ID`, or `broker` alone for what is set
+// for all brokers.
 struct ConfigTarget {
   ConnectionOptions connection;
   std::string type;
@@ -51,19 +51,20 @@ struct ConfigTarget {
 
   void declare(CLI::App& app) {
     add_connection_options(app, connection);
-    app.add_option("TYPE", type, "topic or broker")
+    app.add_option("TYPE", type, "topic, broker or group")
         ->required()
-        ->transform(one_of({"topic", "broker"}));
+        ->transform(one_of({"topic", "broker", "group"}));
     app.add_option("NAME", name,
-                   "Name of the topic or id of the broker; without it, what holds for all brokers");
+                   "Name of the topic or group, or id of the broker; without it, what holds for all "
+                   "brokers");
   }
   ResourceType resource_type() const {
-    return type == "topic" ? ResourceType::topic : ResourceType::broker;
+    if (type == "topic") return ResourceType::topic;
+    return type == "group" ? ResourceType::group : ResourceType::broker;
   }
   Result<void> check() const {
-    if (type == "topic" && name.empty())
-      return fail(Errc::invalid_argument, "which topic? Write `config ... topic NAME`");
-    return {};
+    if (type == "broker" || !name.empty()) return {};
+    return fail(Errc::invalid_argument, fmt::format("which {0}? Write `config ... {0} NAME`", type));
   }
 };
 
@@ -160,13 +161,15 @@ Action define_alter(CLI::App& app) {
 std::span<const Command> config_commands() {
   static const std::array kCommands = {
       Command{"config", "Configurations: describe, alter."},
-      Command{"config describe", "Show the configurations of a topic, a broker or all brokers.",
-              define_describe,
+      Command{"config describe",
+              "Show the configurations of a topic, a group, a broker or all brokers.", define_describe,
               "  millrace config describe topic orders\n"
+              "  millrace config describe group billing --all\n"
               "  millrace config describe broker 1 --all --details"},
       Command{
           "config alter", "Change configurations while the broker runs.", define_alter,
           "  millrace config alter topic orders --set retention.ms=3600000 --delete segment.ms\n"
+          "  millrace config alter group billing --set consumer.session.timeout.ms=60000\n"
           "  millrace config alter broker --set log.retention.ms=86400000      # all brokers"},
   };
   return kCommands;

@@ -1,4 +1,4 @@
-// `millrace config describe|alter`: configurations of topics, of one broker, or of all brokers.
+// `millrace config describe|alter`: configurations of topics, of groups, of one broker, or of all brokers.
 #pragma once
 
 #include <span>

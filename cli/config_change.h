@@ -12,7 +12,7 @@
 namespace millrace::cli {
 
 // Values are those of the protocol.
-enum class ResourceType : std::int8_t { topic = 2, broker = 4 };
+enum class ResourceType : std::int8_t { topic = 2, broker = 4, group = 32 };
 
 struct ConfigChange {
   enum class Operation : std::int8_t { set = 0, unset = 1, append = 2, subtract = 3 };

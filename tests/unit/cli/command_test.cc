@@ -14,6 +14,7 @@
 #include <iostream>
 #include <memory>
 
+#include "cli/config.h"
 #include "cli/option_checks.h"
 #include "cli/output.h"
 
@@ -47,11 +48,11 @@ struct Outcome {
   std::string err;
 };
 
-Outcome run_line(std::vector<const char*> words) {
+Outcome run_line(std::vector<const char*> words, std::span<const Command> commands = kCommands) {
   words.insert(words.begin(), "millrace");
   testing::internal::CaptureStdout();
   testing::internal::CaptureStderr();
-  const Exit exit = run(kCommands, "Millrace 0", static_cast<int>(words.size()), words.data());
+  const Exit exit = run(commands, "Millrace 0", static_cast<int>(words.size()), words.data());
   std::fflush(stdout);
   return {exit, testing::internal::GetCapturedStdout(), testing::internal::GetCapturedStderr()};
 }
@@ -149,9 +150,11 @@ TEST(Command, completion_knows_every_command_and_option) {
 }
 
 // What bash offers for the last of the words, by the script we give it.
-std::string completed(const std::string& words, int last) {
+std::string completed(const std::string& words, int last, std::span<const Command> commands = kCommands) {
   const std::string path = testing::TempDir() + "millrace_completion.bash";
-  std::ofstream(path) << run_line({"completion", "bash"}).out << "COMP_WORDS=(" << words << ")\nCOMP_CWORD=" << last
+  // Stands for the binary, which the script asks for names.
+  std::ofstream(path) << "millrace() { echo \"names_of_$1\"; }\n"
+                      << run_line({"completion", "bash"}, commands).out << "COMP_WORDS=(" << words << ")\nCOMP_CWORD=" << last
                       << "\n_millrace\necho \"${COMPREPLY[@]}\"\n";
   std::unique_ptr<std::FILE, int (*)(std::FILE*)> bash(::popen(("bash " + path).c_str(), "r"), ::pclose);
   std::string text(1000, '\0');
@@ -169,6 +172,21 @@ TEST(Command, completion_offers_the_values_of_options_and_arguments_that_have_on
   const std::string fish = run_line({"completion", "fish"}).out;
   EXPECT_THAT(fish, HasSubstr("-l codec -s z -x -a 'gzip lz4'"));
   EXPECT_THAT(fish, HasSubstr("'__millrace_in group sample' -a 'long short'"));
+}
+
+TEST(Command, completion_offers_the_names_of_the_kind_whose_configurations_are_meant) {
+  const auto commands = config_commands();
+  EXPECT_THAT(completed("millrace config describe ''", 3, commands), testing::StartsWith("topic broker group "));
+  EXPECT_EQ(completed("millrace config describe group ''", 4, commands), "names_of_group");
+  EXPECT_EQ(completed("millrace config alter topic ''", 4, commands), "names_of_topic");
+  EXPECT_THAT(run_line({"completion", "fish"}, commands).out,
+              HasSubstr("'__millrace_at config alter group' -a '(millrace group list"));
+}
+
+TEST(Command, configurations_of_a_group_need_its_name) {
+  const Outcome outcome = run_line({"config", "describe", "group"}, config_commands());
+  EXPECT_EQ(outcome.exit, Exit::usage);
+  EXPECT_THAT(outcome.err, HasSubstr("which group? Write `config ... group NAME`"));
 }
 
 TEST(Command, errors_end_in_the_exit_code_of_their_kind) {

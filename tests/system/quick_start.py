@@ -102,19 +102,10 @@ class QuickStart:
         return done.returncode, done.stdout + done.stderr
 
     def group_configs(self):
-        """Served, or refused with a reason and at once; never a hang, a lost connection or a setting without effect."""
-        begin = time.monotonic()
-        _, described = self.configs("--describe")
         code, altered = self.configs("--alter", "--add-config", "consumer.session.timeout.ms=50000")
-        took = time.monotonic() - begin
-        assert took < 30, f"{took:.0f} s"
-        assert "TimeoutException" not in described + altered and "Disconnect" not in described + altered, described + altered
-        if code == 0:
-            _, described = self.configs("--describe")
-            assert "consumer.session.timeout.ms=50000" in described, described
-            return "served"
-        assert re.search(r"InvalidRequest|InvalidConfig|UnsupportedVersion", altered), altered
-        return "refused: " + " ".join(altered.split())[-160:]
+        assert code == 0, altered
+        _, described = self.configs("--describe")
+        assert "consumer.session.timeout.ms=50000" in described, described
 
 
 def body(run):

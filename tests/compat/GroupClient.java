@@ -448,22 +448,24 @@ public final class GroupClient {
         classic.consumer.commitSync();
         Member other = new Member(group, own).subscribe(topic);
         try (Member young = new Member(group, consumer).subscribe(topic)) {
-          pollUntil("the classic ones have three, the new one has one",
-              () -> classic.owned() + other.owned() == 3 && young.owned() == 1, classic, other, young);
+          pollUntil("each of the three has one or two", () -> classic.owned() > 0 && other.owned() > 0 && young.owned() > 0
+              && classic.owned() + other.owned() + young.owned() == PARTITIONS, classic, other, young);
           same(type(group), GroupType.CONSUMER, "type");
           other.close();
           pollUntil("both have two", () -> classic.owned() == 2 && young.owned() == 2, classic, young);
           fill(topic, RECORDS);
-          pollUntil("all is read", () -> classic.records.size() + young.records.size() == 2 * RECORDS, classic, young);
+          pollUntil("all is read", () -> {
+            Set<String> read = new HashSet<>(classic.records);
+            read.addAll(young.records);
+            return read.containsAll(values(RECORDS, 2 * RECORDS));
+          }, classic, young);
           classic.consumer.commitSync();
           young.consumer.commitSync();
         }
         pollUntil("the classic member has all again", () -> classic.owned() == PARTITIONS, classic);
         same(type(group), GroupType.CLASSIC, "type after");
         fill(topic, 2 * RECORDS);
-        int before = classic.records.size();
-        pollUntil("all that is new is read", () -> classic.records.size() == before + RECORDS, classic);
-        same(new TreeSet<>(classic.records.subList(before, before + RECORDS)), values(2 * RECORDS, 3 * RECORDS), "records");
+        pollUntil("all that is new is read", () -> classic.records.containsAll(values(2 * RECORDS, 3 * RECORDS)), classic);
         classic.consumer.commitSync();
       }
     });

@@ -23,7 +23,7 @@ constexpr std::size_t kFrameBytesFirst = std::size_t{256} << 10;
 // A frame takes no more than this share of the file. An append that is larger is synced in its segment instead.
 constexpr std::uint64_t kFrameShare = 8;
 constexpr std::uint64_t kFrameBytesMax = std::uint64_t{4} << 20;
-constexpr std::size_t kSpareBuffers = 2;
+constexpr std::size_t kSpareBuffers = kFramesInFlight + 1;
 
 }  // namespace
 
@@ -167,8 +167,7 @@ std::uint64_t WriteAhead::append_bytes_max() const {
 }
 
 WriteAhead::Frame& WriteAhead::frame_with_room(std::size_t bytes) {
-  const bool last_is_open = frames_.size() > (writing_ ? 1U : 0U);
-  if (last_is_open && frames_.back().bytes.size() + bytes <= frame_bytes_max()) return frames_.back();
+  if (frames_.size() > in_flight_ && frames_.back().bytes.size() + bytes <= frame_bytes_max()) return frames_.back();
   Frame& frame = frames_.emplace_back();
   if (!spare_.empty()) {
     frame.bytes = std::move(spare_.back());
@@ -176,7 +175,7 @@ WriteAhead::Frame& WriteAhead::frame_with_room(std::size_t bytes) {
   }
   frame.bytes.resize(WriteAheadFrameHeader::kBytes);
   frame.sequence = next_sequence_++;
-  if (!writing_) io::Reactor::current().arm_turn_end(*this);
+  io::Reactor::current().arm_turn_end(*this);
   return frame;
 }
 
@@ -238,34 +237,29 @@ void WriteAhead::forget(WriteAheadClient& client) {
 
 // ---- Writing
 
-void WriteAhead::at_turn_end() {
-  if (writing_ || frames_.empty()) return;
-  writing_ = true;
-  gate_.spawn(write_frames());
+void WriteAhead::at_turn_end() { start_writing(); }
+
+void WriteAhead::start_writing() {
+  if (placing_ || !may_write()) return;
+  placing_ = true;
+  gate_.spawn(place_frames());
 }
 
-io::Task<void> WriteAhead::write_frames() {
-  while (!frames_.empty()) {
-    Frame& frame = frames_.front();
-    const bool written = co_await write_frame(frame);
-    completed_ = frame.sequence;
-    for (const Notice& notice : frame.notices) {
-      if (written) notice.client->on_write_ahead_durable(notice.end);
-      else notice.client->on_write_ahead_failed();
+// One after the other: frames stand in the file in the order of their numbers.
+io::Task<void> WriteAhead::place_frames() {
+  while (may_write()) {
+    Frame& frame = frames_[in_flight_++];
+    if (co_await place_frame(frame)) {
+      gate_.spawn(write_frame(frame, placed_.back().position));
+    } else {
+      frame.done = true;
+      finish_frames();
     }
-    frame.bytes.clear();
-    if (spare_.size() < kSpareBuffers) spare_.push_back(std::move(frame.bytes));
-    frames_.pop_front();
-    progress_.notify_all();
-    if (failed_) continue;
-    // Room is made while there is still some: by growing, which is quick, before segments have to be synced for it.
-    if (live_bytes_ > capacity_ / 4) start_growing();
-    if (live_bytes_ > capacity_ / 2) start_recycling();
   }
-  writing_ = false;
+  placing_ = false;
 }
 
-io::Task<bool> WriteAhead::write_frame(Frame& frame) {
+io::Task<bool> WriteAhead::place_frame(Frame& frame) {
   const std::size_t bytes = frame.bytes.size();
   const std::size_t padded = round_up_to_block(bytes);
   const auto position = co_await wait_for_room(padded);
@@ -276,7 +270,8 @@ io::Task<bool> WriteAhead::write_frame(Frame& frame) {
   WriteAheadFrameHeader{.generation = generation_,
                         .sequence = frame.sequence,
                         .bytes = static_cast<std::uint32_t>(bytes),
-                        .entries = frame.entries}
+                        .entries = frame.entries,
+                        .durable_through = completed_}
       .store(data);
   constexpr std::size_t kFrom = WriteAheadFrameHeader::kCoveredFrom;
   const std::uint32_t crc =
@@ -285,14 +280,43 @@ io::Task<bool> WriteAhead::write_frame(Frame& frame) {
   placed_.push_back({.sequence = frame.sequence, .position = *position, .bytes = padded});
   live_bytes_ += padded;
   head_ = *position + padded;
-  const auto written = co_await write_durably(*position, ConstBytes(data, padded));
-  if (!written) {
-    fail_all(written.error());
-    co_return false;
-  }
-  ++counters_.writes;
-  counters_.bytes += padded;
   co_return true;
+}
+
+io::Task<void> WriteAhead::write_frame(Frame& frame, std::uint64_t position) {
+  const auto written =
+      co_await write_durably(position, ConstBytes(frame.bytes.data(), frame.bytes.size()));
+  if (written) {
+    ++counters_.writes;
+    counters_.bytes += frame.bytes.size();
+  } else {
+    fail_all(written.error());
+  }
+  frame.done = true;
+  finish_frames();
+}
+
+void WriteAhead::finish_frames() {
+  while (in_flight_ > 0 && frames_.front().done) {
+    // Taken off first: a client that is told may come back here.
+    Frame frame = std::move(frames_.front());
+    frames_.pop_front();
+    --in_flight_;
+    completed_ = frame.sequence;
+    for (const Notice& notice : frame.notices) {
+      // What stands behind a failed write is not replayed.
+      if (failed_) notice.client->on_write_ahead_failed();
+      else notice.client->on_write_ahead_durable(notice.end);
+    }
+    frame.bytes.clear();
+    if (spare_.size() < kSpareBuffers) spare_.push_back(std::move(frame.bytes));
+    progress_.notify_all();
+    if (failed_) continue;
+    // Room is made while there is still some: by growing, which is quick, before segments have to be synced for it.
+    if (live_bytes_ > capacity_ / 4) start_growing();
+    if (live_bytes_ > capacity_ / 2) start_recycling();
+  }
+  start_writing();
 }
 
 io::Task<std::optional<std::uint64_t>> WriteAhead::wait_for_room(std::uint64_t bytes) {
@@ -340,8 +364,10 @@ void WriteAhead::start_recycling() {
 io::Task<void> WriteAhead::recycle() {
   co_await io::yield();
   ++counters_.recycle_rounds;
-  // A frame still being gathered may get more after its logs were synced.
+  // Room is given up only when nothing is on its way there any more. A frame still being gathered may get more after its logs
+  // were synced.
   const std::uint64_t live_from = placed_.empty() ? completed_ + 1 : placed_.back().sequence + 1;
+  co_await completed(live_from - 1);
   // Whoever appends from now on is linked again, behind those of this round.
   for (std::size_t left = dirty_.size(); left > 0 && !dirty_.empty(); --left) {
     WriteAheadClient& client = dirty_.front();

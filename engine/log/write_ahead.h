@@ -4,7 +4,8 @@
 //
 // Shard:      one each.
 // Lifetime:   start() before the first append; stop() when all logs are closed.
-// Invariant:  one write in flight. What append() was given is durable when its client is told so, and not before.
+// Invariant:  two writes in flight at most, told of in their order. What append() was given is durable when its client is told
+//             so, and not before; and so is all that was given before it.
 // Kept:       what a log could not sync is copied to a file of its own before its space is given up, under the name of a shard
 //             that no process has (kKeptShardFrom): the next start replays it as it does every other.
 // Size:       small at first and doubled while traffic asks for more, up to its bound; all of it written before it is used.
@@ -35,6 +36,9 @@ namespace millrace::log {
 
 // Not more files of what was kept than so many of one shard and process.
 inline constexpr std::uint32_t kKeptFilesMax = 16;
+
+// While the device makes one write durable the next one gets there.
+inline constexpr std::size_t kFramesInFlight = 2;
 
 // A log that appends here.
 class WriteAheadClient : public boost::intrusive::list_base_hook<> {
@@ -127,13 +131,14 @@ class WriteAhead final : public io::TurnHook {
     WriteAheadClient* client;
     Offset end;
   };
-  // A write being gathered or in flight.
+  // A write being gathered, in flight, or done while one before it is still in flight.
   struct Frame {
     AlignedBuffer bytes;
     std::vector<Notice> notices;
     std::uint64_t sequence = 0;
     std::uint32_t entries = 0;
     std::uint32_t crc = 0;
+    bool done = false;
   };
   // Where a finished write is, until it is written over.
   struct Placed {
@@ -147,8 +152,15 @@ class WriteAhead final : public io::TurnHook {
   // Room for the entry and its batches at the end of the frame; writes the entry's header.
   std::byte* add_entry(Frame& frame, const WriteAheadEntry& entry);
   void add_client(Frame& frame, WriteAheadClient& client, Offset end);
-  io::Task<void> write_frames();
-  io::Task<bool> write_frame(Frame& frame);
+  // A sync of a buffered file may be told of an error that another write's sync then is not told of: one at a time.
+  bool may_write() const { return frames_.size() > in_flight_ && in_flight_ < (direct_ ? kFramesInFlight : 1); }
+  void start_writing();
+  io::Task<void> place_frames();
+  // Gives it the next room of the file and makes its bytes ready. False: the file has failed.
+  io::Task<bool> place_frame(Frame& frame);
+  io::Task<void> write_frame(Frame& frame, std::uint64_t position);
+  // Tells the clients of what is done and has nothing in flight before it.
+  void finish_frames();
   io::Task<std::optional<std::uint64_t>> wait_for_room(std::uint64_t bytes);
   void start_recycling();
   void start_growing();
@@ -172,7 +184,7 @@ class WriteAhead final : public io::TurnHook {
   bool direct_ = true;
   bool started_ = false;
   bool failed_ = false;
-  bool writing_ = false;
+  bool placing_ = false;
   bool recycling_ = false;
   bool growing_ = false;
   std::uint64_t generation_ = 0;
@@ -184,8 +196,9 @@ class WriteAhead final : public io::TurnHook {
   std::uint64_t head_ = kWriteAheadFramesFrom;
   std::deque<Placed> placed_;
   std::uint64_t live_bytes_ = 0;
-  // The first one is in flight while writing_; the last one is being gathered.
+  // The first in_flight_ ones are in flight or waited for by one that is; what is behind them is being gathered.
   std::deque<Frame> frames_;
+  std::size_t in_flight_ = 0;
   // Memory of finished frames, kept warm.
   std::vector<AlignedBuffer> spare_;
   boost::intrusive::list<WriteAheadClient> dirty_;

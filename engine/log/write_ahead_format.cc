@@ -10,7 +10,7 @@ namespace {
 
 constexpr std::uint64_t kFileMagic = 0x4d494c4c57414c31;  // "MILLWAL1"
 constexpr std::uint32_t kFrameMagic = 0x4d57464d;         // "MWFM"
-constexpr std::uint32_t kVersion = 1;
+constexpr std::uint32_t kFirstVersion = 1;
 
 // Of the file header.
 constexpr std::size_t kCoveredFrom = 16;
@@ -20,7 +20,7 @@ constexpr std::size_t kCoveredFrom = 16;
 void WriteAheadFileHeader::store(std::byte* to) const {
   std::memset(to, 0, kBytes);
   store_big_endian(to, kFileMagic);
-  store_big_endian(to + 8, kVersion);
+  store_big_endian(to + 8, state == FileState::empty ? kFirstVersion : kWriteAheadVersion);
   store_big_endian(to + 16, generation);
   store_big_endian(to + 24, static_cast<std::uint32_t>(state));
   store_big_endian(to + 28, shard);
@@ -52,13 +52,15 @@ Result<std::optional<WriteAheadFileHeader>> WriteAheadFileHeader::load_one(Const
   if (load_big_endian<std::uint64_t>(header.data()) != kFileMagic) {
     return fail(Errc::corrupt, "not a write-ahead log");
   }
-  if (load_big_endian<std::uint32_t>(header.data() + 8) != kVersion) {
+  const auto version = load_big_endian<std::uint32_t>(header.data() + 8);
+  if (version < kFirstVersion || version > kWriteAheadVersion) {
     return fail(Errc::unsupported, "write-ahead log of another version");
   }
   if (load_big_endian<std::uint32_t>(header.data() + 12) != crc32c(header.subspan(kCoveredFrom))) {
     return fail(Errc::corrupt, "write-ahead log header with a wrong checksum");
   }
   WriteAheadFileHeader result;
+  result.version = version;
   result.generation = load_big_endian<std::uint64_t>(header.data() + 16);
   const auto state = load_big_endian<std::uint32_t>(header.data() + 24);
   if (state > static_cast<std::uint32_t>(FileState::in_use)) {
@@ -78,13 +80,14 @@ void WriteAheadFrameHeader::store(std::byte* to) const {
   store_big_endian(to + 16, sequence);
   store_big_endian(to + 24, bytes);
   store_big_endian(to + 28, entries);
+  store_big_endian(to + 32, durable_through);
 }
 
 void WriteAheadFrameHeader::store_crc(std::byte* frame, std::uint32_t crc) {
   store_big_endian(frame + 4, crc);
 }
 
-std::optional<WriteAheadFrameHeader> WriteAheadFrameHeader::load(const std::byte* from) {
+std::optional<WriteAheadFrameHeader> WriteAheadFrameHeader::load(const std::byte* from, std::uint32_t version) {
   if (load_big_endian<std::uint32_t>(from) != kFrameMagic) return std::nullopt;
   WriteAheadFrameHeader header;
   header.crc = load_big_endian<std::uint32_t>(from + 4);
@@ -92,6 +95,7 @@ std::optional<WriteAheadFrameHeader> WriteAheadFrameHeader::load(const std::byte
   header.sequence = load_big_endian<std::uint64_t>(from + 16);
   header.bytes = load_big_endian<std::uint32_t>(from + 24);
   header.entries = load_big_endian<std::uint32_t>(from + 28);
+  header.durable_through = version < 2 ? header.sequence - 1 : load_big_endian<std::uint64_t>(from + 32);
   return header;
 }
 

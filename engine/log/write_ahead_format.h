@@ -7,7 +7,14 @@
 // A frame is taken for real when its generation is the file's, its checksum holds and every batch in it has its own checksum
 // right. The frame's checksum covers its entries' headers, the headers of the batches, which hold the checksums of the rest,
 // and its own header: bytes of an older frame cannot pass. Sequence numbers grow by one from frame to frame. The file header
-// says from which on they still matter, and is written before what it gives up is written over: from there on none is missing.
+// says from which on they still matter, and is written before what it gives up is written over.
+//
+// More than one frame is in flight at a time, so that after a power cut a frame may be there without one before it. Clients
+// are told in order, so nobody was told of what stands behind such a hole: it counts for nothing. Each frame says which ones
+// were durable when its own write began; a hole among those is damage.
+//
+// Versions: 1 had one frame in flight and a shorter frame header; it is still read. A file marked empty says 1 again: nothing
+// in it is of any version, and an older Millrace goes on from there.
 #pragma once
 
 #include <cstdint>
@@ -20,6 +27,8 @@
 namespace millrace::log {
 
 inline constexpr std::size_t kWriteAheadBlock = 4096;
+
+inline constexpr std::uint32_t kWriteAheadVersion = 2;
 
 inline constexpr std::uint64_t kWriteAheadFramesFrom = 2 * kWriteAheadBlock;
 
@@ -46,6 +55,8 @@ struct WriteAheadFileHeader {
   std::uint64_t live_from = 0;
   // Grows with each header written; the block is its last bit's.
   std::uint64_t serial = 0;
+  // Of what was loaded; store() writes kWriteAheadVersion, or 1 when the file is empty.
+  std::uint32_t version = kWriteAheadVersion;
 
   std::uint64_t position() const { return (serial & 1) * kWriteAheadBlock; }
   void store(std::byte* to) const;
@@ -57,9 +68,11 @@ struct WriteAheadFileHeader {
   static Result<std::optional<WriteAheadFileHeader>> load_one(ConstBytes from);
 };
 
-//   0 magic u32 · 4 crc32c u32 · 8 generation u64 · 16 sequence u64 · 24 bytes u32 · 28 entries u32
+//   0 magic u32 · 4 crc32c u32 · 8 generation u64 · 16 sequence u64 · 24 bytes u32 · 28 entries u32 ·
+//   32 durable through u64 (from version 2 on)
 struct WriteAheadFrameHeader {
-  static constexpr std::size_t kBytes = 32;
+  static constexpr std::size_t kBytes = 40;
+  static constexpr std::size_t bytes_in(std::uint32_t version) { return version < 2 ? 32 : kBytes; }
   // Where the part of the header begins that the checksum covers, after the entries.
   static constexpr std::size_t kCoveredFrom = 8;
   std::uint32_t crc = 0;
@@ -68,12 +81,14 @@ struct WriteAheadFrameHeader {
   // Without the rest of the last block.
   std::uint32_t bytes = 0;
   std::uint32_t entries = 0;
+  // The last frame that was durable, with all before it, when this one's write began.
+  std::uint64_t durable_through = 0;
 
   // All but the checksum.
   void store(std::byte* to) const;
   static void store_crc(std::byte* frame, std::uint32_t crc);
-  // Empty when the magic is another.
-  static std::optional<WriteAheadFrameHeader> load(const std::byte* from);
+  // Of a file of this version. Empty when the magic is another.
+  static std::optional<WriteAheadFrameHeader> load(const std::byte* from, std::uint32_t version = kWriteAheadVersion);
 };
 
 //   0 kind u8 · 4 length u32 · 8 topic id · 24 partition i32 · 28 leader epoch i32 · 32 offset i64 · 40 end offset i64

@@ -102,7 +102,14 @@ io::Task<Result<void>> KeptFile::add(const TopicPartition& partition, const std:
 io::Task<Result<void>> KeptFile::write(std::vector<std::byte> frame, std::uint32_t entries, std::uint32_t crc) {
   const auto bytes = static_cast<std::uint32_t>(frame.size());
   frame.resize(round_up_to_block(bytes));
-  WriteAheadFrameHeader{.generation = 1, .sequence = ++sequence_, .bytes = bytes, .entries = entries}.store(frame.data());
+  ++sequence_;
+  // They count once all of them are synced.
+  WriteAheadFrameHeader{.generation = 1,
+                        .sequence = sequence_,
+                        .bytes = bytes,
+                        .entries = entries,
+                        .durable_through = sequence_ - 1}
+      .store(frame.data());
   constexpr std::size_t kFrom = WriteAheadFrameHeader::kCoveredFrom;
   WriteAheadFrameHeader::store_crc(
       frame.data(), crc32c(ConstBytes(frame).subspan(kFrom, WriteAheadFrameHeader::kBytes - kFrom), crc));

@@ -40,6 +40,7 @@ Result<std::vector<std::string>> write_ahead_files(io::Proactor& proactor, const
 struct FoundFrame {
   std::uint64_t position = 0;
   std::uint32_t bytes = 0;
+  std::uint64_t durable_through = 0;
 };
 
 // One write-ahead log being read.
@@ -57,7 +58,7 @@ class FrameReader {
   // good one begins no other.
   io::Task<Result<std::map<std::uint64_t, FoundFrame>>> frames(const WriteAheadFileHeader& header);
   // The steps of a frame that frames() has found.
-  io::Task<Result<void>> take(const FoundFrame& frame, WriteAheadTail& tail);
+  io::Task<Result<void>> take(const FoundFrame& frame, std::uint32_t version, WriteAheadTail& tail);
 
  private:
   // Holds [position, position + bytes) in buffer_, or what there is of it.
@@ -84,9 +85,9 @@ io::Task<Result<void>> FrameReader::load(std::uint64_t position, std::size_t byt
 }
 
 // Whether the whole frame at the start of `bytes` is as it was written.
-bool frame_holds(ConstBytes bytes, const WriteAheadFrameHeader& header) {
+bool frame_holds(ConstBytes bytes, const WriteAheadFrameHeader& header, std::size_t header_bytes) {
   std::uint32_t crc = 0;
-  std::size_t position = WriteAheadFrameHeader::kBytes;
+  std::size_t position = header_bytes;
   for (std::uint32_t i = 0; i < header.entries; ++i) {
     if (header.bytes - position < WriteAheadEntry::kBytes) return false;
     const auto entry = WriteAheadEntry::load(bytes.data() + position);
@@ -103,42 +104,45 @@ bool frame_holds(ConstBytes bytes, const WriteAheadFrameHeader& header) {
   }
   constexpr std::size_t kFrom = WriteAheadFrameHeader::kCoveredFrom;
   return position == header.bytes &&
-         crc32c(bytes.subspan(kFrom, WriteAheadFrameHeader::kBytes - kFrom), crc) == header.crc;
+         crc32c(bytes.subspan(kFrom, header_bytes - kFrom), crc) == header.crc;
 }
 
 io::Task<Result<std::map<std::uint64_t, FoundFrame>>> FrameReader::frames(
     const WriteAheadFileHeader& header) {
   std::map<std::uint64_t, FoundFrame> found;
+  const std::size_t header_bytes = WriteAheadFrameHeader::bytes_in(header.version);
   std::uint64_t position = kWriteAheadFramesFrom;
   while (position + kWriteAheadBlock <= size_) {
     if (!holds(position, kWriteAheadBlock)) CO_TRY_DONE(co_await load(position, kReadBytes));
     if (!holds(position, kWriteAheadBlock)) break;
-    const auto frame = WriteAheadFrameHeader::load(at(position).data());
+    const auto frame = WriteAheadFrameHeader::load(at(position).data(), header.version);
     const bool ours = frame && frame->generation == header.generation &&
-                      frame->bytes >= WriteAheadFrameHeader::kBytes && frame->bytes <= size_ - position;
+                      frame->bytes >= header_bytes && frame->bytes <= size_ - position;
     if (ours && !holds(position, frame->bytes)) {
       CO_TRY_DONE(co_await load(position, std::max<std::size_t>(kReadBytes, frame->bytes)));
     }
     if (!ours || !holds(position, frame->bytes) ||
-        !frame_holds(at(position).first(frame->bytes), *frame)) {
+        !frame_holds(at(position).first(frame->bytes), *frame, header_bytes)) {
       position += kWriteAheadBlock;
       continue;
     }
     if (frame->sequence >= header.live_from) {
-      found[frame->sequence] = {.position = position, .bytes = frame->bytes};
+      found[frame->sequence] = {
+          .position = position, .bytes = frame->bytes, .durable_through = frame->durable_through};
     }
     position += round_up_to_block(frame->bytes);
   }
   co_return found;
 }
 
-io::Task<Result<void>> FrameReader::take(const FoundFrame& frame, WriteAheadTail& tail) {
+io::Task<Result<void>> FrameReader::take(const FoundFrame& frame, std::uint32_t version,
+                                         WriteAheadTail& tail) {
   if (!holds(frame.position, frame.bytes)) {
     CO_TRY_DONE(co_await load(frame.position, std::max<std::size_t>(kReadBytes, frame.bytes)));
   }
   if (!holds(frame.position, frame.bytes)) co_return fail(Errc::io_error, "a frame read once cannot be read again");
   const ConstBytes bytes = at(frame.position).first(frame.bytes);
-  for (std::size_t position = WriteAheadFrameHeader::kBytes; position < bytes.size();) {
+  for (std::size_t position = WriteAheadFrameHeader::bytes_in(version); position < bytes.size();) {
     CO_TRY(entry, WriteAheadEntry::load(bytes.data() + position));
     WriteAheadStep step{.offset = entry.offset};
     using Kind = WriteAheadEntry::Kind;
@@ -159,16 +163,22 @@ io::Task<Result<void>> read_one(io::Proactor& proactor, std::string path, WriteA
   CO_TRY(header, co_await reader.file_header());
   if (!header || header->state == FileState::empty) co_return Result<void>{};
   CO_TRY(frames, co_await reader.frames(*header));
-  std::uint64_t expected = header->live_from;
+  std::uint64_t durable_through = 0;
+  for (const auto& [sequence, frame] : frames) durable_through = std::max(durable_through, frame.durable_through);
+  std::uint64_t next = header->live_from;
   for (const auto& [sequence, frame] : frames) {
-    if (sequence != expected) {
-      co_return fail(Errc::corrupt, fmt::format("{}: write {} is missing or damaged, write {} is there", path,
-                                                expected, sequence));
-    }
-    ++expected;
-    CO_TRY_DONE(co_await reader.take(frame, tail));
+    if (sequence != next) break;
+    ++next;
+    CO_TRY_DONE(co_await reader.take(frame, header->version, tail));
   }
-  LOG(info, "write_ahead.read", "path={} writes={} first={}", path, frames.size(), header->live_from);
+  if (next <= durable_through) {
+    co_return fail(Errc::corrupt, fmt::format("{}: write {} is missing or damaged, write {} was durable", path, next,
+                                              durable_through));
+  }
+  // Behind a write that was never finished nobody was told of anything.
+  const std::size_t unfinished = frames.size() - (next - header->live_from);
+  LOG(info, "write_ahead.read", "path={} writes={} first={} unfinished={}", path, next - header->live_from,
+      header->live_from, unfinished);
   co_return Result<void>{};
 }
 

@@ -43,7 +43,8 @@ class WriteAheadTail {
 };
 
 // Reads every ".millrace-wal-*" in `directory` (a log directory), whatever the number of shards was. A directory or file that
-// is not there holds nothing. Errors: io_error, corrupt (a hole in front of a newer record: acknowledged data is missing).
+// is not there holds nothing. Errors: io_error, corrupt (a hole where a newer write says that none can be: acknowledged data is
+// missing).
 io::Task<Result<WriteAheadTail>> read_write_ahead(io::Proactor& proactor, std::string directory);
 
 // The shard that a write-ahead log's file name has; empty when it is no such name.

@@ -2,11 +2,14 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include <functional>
 #include <map>
 
+#include "base/crc32c.h"
 #include "engine/log/format/record_batch.h"
 #include "engine/log/write_ahead.h"
 #include "engine/log/write_ahead_replay.h"
+#include "io/file.h"
 #include "tests/sim/log_node.h"
 #include "tests/sim/sim_proactor.h"
 #include "tests/sim/world.h"
@@ -22,7 +25,11 @@ const TopicPartition kPartition{.topic_id = Uuid::from_halves(1, 2), .partition 
 // A log whose syncs take no time, unless they are held up.
 class Client final : public WriteAheadClient {
  public:
-  void on_write_ahead_durable(Offset end) override { durable = std::max(durable, end); }
+  void on_write_ahead_durable(Offset end) override {
+    EXPECT_GE(end, durable) << "told out of order";
+    durable = std::max(durable, end);
+    if (on_durable) on_durable();
+  }
   void on_write_ahead_failed() override { failed = true; }
   io::Task<Result<void>> sync_segments() override {
     ++syncs;
@@ -34,6 +41,7 @@ class Client final : public WriteAheadClient {
 
   Offset durable{0};
   bool failed = false;
+  std::function<void()> on_durable;
   int syncs = 0;
   TopicPartition id = kPartition;
   bool held_up = false;
@@ -99,6 +107,28 @@ class WriteAheadTest : public testing::Test {
                           {&slice, 1}, batch.size());
   }
   void append_and_wait(int offset, std::size_t length = 100) { run(ahead_->completed(append(offset, length))); }
+  // Two appends, each in a write of its own, both in flight when it returns. Gives the number of the second.
+  std::uint64_t append_two(int offset, std::size_t length = 100) {
+    append(offset, length);
+    reactor_->turn(false);
+    const auto second = append(offset + 1, length);
+    reactor_->turn(false);
+    return second;
+  }
+  // What a start would find on this disk.
+  Result<std::vector<std::int64_t>> held_on(sim::SimDisk& disk) {
+    sim::SimProactor proactor(world_, disk, "image");
+    io::Reactor reactor(ShardId{0}, proactor);
+    world_.add(reactor);
+    auto tail = world_.run(reactor, read_write_ahead(proactor, "/wal"));
+    world_.remove(reactor);
+    if (!tail) return fail(std::move(tail).error());
+    std::vector<std::int64_t> offsets;
+    if (const auto* steps = tail->find(kPartition)) {
+      for (const auto& step : *steps) offsets.push_back(step.offset.value());
+    }
+    return offsets;
+  }
   std::vector<std::int64_t> held_offsets(const TopicPartition& partition = kPartition) {
     auto tail = run(read_write_ahead(*proactor_, "/wal"));
     EXPECT_TRUE(tail) << tail.error().message;
@@ -253,6 +283,170 @@ TEST_F(WriteAheadTest, a_hole_in_front_of_a_newer_write_is_refused) {
   const auto tail = run(read_write_ahead(*proactor_, "/wal"));
   ASSERT_FALSE(tail);
   EXPECT_EQ(tail.error().code, Errc::corrupt);
+}
+
+// ---- Two writes in flight
+
+TEST_F(WriteAheadTest, a_write_begins_while_the_one_before_it_is_in_flight) {
+  ASSERT_TRUE(start());
+  proactor_->timing = {.least = std::chrono::milliseconds(1), .spread = Duration::zero(), .stall_one_in = 0};
+  std::vector<Duration> told;
+  client_.on_durable = [&, begin = world_.now()] { told.push_back(world_.now() - begin); };
+  const auto second = append_two(0);
+  // No third one: these wait for the first to end, and go together.
+  append(2);
+  reactor_->turn(false);
+  const auto third = append(3);
+  EXPECT_EQ(third, second + 1);
+  run(ahead_->completed(third));
+  client_.on_durable = nullptr;
+  constexpr Duration kOne = std::chrono::milliseconds(1);
+  EXPECT_EQ(told, (std::vector<Duration>{kOne, kOne, 2 * kOne, 2 * kOne}));
+  EXPECT_EQ(ahead_->counters().writes, 3U);
+}
+
+// Power cuts at the moment of each notice and behind it, in a file that is written over again and again.
+TEST_F(WriteAheadTest, what_was_told_of_is_there_after_a_power_cut_at_any_moment) {
+  ASSERT_TRUE(start(64 << 10, 64 << 10));
+  proactor_->timing.spread = std::chrono::milliseconds(1);
+  std::vector<std::pair<Offset, std::unique_ptr<sim::SimDisk>>> images;
+  const auto cut = [&] { images.emplace_back(client_.durable, disk_->power_cut(random_)); };
+  client_.on_durable = cut;
+  for (int i = 0; i < 400; i += 2) {
+    const auto second = append_two(i, 1000 + 25 * static_cast<std::size_t>(i % 90));
+    cut();
+    run(ahead_->completed(second));
+    client_.held_up = i >= 398;  // so that at the end there is something to be found
+  }
+  EXPECT_GT(client_.syncs, 3);
+  client_.on_durable = nullptr;
+  for (auto& [durable, image] : images) {
+    const auto held = held_on(*image);
+    ASSERT_TRUE(held) << held.error().message;
+    for (std::size_t i = 1; i < held->size(); ++i) ASSERT_EQ((*held)[i], (*held)[i - 1] + 1);
+    // What is not held any more was synced in segments.
+    if (!held->empty()) ASSERT_GE(held->back() + 1, durable.value());
+  }
+  client_.held_up = false;
+  client_.released.notify_all();
+}
+
+TEST_F(WriteAheadTest, what_stands_behind_a_write_that_was_never_finished_counts_for_nothing) {
+  ASSERT_TRUE(start(kRoomy, kRoomy));
+  for (int i = 0; i < 5; ++i) append_and_wait(i);
+  run(ahead_->completed(append_two(5)));
+  cut_power();
+  ASSERT_EQ(held_offsets(), (std::vector<std::int64_t>{0, 1, 2, 3, 4, 5, 6}));
+  // Each takes one block. The seventh began before the sixth was done, so that it does not say that it must be there.
+  disk_->flip_bit(kPath, kWriteAheadFramesFrom + 5 * kWriteAheadBlock + 60, 2);
+  EXPECT_EQ(held_offsets(), (std::vector<std::int64_t>{0, 1, 2, 3, 4}));
+  ASSERT_TRUE(run(retire_write_ahead(*proactor_, "/wal", 1)));
+  client_.durable = Offset(0);
+  ASSERT_TRUE(start(kRoomy, kRoomy));
+  append_and_wait(5);
+  cut_power();
+  EXPECT_EQ(held_offsets(), std::vector<std::int64_t>{5}) << "the old seventh write is of another generation";
+}
+
+TEST_F(WriteAheadTest, a_hole_that_both_writes_in_flight_rule_out_is_refused) {
+  ASSERT_TRUE(start(kRoomy, kRoomy));
+  for (int i = 0; i < 5; ++i) append_and_wait(i);
+  run(ahead_->completed(append_two(5)));
+  cut_power();
+  disk_->flip_bit(kPath, kWriteAheadFramesFrom + 4 * kWriteAheadBlock + 60, 2);
+  const auto tail = run(read_write_ahead(*proactor_, "/wal"));
+  ASSERT_FALSE(tail);
+  EXPECT_EQ(tail.error().code, Errc::corrupt);
+}
+
+TEST_F(WriteAheadTest, an_error_of_one_write_in_flight_keeps_what_was_told_before) {
+  int told_before_it = 0;
+  for (int round = 0; round < 60; ++round) {
+    ASSERT_TRUE(start(kRoomy, kRoomy));
+    proactor_->timing.spread = std::chrono::milliseconds(1);
+    for (int i = 0; i < 3; ++i) append_and_wait(i);
+    disk_->faults.write_error_one_in = 3;
+    const auto second = append_two(3);
+    run(ahead_->completed(second));
+    disk_->faults.write_error_one_in = 0;
+    EXPECT_EQ(client_.failed, client_.durable < Offset(5) || ahead_->failed());
+    told_before_it += client_.failed && client_.durable == Offset(4);
+    cut_power();
+    const auto held = held_offsets();
+    ASSERT_GE(held.size(), static_cast<std::size_t>(client_.durable.value()));
+    for (std::size_t i = 0; i < held.size(); ++i) EXPECT_EQ(held[i], static_cast<std::int64_t>(i));
+    ahead_.reset();
+    ASSERT_TRUE(run(retire_write_ahead(*proactor_, "/wal", 1)));
+    client_.durable = Offset(0);
+    client_.failed = false;
+  }
+  EXPECT_GT(told_before_it, 0);
+}
+
+// ---- Version 1
+
+// A file as the first version wrote it: three writes of one batch each.
+std::vector<std::byte> file_of_version_1() {
+  std::vector<std::byte> file(kWriteAheadFramesFrom + 3 * kWriteAheadBlock);
+  WriteAheadFileHeader{.generation = 4, .state = FileState::in_use, .live_from = 7}.store(file.data());
+  // The version stands in front of what the checksum covers.
+  store_big_endian(file.data() + 8, std::uint32_t{1});
+  for (int i = 0; i < 3; ++i) {
+    auto batch = sim::make_batch({.values = {"v"}});
+    set_base_offset(batch, Offset(i));
+    std::byte* const frame = file.data() + kWriteAheadFramesFrom + static_cast<std::size_t>(i) * kWriteAheadBlock;
+    constexpr std::size_t kHeader = 32;
+    WriteAheadFrameHeader{.generation = 4,
+                          .sequence = static_cast<std::uint64_t>(7 + i),
+                          .bytes = static_cast<std::uint32_t>(kHeader + WriteAheadEntry::kBytes + batch.size()),
+                          .entries = 1}
+        .store(frame);
+    WriteAheadEntry{.length = static_cast<std::uint32_t>(batch.size()),
+                    .partition = kPartition,
+                    .offset = Offset(i),
+                    .end_offset = Offset(i + 1)}
+        .store(frame + kHeader);
+    std::ranges::copy(batch, frame + kHeader + WriteAheadEntry::kBytes);
+    const auto entries = entry_checksum({frame + kHeader, WriteAheadEntry::kBytes + batch.size()}, 0);
+    WriteAheadFrameHeader::store_crc(frame, crc32c({frame + 8, kHeader - 8}, *entries));
+  }
+  return file;
+}
+
+TEST_F(WriteAheadTest, a_file_of_the_first_version_is_read_and_then_written_anew) {
+  const auto file = file_of_version_1();
+  {
+    const auto handle = *proactor_->open(kPath, {.write = true, .create = true});
+    ASSERT_TRUE(run(io::write_all(*proactor_, handle, 0, file)));
+    ASSERT_TRUE(proactor_->sync_inline(handle));
+    ASSERT_TRUE(proactor_->sync_directory("/wal"));
+    proactor_->close(handle);
+  }
+  EXPECT_EQ(held_offsets(), (std::vector<std::int64_t>{0, 1, 2}));
+  auto damaged = disk_->power_cut(random_);
+  damaged->flip_bit(kPath, kWriteAheadFramesFrom + kWriteAheadBlock + 60, 2);
+  const auto held = held_on(*damaged);
+  ASSERT_FALSE(held) << "one was in flight at a time: a hole is damage";
+  EXPECT_EQ(held.error().code, Errc::corrupt);
+  ASSERT_TRUE(run(retire_write_ahead(*proactor_, "/wal", 1)));
+  ASSERT_TRUE(start());
+  append_and_wait(3);
+  cut_power();
+  EXPECT_EQ(held_offsets(), std::vector<std::int64_t>{3});
+}
+
+TEST_F(WriteAheadTest, an_empty_file_can_be_opened_by_the_first_version) {
+  ASSERT_TRUE(start());
+  append_and_wait(0);
+  end();
+  const auto handle = *proactor_->open(kPath, {});
+  std::vector<std::byte> blocks(kWriteAheadFramesFrom);
+  ASSERT_TRUE(run(io::read_all(*proactor_, handle, 0, blocks)));
+  proactor_->close(handle);
+  const auto header = WriteAheadFileHeader::load(blocks);
+  ASSERT_TRUE(header && *header);
+  EXPECT_EQ((*header)->state, FileState::empty);
+  EXPECT_EQ((*header)->version, 1U);
 }
 
 TEST_F(WriteAheadTest, refuses_to_start_over_what_was_not_replayed) {

@@ -135,7 +135,7 @@ TEST_F(AbortedTransactionsTest, after_a_crash_the_index_is_what_the_batches_say_
     ASSERT_TRUE(open());
     ASSERT_FALSE(node_->was_clean());
     expect_all_known();
-    close();
+    kill();
   }
 }
 
@@ -167,7 +167,7 @@ TEST_F(AbortedTransactionsTest, a_damaged_index_is_built_anew_also_after_a_clean
     ASSERT_TRUE(open());
     ASSERT_TRUE(node_->was_clean());
     expect_all_known();
-    close();
+    kill();
   }
 }
 
@@ -187,8 +187,7 @@ TEST_F(AbortedTransactionsTest, a_transaction_of_which_the_end_is_cut_off_is_ope
   EXPECT_FALSE(exists(kNextAborted));
   EXPECT_EQ(producers(0, 7), (Producers{1}));
   EXPECT_EQ(last_stable_at(7), Offset(1)) << "2 and 3 are open";
-  ASSERT_TRUE(world_.run(reactor_, node_->stop()));
-  node_.reset();
+  stop();
   ASSERT_TRUE(open());
   EXPECT_EQ(producers(0, 7), (Producers{1}));
   EXPECT_EQ(last_stable_at(7), Offset(1));

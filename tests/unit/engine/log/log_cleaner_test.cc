@@ -6,14 +6,9 @@
 #include <functional>
 
 #include "base/prng.h"
-#include "engine/log/log.h"
-#include "engine/log/log_shard.h"
 #include "io/file.h"
 #include "io/gate.h"
-#include "io/reactor.h"
-#include "tests/sim/log_node.h"
-#include "tests/sim/sim_proactor.h"
-#include "tests/sim/world.h"
+#include "tests/unit/engine/log/log_on_disk_test.h"
 
 namespace millrace::log {
 namespace {
@@ -26,14 +21,9 @@ using testing::Not;
 
 constexpr const char* kDirectory = "/data/t-0";
 
-class LogCleanerTest : public testing::Test {
+class LogCleanerTest : public LogOnDiskTest {
  protected:
-  LogCleanerTest()
-      : world_(7), disk_(world_.stream("disk")), proactor_(world_, disk_, "proactor"),
-        reactor_(ShardId{0}, proactor_), enter_(reactor_) {
-    world_.add(reactor_);
-    shard_options_.write_ahead_bytes_max = 1 << 20;
-    shard_options_.write_ahead_bytes_first = 256 << 10;
+  LogCleanerTest() : LogOnDiskTest(7) {
     shard_options_.cleaner.backoff = std::chrono::milliseconds(50);
     shard_options_.cleaner.enabled = false;  // passes are asked for by name
     options_.compacts = true;
@@ -43,36 +33,10 @@ class LogCleanerTest : public testing::Test {
     options_.file_delete_delay_ms = 0;
     options_.accept.compacted = true;
   }
-  ~LogCleanerTest() override {
-    if (node_) run(node_->crash());
-    world_.remove(reactor_);
-  }
-
-  template <class T>
-  T run(io::Task<T> task) {
-    return world_.run(reactor_, std::move(task));
-  }
 
   void boot() {
-    node_ = std::make_unique<sim::LogNode>(proactor_, "/data", shard_options_);
-    const auto booted = run(node_->boot(options_));
-    ASSERT_TRUE(booted) << booted.error().message;
-    log_ = node_->find("t", 0);
-    if (log_ == nullptr) {
-      auto made = run(node_->create("t", 0, options_));
-      ASSERT_TRUE(made) << made.error().message;
-      log_ = *made;
-    }
+    ASSERT_NO_FATAL_FAILURE(LogOnDiskTest::boot());
     log_->on_high_watermark(log_->end_offset());
-  }
-  void stop() {
-    const auto stopped = run(node_->stop());
-    ASSERT_TRUE(stopped) << stopped.error().message;
-    node_.reset();
-  }
-  void kill() {
-    run(node_->crash());
-    node_.reset();
   }
 
   static io::Task<Result<AppendedBatches>> append_task(Log& log, std::vector<std::byte> batch, WallTime now) {
@@ -126,15 +90,6 @@ class LogCleanerTest : public testing::Test {
     EXPECT_EQ(read().front(), (ReadRecord{Offset(36), "v36", "k0"}));
   }
 
-  sim::World world_;
-  sim::SimDisk disk_;
-  sim::SimProactor proactor_;
-  io::Reactor reactor_;
-  io::Reactor::Enter enter_;
-  LogShardOptions shard_options_;
-  LogOptions options_;
-  std::unique_ptr<sim::LogNode> node_;
-  Log* log_ = nullptr;
   int sent_ = 0;
 };
 

@@ -3,15 +3,10 @@
 
 #include <functional>
 
-#include "engine/log/log.h"
-#include "engine/log/log_shard.h"
 #include "engine/log/write_ahead_replay.h"
 #include "io/file.h"
 #include "io/gate.h"
-#include "io/reactor.h"
-#include "tests/sim/log_node.h"
-#include "tests/sim/sim_proactor.h"
-#include "tests/sim/world.h"
+#include "tests/unit/engine/log/log_on_disk_test.h"
 
 namespace millrace::log {
 namespace {
@@ -22,44 +17,9 @@ using sim::ReadRecord;
 
 constexpr LeaderEpoch kEpoch{3};
 
-class LogTest : public testing::Test {
+class LogTest : public LogOnDiskTest {
  protected:
-  LogTest()
-      : world_(7), disk_(world_.stream("disk")), proactor_(world_, disk_, "proactor"),
-        reactor_(ShardId{0}, proactor_), enter_(reactor_) {
-    world_.add(reactor_);
-    shard_options_.write_ahead_bytes_max = 1 << 20;
-    shard_options_.write_ahead_bytes_first = 256 << 10;
-  }
-  ~LogTest() override {
-    if (node_) run(node_->crash());
-    world_.remove(reactor_);
-  }
-
-  template <class T>
-  T run(io::Task<T> task) {
-    return world_.run(reactor_, std::move(task));
-  }
-
-  void boot() {
-    node_ = std::make_unique<sim::LogNode>(proactor_, "/data", shard_options_);
-    const auto booted = run(node_->boot(options_));
-    ASSERT_TRUE(booted) << booted.error().message;
-    log_ = node_->find("t", 0);
-    if (log_ != nullptr) return;
-    auto made = run(node_->create("t", 0, options_));
-    ASSERT_TRUE(made) << made.error().message;
-    log_ = *made;
-  }
-  void stop() {
-    const auto stopped = run(node_->stop());
-    ASSERT_TRUE(stopped) << stopped.error().message;
-    node_.reset();
-  }
-  void kill() {
-    run(node_->crash());
-    node_.reset();
-  }
+  LogTest() : LogOnDiskTest(7) {}
 
   static io::Task<Result<AppendedBatches>> append_task(Log& log, std::vector<std::byte> batch,
                                                        WallTime now, LeaderEpoch epoch) {
@@ -90,16 +50,6 @@ class LogTest : public testing::Test {
                 (ReadRecord{Offset(i), "v" + std::to_string(i)}));
     }
   }
-
-  sim::World world_;
-  sim::SimDisk disk_;
-  sim::SimProactor proactor_;
-  io::Reactor reactor_;
-  io::Reactor::Enter enter_;
-  LogShardOptions shard_options_;
-  LogOptions options_;
-  std::unique_ptr<sim::LogNode> node_;
-  Log* log_ = nullptr;
 };
 
 TEST_F(LogTest, gives_back_what_was_appended) {

@@ -41,7 +41,7 @@ TEST_F(RecoveryTest, ends_the_log_before_a_torn_batch_wherever_it_is_torn) {
     write(kData, ConstBytes(whole).first(bytes));
     ASSERT_TRUE(open());
     expect_records(0, 2);
-    close();
+    kill();
     EXPECT_EQ(size_of(kData), two);
   }
 }
@@ -70,7 +70,7 @@ TEST_F(RecoveryTest, counts_a_log_as_shortened_when_its_last_records_were_cut_of
   ASSERT_TRUE(open());
   EXPECT_EQ(node_->shard().counters().logs_recovered, 1U);
   EXPECT_EQ(node_->shard().counters().logs_shortened, 0U);
-  close();
+  kill();
   bytes.resize(bytes.size() - 1);
   write(kData, bytes);
   ASSERT_TRUE(open());
@@ -102,7 +102,7 @@ TEST_F(RecoveryTest, counts_a_log_as_shortened_when_a_file_beside_it_tells_of_mo
     ASSERT_TRUE(open()) << path;
     expect_records(0, 5);
     EXPECT_EQ(node_->shard().counters().logs_shortened, 1U) << path;
-    close();
+    kill();
     (void)disk_.remove(path);
     write("/data/t-0/leader-epoch-checkpoint", as_bytes("0\n1\n0 0\n"));
   }

@@ -3,28 +3,20 @@
 
 #include <gtest/gtest.h>
 
-#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include "engine/log/log.h"
-#include "engine/log/log_shard.h"
 #include "engine/log/partition_files.h"
-#include "tests/sim/log_node.h"
-#include "tests/sim/sim_proactor.h"
-#include "tests/sim/world.h"
+#include "tests/unit/engine/log/log_on_disk_test.h"
 
 namespace millrace::log {
 
 inline constexpr const char* kData = "/data/t-0/00000000000000000000.log";
 
-class RecoveryTest : public testing::Test {
+class RecoveryTest : public LogOnDiskTest {
  protected:
-  RecoveryTest()
-      : world_(5), disk_(world_.stream("disk")), proactor_(world_, disk_, "proactor"),
-        reactor_(ShardId{0}, proactor_), enter_(reactor_) {
-    world_.add(reactor_);
+  RecoveryTest() : LogOnDiskTest(5) {
     shard_options_.write_ahead_bytes_first = 64 << 10;
     shard_options_.write_ahead_bytes_max = 64 << 10;
     options_.durability = Durability::replicated;
@@ -32,10 +24,6 @@ class RecoveryTest : public testing::Test {
     CHECK(disk_.make_directory("/data/t-0").has_value());
     write("/data/t-0/partition.metadata", as_bytes(encode_partition_metadata(Uuid::from_halves(7, 1))));
     write("/data/t-0/leader-epoch-checkpoint", as_bytes("0\n1\n0 0\n"));
-  }
-  ~RecoveryTest() override {
-    close();
-    world_.remove(reactor_);
   }
 
   void write(const std::string& path, ConstBytes bytes) {
@@ -78,10 +66,6 @@ class RecoveryTest : public testing::Test {
     if (!booted) node_.reset();
     return booted;
   }
-  void close() {
-    if (node_) world_.run(reactor_, node_->crash());
-    node_.reset();
-  }
   void expect_records(int first, int end) {
     ASSERT_EQ(log_->end_offset(), Offset(end));
     const auto records = world_.run(reactor_, sim::read_records(*log_, Offset(first), Offset(end)));
@@ -89,16 +73,6 @@ class RecoveryTest : public testing::Test {
     ASSERT_EQ(records->size(), static_cast<std::size_t>(end - first));
     for (const auto& record : *records) EXPECT_EQ(record.value, "v" + std::to_string(record.offset.value()));
   }
-
-  sim::World world_;
-  sim::SimDisk disk_;
-  sim::SimProactor proactor_;
-  io::Reactor reactor_;
-  io::Reactor::Enter enter_;
-  LogShardOptions shard_options_;
-  LogOptions options_;
-  std::unique_ptr<sim::LogNode> node_;
-  Log* log_ = nullptr;
 };
 
 }  // namespace millrace::log

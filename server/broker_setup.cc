@@ -60,6 +60,7 @@ engine::GroupOptions group_options(const Settings& settings) {
   options.group_size_max = static_cast<std::size_t>(settings.number("group.max.size"));
   options.offset_metadata_bytes_max =
       static_cast<std::size_t>(std::max<std::int64_t>(settings.number("offset.metadata.max.bytes"), 0));
+  options.memory_bytes_max = static_cast<std::size_t>(settings.number("millrace.group.memory.bytes"));
   options.offsets_retention = std::chrono::minutes(settings.number("offsets.retention.minutes"));
   options.offsets_retention_check = from_ms(settings.number("offsets.retention.check.interval.ms"));
   return options;

@@ -17,6 +17,10 @@ constexpr Setting kSettings[] = {
            "not of the machine.")
         .within(one_of("fsync,replicated"))
         .cluster_wide(),
+    long_integer("millrace.group.memory.bytes", "536870912",
+                 "Memory of each shard for its groups: members with all they say and have, and committed offsets with "
+                 "their metadata. What would be over it is refused.")
+        .within(at_least(1024 * 1024)),
     string("millrace.io.backend", "auto",
            "How the kernel is asked for I/O. `auto`: io_uring where it works, else epoll; "
            "`millrace doctor` says which.")

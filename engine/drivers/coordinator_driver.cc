@@ -13,19 +13,21 @@ namespace {
 
 using wire::ErrorCode;
 
-// Small enough for any topic's max.message.bytes but one that was set on purpose; then a record alone is a batch.
+// Several batches rather than a larger one; smaller still where max.message.bytes is.
 constexpr std::size_t kBatchBytesMax = std::size_t{256} << 10;
-constexpr std::size_t kBatchOverheadBytes = 256;
+// At most, of what a batch of one record has beside key and value.
+constexpr std::size_t kBatchOverheadBytes = 128;
+// A warning is not logged more often than this.
+constexpr Duration kWarningPause = std::chrono::seconds(10);
+constexpr std::size_t kNameBytesLogged = 200;
 // A log that could not be read is not read again for everybody who asks, nor written to again and again when it is full.
 constexpr std::size_t kMatchesAtOnce = 1000;
 constexpr Duration kPause = std::chrono::seconds(10);
 
-// What the log takes as one record's value.
+// What the log takes as one record's key and value.
 std::size_t record_bytes_max(Partition& partition) {
-  constexpr std::size_t kSmallest = 1024;
-  const std::size_t most =
-      partition.log() == nullptr ? kSmallest : partition.log()->options().accept.max_message_bytes;
-  return std::max(most, kSmallest + kBatchOverheadBytes) - kBatchOverheadBytes;
+  const std::size_t most = partition.log() == nullptr ? 0 : partition.log()->options().accept.max_message_bytes;
+  return most - std::min(most, kBatchOverheadBytes);
 }
 
 GroupOptions with_record_limit(GroupOptions options, Partition& partition) {
@@ -202,6 +204,7 @@ void CoordinatorDriver::decide(GroupEvent event) {
   // max.message.bytes may have been set meanwhile.
   machine_->set_record_bytes_max(record_bytes_max(*partition_));
   machine_->step({std::move(event), reactor.wall_now(), image.get()}, reactor.now(), effects);
+  if (const auto warning = machine_->take_warning()) warn(*warning);
   if (!append(effects)) {
     // The machine has gone, and with it everybody who had asked it.
     effects.clear();
@@ -225,6 +228,15 @@ void CoordinatorDriver::decide(GroupEvent event) {
   effects_ = std::move(effects);
   look_up_patterns();
   deliver();
+}
+
+void CoordinatorDriver::warn(const GroupWarning& warning) {
+  const Instant now = io::Reactor::current().now();
+  const auto [told, first] = warned_at_.try_emplace(warning.event, now);
+  if (!first && now - told->second < kWarningPause) return;
+  told->second = now;
+  LOG(warn, warning.event, "partition={} group=\"{}\" error=\"{}\"", partition().value(),
+      std::string_view(warning.group).substr(0, kNameBytesLogged), warning.text);
 }
 
 // ---- Patterns
@@ -269,6 +281,7 @@ bool CoordinatorDriver::append(const GroupEffects& effects) {
   auto unit = effects.units.begin();
   const std::uint64_t term = term_;
   const std::int64_t now = io::Reactor::current().wall_now().ms;
+  const std::size_t batch_bytes_max = std::min(kBatchBytesMax, record_bytes_max(*partition_));
   for (std::size_t begin = 0; begin < records.size();) {
     log::BatchBuilder builder;
     for (; begin < records.size(); ++begin) {
@@ -279,7 +292,7 @@ bool CoordinatorDriver::append(const GroupEffects& effects) {
       const bool in_unit = unit != effects.units.end() && begin > unit->begin;
       const bool starts_unit = unit != effects.units.end() && begin == unit->begin;
       const bool may_break = !effects.atomic && !in_unit && builder.record_count() > 0;
-      if (may_break && (starts_unit || builder.size() + more > kBatchBytesMax)) break;
+      if (may_break && (starts_unit || builder.size() + more > batch_bytes_max)) break;
       std::optional<ConstBytes> value;
       if (record.value) value = *record.value;
       builder.append(now, ConstBytes(record.key), value);

@@ -14,6 +14,7 @@
 #include <deque>
 #include <expected>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <set>
@@ -94,6 +95,7 @@ class CoordinatorDriver {
   void drop_kept_topics();
   void put_off_drops();
   void decide(GroupEvent event);
+  void warn(const GroupWarning& warning);
   void look_up_patterns();
   io::Task<void> look_up(PatternQuestion question, std::uint64_t term);
   bool append(const GroupEffects& effects);
@@ -118,6 +120,7 @@ class CoordinatorDriver {
   Offset dropping_end_{0};
   std::optional<Instant> retry_drop_at_;  // an append has failed: not before then
   std::uint64_t drops_put_off_ = 0;
+  std::map<std::string_view, Instant> warned_at_;  // by event
   io::Event drops_;  // there is news of them
   bool ending_ = false;
   std::uint64_t writing_ = 0;

@@ -22,7 +22,9 @@ inline constexpr std::string_view kOffsetsTopic = "__consumer_offsets";
 class GroupCoordinators {
  public:
   GroupCoordinators(GroupOptions options, ImageSource image, std::uint64_t seed)
-      : options_(options), image_(std::move(image)), prng_(seed) {}
+      : options_(options), image_(std::move(image)), prng_(seed) {
+    use_.bytes_max = options_.memory_bytes_max;
+  }
 
   // Makes a coordinator for each of `partitions` that has none, and ends those whose partition is not among them.
   io::Task<void> follow(std::vector<std::shared_ptr<Partition>> partitions);

@@ -45,18 +45,25 @@ const Blob& ClassicGroup::Member::metadata_of(std::string_view protocol) const {
   return found->metadata;
 }
 
-std::size_t ClassicGroup::Member::bytes() const {
-  std::size_t total = bytes_of_id(id) + client_id.size() + client_host.size() + assignment.size();
-  if (instance_id) total += instance_id->size();
-  for (const Protocol& protocol : protocols)
-    total += kProtocolBytes + protocol.name.size() + protocol.metadata.size();
+std::size_t ClassicGroup::bytes_of(const Member& member) const {
+  std::size_t total = kMemberBytes + bytes_of_id(member.id.size()) + member.client_id.size() +
+                      member.client_host.size() + member.assignment.size();
+  if (member.instance_id) total += 2 * member.instance_id->size();
+  for (const Protocol& protocol : member.protocols)
+    total += kProtocolBytes + 2 * protocol.name.size() + protocol.metadata.size();
   return total;
 }
 
+ClassicGroup::ClassicGroup(std::string id, GroupUse& use) : id_(std::move(id)), use_(use) {
+  use_.bytes += group_bytes(id_.size());
+}
+
 ClassicGroup::~ClassicGroup() {
+  use_.bytes -= group_bytes(id_.size());
+  set_protocol_type({});
   for (const auto& [id, member] : members_) count(member, -1);
   use_.members -= pending_.size();
-  for (const auto& [id, deadline] : pending_) use_.member_bytes -= bytes_of_id(id);
+  for (const auto& [id, deadline] : pending_) use_.bytes -= bytes_of_id(id.size());
 }
 
 std::string_view ClassicGroup::state_name() const {
@@ -88,15 +95,22 @@ const std::string* ClassicGroup::static_member(std::string_view instance_id) con
 void ClassicGroup::count(const Member& member, int direction) {
   if (direction > 0) {
     ++use_.members;
-    use_.member_bytes += member.bytes();
+    use_.bytes += bytes_of(member);
   } else {
     --use_.members;
-    use_.member_bytes -= member.bytes();
+    use_.bytes -= bytes_of(member);
   }
 }
 
+// It stays when the members have gone.
+void ClassicGroup::set_protocol_type(std::optional<std::string> type) {
+  if (protocol_type_) use_.bytes -= protocol_type_->size();
+  protocol_type_ = std::move(type);
+  if (protocol_type_) use_.bytes += protocol_type_->size();
+}
+
 ClassicGroup::Member& ClassicGroup::add(Member member, std::string_view protocol_type) {
-  if (members_.empty()) protocol_type_ = protocol_type;
+  if (members_.empty()) set_protocol_type(std::string(protocol_type));
   if (!leader_) leader_ = member.id;
   if (member.instance_id) static_members_[*member.instance_id] = member.id;
   for (const Protocol& protocol : member.protocols) ++supported_[protocol.name];
@@ -199,14 +213,14 @@ std::vector<std::string> ClassicGroup::not_yet_rejoined() const {
 void ClassicGroup::add_pending(const std::string& member) {
   if (!pending_.try_emplace(member).second) return;
   ++use_.members;
-  use_.member_bytes += bytes_of_id(member);
+  use_.bytes += bytes_of_id(member.size());
 }
 
 void ClassicGroup::remove_pending(std::string_view member) {
   const auto at = pending_.find(member);
   if (at == pending_.end()) return;
   --use_.members;
-  use_.member_bytes -= bytes_of_id(at->first);
+  use_.bytes -= bytes_of_id(at->first.size());
   pending_.erase(at);
 }
 
@@ -364,8 +378,8 @@ void ClassicGroup::reset() {
 void ClassicGroup::load(const GroupMetadataValue& value) {
   CHECK(members_.empty() && pending_.empty(), "{} is loaded into a group with members", id_);
   generation_ = value.generation;
-  protocol_type_.reset();
-  if (!value.protocol_type.empty()) protocol_type_ = value.protocol_type;
+  set_protocol_type({});
+  if (!value.protocol_type.empty()) set_protocol_type(std::string(value.protocol_type));
   protocol_ = value.protocol;
   leader_ = value.leader;
   state_timestamp_ = value.current_state_timestamp;

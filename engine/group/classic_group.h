@@ -48,15 +48,13 @@ class ClassicGroup {
     bool matches(const std::vector<wire::JoinGroupRequest::Protocol>& others) const;
     // Requires: it has that protocol.
     const Blob& metadata_of(std::string_view protocol) const;
-    // What it is counted as in GroupUse.
-    std::size_t bytes() const;
   };
-  // What members and protocols are counted as beside their payloads: an id is a key as well, and so is a protocol's name.
-  static std::size_t bytes_of_id(std::string_view member) { return 2 * member.size(); }
+  // What members and protocols are counted as beside their payloads: a protocol's name is a key as well.
+  static constexpr std::size_t kMemberBytes = 256;
   static constexpr std::size_t kProtocolBytes = sizeof(Protocol) + 96;
   using Members = std::map<std::string, Member, std::less<>>;
 
-  ClassicGroup(std::string id, GroupUse& use) : id_(std::move(id)), use_(use) {}
+  ClassicGroup(std::string id, GroupUse& use);
   ~ClassicGroup();
   ClassicGroup(const ClassicGroup&) = delete;
 
@@ -74,6 +72,10 @@ class ClassicGroup {
   // Null when nobody has that instance id.
   const std::string* static_member(std::string_view instance_id) const;
   std::int64_t state_timestamp() const { return state_timestamp_; }
+
+  // What the id of a member is counted as: it is a key as well, may lead, and stands in timers, each with the group's id.
+  std::size_t bytes_of_id(std::size_t member_bytes) const { return 256 + 5 * member_bytes + 2 * id_.size(); }
+  std::size_t bytes_of(const Member& member) const;
 
   // ---- Members
   // Who comes first says of what type the group is. Requires: the group has no such member.
@@ -139,6 +141,7 @@ class ClassicGroup {
 
  private:
   void count(const Member& member, int direction);
+  void set_protocol_type(std::optional<std::string> type);
 
   std::string id_;
   GroupUse& use_;

@@ -26,10 +26,11 @@ constexpr std::size_t kDrawnBytes = 37;
 // What a member that says this is counted as, before it has an assignment.
 std::size_t request_bytes(const JoinGroup& question, std::size_t id_bytes) {
   const wire::JoinGroupRequest& request = *question.request;
-  std::size_t total = id_bytes + question.client_id.size() + question.client_host.size();
-  if (request.group_instance_id) total += request.group_instance_id->size();
+  std::size_t total = ClassicGroup::kMemberBytes + id_bytes + question.client_id.size() +
+                      question.client_host.size() + request.protocol_type.size();
+  if (request.group_instance_id) total += 2 * request.group_instance_id->size();
   for (const auto& protocol : request.protocols) {
-    total += ClassicGroup::kProtocolBytes + protocol.name.size() + protocol.metadata.size();
+    total += ClassicGroup::kProtocolBytes + 2 * protocol.name.size() + protocol.metadata.size();
   }
   return total;
 }
@@ -74,6 +75,7 @@ void ClassicRebalance::join(const JoinGroup& question) {
     return refuse_join(question.ticket, ErrorCode::inconsistent_group_protocol, request.member_id);
   }
   if (!has_room(question)) {
+    step_.warn_of_no_room(group_.id());
     return refuse_join(question.ticket, ErrorCode::coordinator_not_available, request.member_id);
   }
   if (request.member_id.empty()) {
@@ -90,7 +92,7 @@ void ClassicRebalance::join(const JoinGroup& question) {
 // Whoever is counted already needs room only for what it adds.
 bool ClassicRebalance::has_room(const JoinGroup& question) const {
   const wire::JoinGroupRequest& request = *question.request;
-  const std::size_t id_bytes = ClassicGroup::bytes_of_id(request.member_id);
+  const std::size_t id_bytes = group_.bytes_of_id(request.member_id.size());
   if (group_.is_pending(request.member_id)) {
     return step_.use.has_room_for_bytes(request_bytes(question, id_bytes) - id_bytes);
   }
@@ -101,10 +103,10 @@ bool ClassicRebalance::has_room(const JoinGroup& question) const {
   }
   if (known == nullptr) {
     const std::size_t prefix = request.group_instance_id.value_or(question.client_id).size();
-    return step_.use.has_room_for_member(request_bytes(question, 2 * (prefix + kDrawnBytes)));
+    return step_.use.has_room_for_member(request_bytes(question, group_.bytes_of_id(prefix + kDrawnBytes)));
   }
-  const std::size_t before = known->bytes() - known->assignment.size();
-  const std::size_t bytes = request_bytes(question, ClassicGroup::bytes_of_id(known->id));
+  const std::size_t before = group_.bytes_of(*known) - known->assignment.size() + request.protocol_type.size();
+  const std::size_t bytes = request_bytes(question, group_.bytes_of_id(known->id.size()));
   return step_.use.has_room_for_bytes(bytes - std::min(bytes, before));
 }
 
@@ -328,8 +330,9 @@ void ClassicRebalance::complete_join() {
   group_.initial_rebalance = false;
   group_.begin_generation(step_.wall_now);
   if (group_.state() == State::empty) {
-    step_.out.records.push_back(
-        group_metadata_record(group_.id(), group_.to_value(step_.wall_now, nullptr)));
+    GroupRecord record = group_metadata_record(group_.id(), group_.to_value(step_.wall_now, nullptr));
+    // A group whose name alone is more than the log takes has nothing there that would have to be told.
+    if (fits(record)) step_.out.records.push_back(std::move(record));
     return;
   }
   std::vector<std::string> ids;

@@ -12,14 +12,10 @@ namespace {
 using Kind = ConsumerGroupKey::Kind;
 
 // What is counted for a member beside its texts, and for a partition that it is to have or has.
-constexpr std::size_t kMemberBytes = 256;
+constexpr std::size_t kMemberBytes = 768;
 constexpr std::size_t kPartitionBytes = 64;
 // What is counted for a name that members use beside its text.
 constexpr std::size_t kNameBytes = 96;
-
-std::size_t bytes_of(const ConsumerAssignment& assignment) {
-  return (assignment.size() + partition_count(assignment)) * kPartitionBytes;
-}
 
 ConsumerGroup::Profile to_profile(ConsumerGroupMemberMetadataValue value) {
   ConsumerGroup::Profile profile{.instance_id = std::move(value.instance_id),
@@ -46,8 +42,24 @@ ConsumerGroup::Profile to_profile(ConsumerGroupMemberMetadataValue value) {
 
 }  // namespace
 
-std::size_t ConsumerGroup::Member::bytes() const {
-  std::size_t total = kMemberBytes + 2 * id.size() + profile.client_id.size() +
+ConsumerGroup::ConsumerGroup(std::string id, GroupUse& use) : id_(std::move(id)), use_(use) {
+  use_.bytes += consumer_group_bytes(id_.size());
+}
+
+std::size_t ConsumerGroup::bytes_of(const ConsumerAssignment& assignment) {
+  return (assignment.size() + partition_count(assignment)) * kPartitionBytes;
+}
+
+std::size_t ConsumerGroup::bytes_of(std::string_view text, const Pattern& pattern) {
+  std::size_t total = kNameBytes + sizeof(pattern) + text.size();
+  for (const std::string& topic : pattern.topics) total += sizeof(topic) + topic.size();
+  return total;
+}
+
+// Its id is a key too, of its target as well, and stands in timers with the group's.
+std::size_t ConsumerGroup::bytes_of(const Member& member) const {
+  const auto& [id, profile, current, session, revocation, rejoin] = member;
+  std::size_t total = kMemberBytes + 5 * id.size() + 2 * id_.size() + profile.client_id.size() +
                       profile.client_host.size() + profile.pattern.size() +
                       profile.rack_id.value_or("").size() + profile.assignor.value_or("").size() +
                       2 * profile.instance_id.value_or("").size();
@@ -63,11 +75,13 @@ std::size_t ConsumerGroup::Member::bytes() const {
 ConsumerGroup::~ConsumerGroup() {
   for (const auto& [id, member] : members_) {
     --use_.members;
-    use_.member_bytes -= member.bytes();
+    use_.bytes -= bytes_of(member);
   }
-  for (const auto& [id, target] : targets_) use_.member_bytes -= bytes_of(target);
+  use_.bytes -= consumer_group_bytes(id_.size());
+  for (const auto& [text, pattern] : patterns_) use_.bytes -= bytes_of(text, pattern);
+  for (const auto& [id, target] : targets_) use_.bytes -= bytes_of(target);
   for (const Users* users : {&topic_users_, &pattern_users_}) {
-    for (const auto& [name, count] : *users) use_.member_bytes -= kNameBytes + name.size();
+    for (const auto& [name, count] : *users) use_.bytes -= kNameBytes + name.size();
   }
 }
 
@@ -149,9 +163,9 @@ void ConsumerGroup::count_names(const Profile& profile, bool added) {
 
 void ConsumerGroup::count_name(Users& users, const std::string& name, bool added) {
   const auto at = users.try_emplace(name, 0).first;
-  if (added && at->second++ == 0) use_.member_bytes += kNameBytes + name.size();
+  if (added && at->second++ == 0) use_.bytes += kNameBytes + name.size();
   if (added || --at->second > 0) return;
-  use_.member_bytes -= kNameBytes + name.size();
+  use_.bytes -= kNameBytes + name.size();
   users.erase(at);
 }
 
@@ -162,7 +176,7 @@ ConsumerGroup::Member& ConsumerGroup::find_or_add(const std::string& member) {
   if (added) {
     at->second.id = member;
     ++use_.members;
-    use_.member_bytes += at->second.bytes();
+    use_.bytes += bytes_of(at->second);
   }
   return at->second;
 }
@@ -177,7 +191,7 @@ void ConsumerGroup::erase(const std::string& member) {
     if (entry != static_members_.end() && entry->second == member) static_members_.erase(entry);
   }
   --use_.members;
-  use_.member_bytes -= at->second.bytes();
+  use_.bytes -= bytes_of(at->second);
   members_.erase(at);
 }
 
@@ -186,20 +200,20 @@ void ConsumerGroup::set_profile(Member& member, Profile profile) {
     const auto entry = static_members_.find(*instance);
     if (entry != static_members_.end() && entry->second == member.id) static_members_.erase(entry);
   }
-  use_.member_bytes -= member.bytes();
+  use_.bytes -= bytes_of(member);
   // The new first: what both use is not looked up anew.
   count_names(profile, true);
   count_names(member.profile, false);
   member.profile = std::move(profile);
-  use_.member_bytes += member.bytes();
+  use_.bytes += bytes_of(member);
   if (member.profile.instance_id) static_members_[*member.profile.instance_id] = member.id;
 }
 
 void ConsumerGroup::set_current(Member& member, Current current) {
   release(member);
-  use_.member_bytes -= member.bytes();
+  use_.bytes -= bytes_of(member);
   member.current = std::move(current);
-  use_.member_bytes += member.bytes();
+  use_.bytes += bytes_of(member);
   hold(member);
 }
 
@@ -260,9 +274,9 @@ Result<void> ConsumerGroup::apply_value(const ConsumerGroupKey& key, ConstBytes 
     case Kind::target_assignment_of_member: {
       TRY(read, read_record_value<ConsumerGroupTargetAssignmentMemberValue>(value));
       ConsumerAssignment& target = targets_[key.member];
-      use_.member_bytes -= bytes_of(target);
+      use_.bytes -= bytes_of(target);
       target = to_assignment(read.topic_partitions);
-      use_.member_bytes += bytes_of(target);
+      use_.bytes += bytes_of(target);
       return {};
     }
     case Kind::current_assignment_of_member: {
@@ -279,7 +293,10 @@ Result<void> ConsumerGroup::apply_value(const ConsumerGroupKey& key, ConstBytes 
     case Kind::regular_expression: {
       TRY(read, read_record_value<ConsumerGroupRegularExpressionValue>(value));
       std::ranges::sort(read.topics);
-      patterns_[key.regular_expression] = {std::move(read.topics), read.version, read.timestamp};
+      const auto [at, added] = patterns_.try_emplace(key.regular_expression);
+      if (!added) use_.bytes -= bytes_of(at->first, at->second);
+      at->second = {std::move(read.topics), read.version, read.timestamp};
+      use_.bytes += bytes_of(at->first, at->second);
       return {};
     }
   }
@@ -304,7 +321,7 @@ void ConsumerGroup::apply_tombstone(const ConsumerGroupKey& key) {
       return;
     case Kind::target_assignment_of_member:
       if (const auto at = targets_.find(key.member); at != targets_.end()) {
-        use_.member_bytes -= bytes_of(at->second);
+        use_.bytes -= bytes_of(at->second);
         targets_.erase(at);
       }
       return;
@@ -312,7 +329,10 @@ void ConsumerGroup::apply_tombstone(const ConsumerGroupKey& key) {
       if (Member* member = find(key.member)) set_current(*member, {});
       return;
     case Kind::regular_expression:
-      if (const auto at = patterns_.find(key.regular_expression); at != patterns_.end()) patterns_.erase(at);
+      if (const auto at = patterns_.find(key.regular_expression); at != patterns_.end()) {
+        use_.bytes -= bytes_of(at->first, at->second);
+        patterns_.erase(at);
+      }
       return;
   }
 }

@@ -98,7 +98,6 @@ class ConsumerGroup {
       if (kind == GroupTimerKind::revocation) return &revocation;
       return kind == GroupTimerKind::classic_rejoin ? &classic_rejoin : nullptr;
     }
-    std::size_t bytes() const;
   };
   using Members = std::map<std::string, Member, std::less<>>;
   struct Pattern {
@@ -109,7 +108,7 @@ class ConsumerGroup {
   };
   using Patterns = std::map<std::string, Pattern, std::less<>>;
 
-  ConsumerGroup(std::string id, GroupUse& use) : id_(std::move(id)), use_(use) {}
+  ConsumerGroup(std::string id, GroupUse& use);
   ~ConsumerGroup();
   ConsumerGroup(const ConsumerGroup&) = delete;
 
@@ -133,6 +132,11 @@ class ConsumerGroup {
     return !has_epoch_ && !has_assignment_epoch_ && !has_partition_metadata_ && members_.empty() &&
            targets_.empty() && patterns_.empty();
   }
+
+  // What a member, and a pattern that is looked up, are counted as in GroupUse.
+  std::size_t bytes_of(const Member& member) const;
+  static std::size_t bytes_of(std::string_view text, const Pattern& pattern);
+  static std::size_t bytes_of(const ConsumerAssignment& assignment);
 
   // ---- Subscriptions
   // What `profile` reads: by name and, as far as it is known, by pattern.

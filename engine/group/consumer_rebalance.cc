@@ -150,12 +150,15 @@ void ConsumerRebalance::heartbeat(const ConsumerHeartbeat& question) {
                                     fmt::format("The members of the group use {} patterns already.",
                                                 step_.options.consumer.patterns_max)});
   }
-  if (!has_room(profile, known, *id)) {
-    return refuse(question.ticket, {ErrorCode::coordinator_not_available,
-                                    "The coordinator has no room for more members."});
-  }
+  if (const auto refusal = check_room(profile, known, *id)) return refuse(question.ticket, *refusal);
+  const bool is_new = known == nullptr;
   const ConsumerAssignment before = known == nullptr ? ConsumerAssignment{} : known->current.assigned;
   update(*id, std::move(profile), owned_by(request));
+  if (is_new && unassigned_) {
+    // Those who were there before it keep what they have.
+    remove({*id});
+    return refuse(question.ticket, *unassigned_);
+  }
   Member& member = *group_.find(*id);
   restart_session(member);
   member.classic_rejoin.clear();
@@ -287,14 +290,27 @@ ConsumerRebalance::Profile ConsumerRebalance::profile_of(const ConsumerHeartbeat
   return profile;
 }
 
-bool ConsumerRebalance::has_room(const Profile& profile, const Member* known, std::string_view id) const {
-  Member like{.id = std::string(id), .profile = profile, .current = {}};
-  const std::size_t bytes = like.bytes();
-  // What the log does not take as one record is no member.
-  if (bytes > step_.options.record_bytes_max) return false;
-  if (known == nullptr) return step_.use.has_room_for_member(bytes);
-  const std::size_t before = known->bytes();
-  return step_.use.has_room_for_bytes(bytes - std::min(bytes, before));
+bool ConsumerRebalance::fits(const GroupRecord& record) const {
+  return record.key.size() + (record.value ? record.value->size() : 0) <= step_.options.record_bytes_max;
+}
+
+std::optional<ConsumerRebalance::Refusal> ConsumerRebalance::check_room(const Profile& profile, const Member* known,
+                                                                        const std::string& id) const {
+  if (known != nullptr && known->profile == profile) return std::nullopt;
+  if (!fits(ConsumerGroup::member_record(group_.id(), id, profile))) {
+    return Refusal{ErrorCode::unknown_server_error,
+                   fmt::format("What the member says of itself is more than max.message.bytes of __consumer_offsets "
+                               "lets a record have, which is {} bytes.",
+                               step_.options.record_bytes_max)};
+  }
+  Member like{.id = id, .profile = profile, .current = {}};
+  if (known != nullptr) like.current = known->current;
+  const std::size_t bytes = group_.bytes_of(like);
+  const bool has_room = known == nullptr ? step_.use.has_room_for_member(bytes)
+                                         : step_.use.has_room_for_bytes(bytes - std::min(bytes, group_.bytes_of(*known)));
+  if (has_room) return std::nullopt;
+  step_.warn_of_no_room(group_.id());
+  return Refusal{ErrorCode::coordinator_not_available, "The coordinator has no room for more members."};
 }
 
 // ---- What follows from what a member says
@@ -308,7 +324,10 @@ void ConsumerRebalance::update(const std::string& id, Profile profile,
   if (reads_other) drop_unused_patterns();
   look_up_patterns();
   refresh_epoch(reads_other);
-  if (group_.epoch() > group_.assignment_epoch() && may_assign()) assign();
+  if (group_.epoch() > group_.assignment_epoch() && may_assign()) {
+    unassigned_ = assign();
+    if (unassigned_) step_.warn("groups.assign", group_.id(), unassigned_->message);
+  }
   reconcile(id, owned);
 }
 
@@ -343,11 +362,22 @@ void ConsumerRebalance::take_patterns(const PatternsResolved& resolved) {
     std::ranges::sort(sorted);
     const auto known = group_.patterns().find(text);
     if (known != group_.patterns().end() && known->second.topics == sorted) continue;
+    const std::size_t bytes = ConsumerGroup::bytes_of(text, {.topics = sorted});
+    const std::size_t before = known == group_.patterns().end() ? 0 : ConsumerGroup::bytes_of(text, known->second);
+    const std::size_t more = bytes - std::min(bytes, before);
     GroupRecord record = consumer_record(
         Kind::regular_expression, group_.id(), text,
         ConsumerGroupRegularExpressionValue{std::move(sorted), resolved.version, step_.wall_now.ms});
-    // More topics than the log takes in one record; what was known before stands.
-    if (record.key.size() + record.value->size() > step_.options.record_bytes_max) continue;
+    // More topics than the log takes in one record, or than there is room for; what was known before stands.
+    if (!fits(record)) {
+      step_.warn("groups.assign", group_.id(),
+                 fmt::format("pattern {} stands for more topics than a record takes", text));
+      continue;
+    }
+    if (!step_.use.has_room_for_bytes(more)) {
+      step_.warn_of_no_room(group_.id());
+      continue;
+    }
     emit(std::move(record));
     changed = true;
   }
@@ -398,7 +428,7 @@ bool ConsumerRebalance::may_assign() const {
   return step_.now - *group_.assigned_at >= pause;
 }
 
-void ConsumerRebalance::assign() {
+std::optional<ConsumerRebalance::Refusal> ConsumerRebalance::assign() {
   group_.assigned_at = step_.now;
   AssignorInput input;
   std::size_t partitions = 0;
@@ -416,19 +446,40 @@ void ConsumerRebalance::assign() {
     }
     std::ranges::sort(said.topics);
   }
-  if (partitions > kPartitionsMax) return;
+  const auto unassigned = [&](ErrorCode error, std::string_view why) {
+    return Refusal{error, fmt::format("No target assignment for epoch {} of group {}: {}.", group_.epoch(), group_.id(), why)};
+  };
+  if (partitions > kPartitionsMax) {
+    return unassigned(ErrorCode::unknown_server_error,
+                      fmt::format("its members read {} partitions, more than {}", partitions, kPartitionsMax));
+  }
   const auto targets =
       preferred_assignor() == kRangeAssignor ? assign_range(input) : assign_uniform(input);
   std::vector<GroupRecord> records;
+  std::size_t more = 0;
+  std::size_t less = 0;
   for (std::size_t i = 0; i < targets.size(); ++i) {
     if (input.members[i].before != nullptr && *input.members[i].before == targets[i]) continue;
     records.push_back(consumer_record(Kind::target_assignment_of_member, group_.id(), input.members[i].id,
                                       ConsumerGroupTargetAssignmentMemberValue{to_topic_partitions(targets[i])}));
-    if (records.back().value->size() > step_.options.record_bytes_max) return;
+    if (!fits(records.back())) {
+      return unassigned(ErrorCode::unknown_server_error,
+                        fmt::format("member {} is to have {} partitions, more than max.message.bytes of "
+                                    "__consumer_offsets lets a record name, which is {} bytes",
+                                    input.members[i].id, partition_count(targets[i]), step_.options.record_bytes_max));
+    }
+    more += ConsumerGroup::bytes_of(targets[i]);
+    if (input.members[i].before != nullptr) less += ConsumerGroup::bytes_of(*input.members[i].before);
+  }
+  // A member that is to have a partition comes to have it.
+  if (more > less && !step_.use.has_room_for_bytes(2 * (more - less))) {
+    step_.warn_of_no_room(group_.id());
+    return unassigned(ErrorCode::coordinator_not_available, "the coordinator has no room for it");
   }
   for (GroupRecord& record : records) emit(std::move(record));
   emit(consumer_record(Kind::target_assignment, group_.id(), "",
                        ConsumerGroupTargetAssignmentMetadataValue{group_.epoch()}));
+  return std::nullopt;
 }
 
 // ---- From what a member has to what it is to have
@@ -440,7 +491,12 @@ void ConsumerRebalance::reconcile(const std::string& id, const std::optional<Con
                       member.current.assigned.empty() && to.epoch == 0;
   if (is_new || to != member.current) {
     GroupRecord record = ConsumerGroup::current_record(group_.id(), id, to);
-    if (record.value->size() <= step_.options.record_bytes_max) emit(std::move(record));
+    if (fits(record)) {
+      emit(std::move(record));
+    } else {
+      step_.warn("groups.assign", group_.id(),
+                 fmt::format("what member {} has and is to give back is more than a record takes", id));
+    }
   }
   if (member.current.state != State::unrevoked_partitions) return member.revocation.clear();
   // A classic member is given the time when it is asked to join again.

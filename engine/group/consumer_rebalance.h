@@ -59,7 +59,9 @@ class ConsumerRebalance {
   // The epoch goes up if the topics have changed since the last look.
   void notice_topics() { refresh_epoch(false); }
   // Whether there is room for what `id` says of itself; `known` is who says it now.
-  bool has_room(const Profile& profile, const Member* known, std::string_view id) const;
+  bool has_room(const Profile& profile, const Member* known, std::string_view id) const {
+    return !check_room(profile, known, std::string(id));
+  }
   // Whether there is room for whoever asks, as a new member.
   bool has_room_for_newcomer(const ConsumerHeartbeat& question) const {
     return has_room(profile_of(question, nullptr), nullptr, question.request->member_id);
@@ -78,6 +80,8 @@ class ConsumerRebalance {
   Chosen choose_static_member(const ConsumerHeartbeat& question, const std::string& id);
   std::optional<Refusal> check_epoch(const Member& member, const ConsumerHeartbeat& question) const;
   Profile profile_of(const ConsumerHeartbeat& question, const Member* known) const;
+  std::optional<Refusal> check_room(const Profile& profile, const Member* known, const std::string& id) const;
+  bool fits(const GroupRecord& record) const;
   void refuse(Ticket ticket, const Refusal& refusal);
   void answer(const ConsumerHeartbeat& question, const Member& member, bool with_assignment);
 
@@ -85,7 +89,8 @@ class ConsumerRebalance {
   void drop_unused_patterns();
   std::int64_t topics_hash() const;
   void refresh_epoch(bool changed);
-  void assign();
+  // Why there is no new target; none: there is one.
+  std::optional<Refusal> assign();
   std::string_view preferred_assignor() const;
   Current next(const Member& member, const std::optional<ConsumerAssignment>& owned) const;
   Current walk(const Current& from, const Member& member,
@@ -95,6 +100,7 @@ class ConsumerRebalance {
 
   ConsumerGroup& group_;
   GroupStep& step_;
+  std::optional<Refusal> unassigned_;  // this step could not work out a target
 };
 
 }  // namespace millrace::engine

@@ -1,7 +1,6 @@
 // What the group coordinator is asked, and what it answers.
 #pragma once
 
-#include <algorithm>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -16,6 +15,7 @@
 #include "base/time.h"
 #include "engine/effects.h"
 #include "engine/group/consumer_records.h"
+#include "engine/group/group_use.h"
 #include "engine/group/records.h"
 #include "engine/metadata/image.h"
 #include "net/wire/consumer_group_heartbeat.h"
@@ -66,26 +66,9 @@ struct GroupOptions {
   Duration offsets_retention_check = std::chrono::minutes(10);
   // A member that has just joined does not know its id, so it cannot send heartbeats: this is how long it may wait.
   Duration new_member_join_timeout = std::chrono::minutes(5);
-  // The largest value of a record that the log takes.
+  // The largest key and value together of a record that the log takes.
   std::size_t record_bytes_max = std::size_t{1} << 20;
-};
-
-// What the groups of one shard use of its memory, over all the machines of the shard, and how much they may. What is over is
-// refused with COORDINATOR_NOT_AVAILABLE, which clients take as a reason to try again; what stands in the log is loaded anyway.
-struct GroupUse {
-  std::size_t members = 0;
-  std::size_t member_bytes = 0;  // what clients have said of members, ids and assignments
-  std::size_t offsets = 0;
-  std::size_t members_max = 200'000;
-  std::size_t member_bytes_max = std::size_t{256} << 20;
-  std::size_t offsets_max = 4'000'000;
-
-  bool has_room_for_member(std::size_t bytes) const {
-    return members < members_max && has_room_for_bytes(bytes);
-  }
-  bool has_room_for_bytes(std::size_t bytes) const {
-    return bytes <= member_bytes_max - std::min(member_bytes, member_bytes_max);
-  }
+  std::size_t memory_bytes_max = std::size_t{512} << 20;  // millrace.group.memory.bytes, of each shard
 };
 
 // Names a question until it is answered; the driver numbers them.
@@ -214,6 +197,13 @@ struct GroupInput {
 struct PatternQuestion {
   std::string group;
   std::vector<std::string> patterns;
+};
+
+// What whoever runs the broker should hear of; a driver logs it, though not as often as it comes.
+struct GroupWarning {
+  std::string_view event;  // a literal
+  std::string group;
+  std::string text;
 };
 
 // ---- Answers. They own all they hold.

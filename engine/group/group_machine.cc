@@ -16,6 +16,7 @@ namespace {
 using wire::ErrorCode;
 
 constexpr std::size_t kTimersKept = 1024;
+constexpr std::size_t kTimerBytesKept = std::size_t{256} << 10;
 // What comes up at the same time is done in several steps, between which others have their turn.
 constexpr std::size_t kTimersPerTick = 1000;
 // From this version on of OffsetCommit a group that is not there has an error of its own.
@@ -154,6 +155,7 @@ struct GroupMachine::Decide {
     }
     if (error == ErrorCode::none && !has_room_for(question, group)) {
       error = ErrorCode::coordinator_not_available;
+      step.warn_of_no_room(question.group);
     }
     const std::int64_t expires = expiry(step.wall_now, question.retention_ms);
     for (const CommitOffsets::Commit& commit : question.commits) {
@@ -162,17 +164,24 @@ struct GroupMachine::Decide {
           commit.metadata.size() > machine.options_.offset_metadata_bytes_max) {
         said = ErrorCode::offset_metadata_too_large;
       }
+      if (said == ErrorCode::none) {
+        GroupRecord record = offset_commit_record({.group = std::string(question.group),
+                                                   .topic = std::string(commit.at.topic),
+                                                   .partition = commit.at.partition},
+                                                  {.offset = commit.offset,
+                                                   .leader_epoch = commit.leader_epoch,
+                                                   .metadata = std::string(commit.metadata),
+                                                   .commit_timestamp = step.wall_now.ms,
+                                                   .expire_timestamp = expires,
+                                                   .topic_id = commit.topic_id});
+        // What the log does not take is said of this offset alone.
+        if (record.key.size() + record.value->size() > machine.options_.record_bytes_max) {
+          said = ErrorCode::invalid_commit_offset_size;
+        } else {
+          step.out.records.push_back(std::move(record));
+        }
+      }
       result.errors.push_back(said);
-      if (said != ErrorCode::none) continue;
-      step.out.records.push_back(offset_commit_record({.group = std::string(question.group),
-                                                       .topic = std::string(commit.at.topic),
-                                                       .partition = commit.at.partition},
-                                                      {.offset = commit.offset,
-                                                       .leader_epoch = commit.leader_epoch,
-                                                       .metadata = std::string(commit.metadata),
-                                                       .commit_timestamp = step.wall_now.ms,
-                                                       .expire_timestamp = expires,
-                                                       .topic_id = commit.topic_id}));
     }
     step.reply(question.ticket, std::move(result));
   }
@@ -371,14 +380,19 @@ struct GroupMachine::Decide {
   }
   // What is committed anew takes no more room than it has.
   bool has_room_for(const CommitOffsets& question, const Group* group) const {
-    const GroupUse& use = machine.use_;
-    const std::size_t room = use.offsets_max - std::min(use.offsets, use.offsets_max);
-    if (question.commits.size() <= room) return true;
-    const auto added = std::ranges::count_if(question.commits, [&](const auto& commit) {
-      return group == nullptr ||
-             group->offsets.find(commit.at.topic, commit.at.partition) == nullptr;
-    });
-    return static_cast<std::size_t>(added) <= room;
+    std::size_t more = group == nullptr ? group_bytes(question.group.size()) : 0;
+    std::string_view added_topic;
+    for (const CommitOffsets::Commit& commit : question.commits) {
+      const std::string_view topic = commit.at.topic;
+      const auto* before = group == nullptr ? nullptr : group->offsets.find(topic, commit.at.partition);
+      const std::size_t bytes = GroupOffsets::bytes_of(commit.metadata);
+      more += bytes - (before == nullptr ? 0 : std::min(bytes, GroupOffsets::bytes_of(before->metadata)));
+      // A topic is named for all its partitions, one after another.
+      if (topic == added_topic || (group != nullptr && group->offsets.has_topic(topic))) continue;
+      more += GroupOffsets::bytes_of_topic(topic);
+      added_topic = topic;
+    }
+    return machine.use_.has_room_for_bytes(more);
   }
   static ErrorCode missing(std::string_view id) {
     return id.empty() ? ErrorCode::invalid_group_id : ErrorCode::unknown_member_id;
@@ -399,11 +413,14 @@ void GroupMachine::step(const GroupInput& input, Instant now, GroupEffects& out)
   CHECK(active_ || std::holds_alternative<ActivateGroups>(input.event),
         "a step of a coordinator that is not active");
   GroupStep step{options_, use_,        timers_, prng_,
-                 now,      input.wall_now, out,     input.image, &groups_with_patterns_};
+                 now,      input.wall_now, out,     input.image, &groups_with_patterns_,
+                 &warning_};
   std::visit(Decide{*this, step}, input.event);
-  if (timers_.size() > kTimersKept + 2 * timers_after_cleaning_) {
+  if (timers_.size() > kTimersKept + 2 * timers_after_cleaning_ ||
+      timers_.bytes() > kTimerBytesKept + 2 * timer_bytes_after_cleaning_) {
     timers_.drop_dead([this](const GroupTimer& timer) { return is_live(timer); });
     timers_after_cleaning_ = timers_.size();
+    timer_bytes_after_cleaning_ = timers_.bytes();
   }
   out.wake_at = timers_.next();
 }

@@ -16,6 +16,7 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/prng.h"
@@ -53,6 +54,8 @@ class GroupMachine {
   std::set<std::string, std::less<>> committed_topics() const;
   // Patterns to look up in the image; to be asked for after each step. Answered by a PatternsResolved, and asked once until then.
   std::optional<PatternQuestion> next_pattern_question();
+  // What the last steps have to say to whoever runs the broker; to be asked for after each step.
+  std::optional<GroupWarning> take_warning() { return std::exchange(warning_, std::nullopt); }
   // CHECKs what must always hold between two steps.
   void check_invariants() const;
 
@@ -103,6 +106,8 @@ class GroupMachine {
   std::set<std::string, std::less<>> groups_with_patterns_;
   GroupTimers timers_;
   std::size_t timers_after_cleaning_ = 0;
+  std::size_t timer_bytes_after_cleaning_ = 0;
+  std::optional<GroupWarning> warning_;
   Deadline retention_;
 };
 

@@ -13,8 +13,13 @@ const OffsetCommitValue* GroupOffsets::find(std::string_view topic, std::int32_t
 
 void GroupOffsets::set(std::string_view topic, std::int32_t partition, OffsetCommitValue value) {
   auto partitions = topics_.find(topic);
-  if (partitions == topics_.end()) partitions = topics_.try_emplace(std::string(topic)).first;
-  const auto [at, added] = partitions->second.insert_or_assign(partition, std::move(value));
+  if (partitions == topics_.end()) {
+    partitions = topics_.try_emplace(std::string(topic)).first;
+    count_bytes(bytes_of_topic(topic), 0);
+  }
+  const auto [at, added] = partitions->second.try_emplace(partition);
+  count_bytes(bytes_of(value.metadata), added ? 0 : bytes_of(at->second.metadata));
+  at->second = std::move(value);
   if (!added) return;
   ++count_;
   ++use_.offsets;
@@ -22,10 +27,16 @@ void GroupOffsets::set(std::string_view topic, std::int32_t partition, OffsetCom
 
 void GroupOffsets::erase(std::string_view topic, std::int32_t partition) {
   const auto partitions = topics_.find(topic);
-  if (partitions == topics_.end() || partitions->second.erase(partition) == 0) return;
+  if (partitions == topics_.end()) return;
+  const auto at = partitions->second.find(partition);
+  if (at == partitions->second.end()) return;
+  count_bytes(0, bytes_of(at->second.metadata));
+  partitions->second.erase(at);
   --count_;
   --use_.offsets;
-  if (partitions->second.empty()) topics_.erase(partitions);
+  if (!partitions->second.empty()) return;
+  count_bytes(0, bytes_of_topic(topic));
+  topics_.erase(partitions);
 }
 
 void GroupOffsets::for_each_of(std::string_view topic,

@@ -49,7 +49,7 @@ class GroupTimers {
     deadline.at = at;
     if (deadline.queued && *deadline.queued <= at) return;
     deadline.queued = at;
-    queue_.push({at, kind, std::string(group), std::string(member)});
+    push({at, kind, std::string(group), std::string(member)});
   }
   std::optional<Instant> next() const {
     if (queue_.empty()) return std::nullopt;
@@ -59,6 +59,7 @@ class GroupTimers {
   std::optional<GroupTimer> pop(Instant now) {
     if (queue_.empty() || queue_.top().at > now) return std::nullopt;
     GroupTimer timer = queue_.top();
+    bytes_ -= bytes_of(timer);
     queue_.pop();
     return timer;
   }
@@ -77,6 +78,7 @@ class GroupTimers {
   }
 
   std::size_t size() const { return queue_.size(); }
+  std::size_t bytes() const { return bytes_; }
   // Drops the entries for which `is_live` is false: of members that have gone, or that a nearer entry stands for.
   template <class IsLive>
   void drop_dead(IsLive&& is_live) {
@@ -84,10 +86,19 @@ class GroupTimers {
     for (; !queue_.empty(); queue_.pop()) {
       if (is_live(queue_.top())) kept.push_back(queue_.top());
     }
-    for (GroupTimer& timer : kept) queue_.push(std::move(timer));
+    bytes_ = 0;
+    for (GroupTimer& timer : kept) push(std::move(timer));
   }
 
  private:
+  static std::size_t bytes_of(const GroupTimer& timer) {
+    return sizeof(timer) + timer.group.size() + timer.member.size();
+  }
+  void push(GroupTimer timer) {
+    bytes_ += bytes_of(timer);
+    queue_.push(std::move(timer));
+  }
+
   struct Later {
     bool operator()(const GroupTimer& a, const GroupTimer& b) const {
       if (a.at != b.at) return a.at > b.at;
@@ -97,6 +108,7 @@ class GroupTimers {
     }
   };
   std::priority_queue<GroupTimer, std::vector<GroupTimer>, Later> queue_;
+  std::size_t bytes_ = 0;
 };
 
 }  // namespace millrace::engine

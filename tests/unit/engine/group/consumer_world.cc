@@ -348,7 +348,7 @@ std::string ConsumerWorld::advance(const Command& command) {
 std::string ConsumerWorld::restart(const Command&) {
   asked_.clear();
   reset();
-  EXPECT_EQ(use_.members + use_.offsets + use_.member_bytes, 0u);
+  EXPECT_EQ(use_.members + use_.offsets + use_.bytes, 0u);
   for (const GroupRecord& record : log_) apply(*machine_, record);
   return step(ActivateGroups{});
 }

@@ -326,7 +326,7 @@ class Town {
     }
     waiting_.clear();
     machine_.reset();
-    ASSERT_EQ(use_.members + use_.member_bytes + use_.offsets, 0u) << "something is still counted";
+    ASSERT_EQ(use_.members + use_.bytes + use_.offsets, 0u) << "something is still counted";
     machine_ = std::make_unique<GroupMachine>(options_, use_, prng_.next());
     for (const GroupRecord& record : log_) apply(*machine_, record);
     step(ActivateGroups{});

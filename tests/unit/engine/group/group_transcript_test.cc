@@ -103,8 +103,7 @@ class World {
     options_.record_bytes_max = static_cast<std::size_t>(command.number("record_bytes", 1 << 20));
     options_.offset_metadata_bytes_max = static_cast<std::size_t>(command.number("metadata", 4096));
     use_.members_max = static_cast<std::size_t>(command.number("members", 1000));
-    use_.member_bytes_max = static_cast<std::size_t>(command.number("bytes", 1 << 20));
-    use_.offsets_max = static_cast<std::size_t>(command.number("offsets", 1000));
+    use_.bytes_max = static_cast<std::size_t>(command.number("bytes", 1 << 20));
     log_.clear();
     short_ids_.clear();
     reset();
@@ -114,7 +113,7 @@ class World {
   std::string restart(const TranscriptCommand&) {
     asked_.clear();
     reset();
-    EXPECT_EQ(use_.members + use_.offsets + use_.member_bytes, 0u);
+    EXPECT_EQ(use_.members + use_.offsets + use_.bytes, 0u);
     for (const GroupRecord& record : log_) apply(*machine_, record);
     return step(ActivateGroups{});
   }

@@ -83,7 +83,7 @@ void add_description(const GroupDescription& said, std::string_view group, std::
   // Older versions know a group that is not there as a dead one.
   if (said.error != ErrorCode::none && version >= 6) {
     answer.error_code = said.error;
-    answer.error_message = texts.keep(fmt::format("Group {} not found.", group));
+    if (!said.message.empty()) answer.error_message = texts.keep(said.message);
   }
   for (const auto& member : said.members) {
     auto& each = answer.members.emplace_back();
@@ -224,7 +224,10 @@ io::Task<net::Response> handle_describe_groups(Broker& broker, BrokerShard& here
 io::Task<net::Response> handle_delete_groups(Broker& broker, BrokerShard& here, Request& request) {
   DECODE(wanted, wire::DeleteGroupsRequest);
   wire::DeleteGroupsResponse response;
+  std::set<std::string_view> asked;
   for (const std::string_view group : wanted.groups_names) {
+    // As Kafka: whoever names one twice is answered once.
+    if (!asked.insert(group).second) continue;
     const auto result = co_await ask_group<DeleteGroupResult>(broker, here, group,
                                                               DeleteGroup{.ticket = {}, .group = group});
     response.results.push_back({group, result ? result->error : result.error()});

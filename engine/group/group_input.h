@@ -264,6 +264,7 @@ struct GroupDescription {
     Blob assignment;
   };
   wire::ErrorCode error{};  // GROUP_ID_NOT_FOUND; older versions do not know it
+  std::string message;      // with an error
   std::string state;
   std::string protocol_type;
   std::string protocol;

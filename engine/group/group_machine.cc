@@ -234,6 +234,7 @@ struct GroupMachine::Decide {
     const Group* group = machine.find(question.group);
     if (group == nullptr || group->consumer != nullptr) {
       result.error = ErrorCode::group_id_not_found;
+      result.message = fmt::format("Group {} {}.", question.group, group == nullptr ? "not found" : "is not a classic group");
       result.state = "Dead";
       return step.reply(question.ticket, std::move(result));
     }

@@ -474,7 +474,8 @@ std::string ConsumerWorld::print(const GroupAnswer& answer) {
     return text;
   }
   if (const auto* said = std::get_if<GroupDescription>(&answer)) {
-    return fmt::format("{} {} members={}", error(said->error), said->state, said->members.size());
+    const std::string message = said->message.empty() ? "" : fmt::format(" \"{}\"", said->message);
+    return fmt::format("{} {} members={}{}", error(said->error), said->state, said->members.size(), message);
   }
   if (const auto* commit = std::get_if<CommitResult>(&answer)) return all(commit->errors);
   if (const auto* fetched = std::get_if<FetchOffsetsResult>(&answer)) {

@@ -362,7 +362,7 @@ void ClassicGroup::reset() {
   static_members_.clear();
   supported_.clear();
   awaited_syncs.clear();
-  protocol_type_.reset();
+  set_protocol_type({});
   protocol_.reset();
   leader_.reset();
   generation_ = 0;

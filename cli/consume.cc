@@ -241,7 +241,8 @@ Action define(CLI::App& app) {
   app.add_option("TOPIC,-t,--topic", options.topic, "Topic to read")->required();
   app.add_option(
       "-g,--group", options.group,
-      "Read as a member of this group: go on where it stopped, and commit what was printed");
+      "Read as a member of this group: go on where it stopped, and commit what was printed")
+      ->check(not_empty());
   app.add_option("-p,--partition", options.partitions, "Only these partitions; may be repeated")
       ->allow_extra_args(false);
   app.add_option("-o,--offset", command->offsets,

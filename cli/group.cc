@@ -9,6 +9,7 @@
 
 #include "cli/group_lag.h"
 #include "cli/interrupt.h"
+#include "cli/option_checks.h"
 #include "cli/outcome.h"
 #include "cli/output.h"
 
@@ -178,7 +179,7 @@ struct DescribeCommand : GroupCommand {
 Action define_describe(CLI::App& app) {
   auto command = std::make_shared<DescribeCommand>();
   command->declare(app);
-  app.add_option("GROUP", command->names, "Names of groups")->required();
+  app.add_option("GROUP", command->names, "Names of groups")->required()->check(not_empty());
   app.add_flag("--no-time", command->without_time, "Leave out lag in time, which reads batches");
   return [command] { return command->run(); };
 }
@@ -253,7 +254,7 @@ struct LagCommand : GroupCommand {
 Action define_lag(CLI::App& app) {
   auto command = std::make_shared<LagCommand>();
   command->declare(app);
-  app.add_option("GROUP", command->names, "Names of groups; without any, all groups");
+  app.add_option("GROUP", command->names, "Names of groups; without any, all groups")->check(not_empty());
   app.add_flag("--total", command->total_only,
                "One line for each group instead of one for each "
                "partition");

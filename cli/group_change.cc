@@ -215,6 +215,7 @@ struct SeekCommand {
         if (at->second.offset >= 0) known.at_time = at->second.offset;
       }
       TRY(after, seek_offset(target, known));
+      if (const auto problem = seek_beyond_log(target, known, after)) print_error(*problem);
       plan.push_back({partition, known.committed, after, known.log_end});
     }
     return plan;
@@ -422,7 +423,8 @@ Action define_group_seek(CLI::App& app) {
   add_connection_options(app, command->connection);
   add_format_option(app, command->format);
   app.add_option("GROUP", command->group, "Name of the group; one that is not there yet is made")
-      ->required();
+      ->required()
+      ->check(not_empty());
   app.add_option("-t,--topic", command->topics,
                  "A topic, or some of its partitions as T:0,3,5-7; may be repeated")
       ->allow_extra_args(false);
@@ -443,7 +445,7 @@ Action define_group_seek(CLI::App& app) {
 Action define_group_delete(CLI::App& app) {
   auto command = std::make_shared<DeleteCommand>();
   add_connection_options(app, command->connection);
-  app.add_option("GROUP", command->groups, "Names of groups")->required();
+  app.add_option("GROUP", command->groups, "Names of groups")->required()->check(not_empty());
   app.add_option("-t,--topic", command->topics,
                  "Keep the group; delete what it committed of this topic, or of some of its "
                  "partitions as T:0,3,5-7; may be repeated")
@@ -456,7 +458,7 @@ Action define_group_remove_member(CLI::App& app) {
   auto command = std::make_shared<RemoveMemberCommand>();
   add_connection_options(app, command->connection);
   add_format_option(app, command->format);
-  app.add_option("GROUP", command->group, "Name of the group")->required();
+  app.add_option("GROUP", command->group, "Name of the group")->required()->check(not_empty());
   app.add_option("-m,--member", command->members, "A member by its id; may be repeated")
       ->allow_extra_args(false);
   app.add_option("-i,--instance", command->instances,

@@ -30,6 +30,10 @@ std::vector<std::string> words_of(const CLI::Option& option) {
   return CLI::detail::split(type.substr(open + 1, close - open - 1), ',');
 }
 
+CLI::Validator not_empty() {
+  return CLI::Validator([](std::string& text) { return text.empty() ? std::string("it is empty") : std::string(); }, "");
+}
+
 CLI::Validator whole_number(WholeNumbers numbers) {
   const bool is_bounded = numbers.most != std::numeric_limits<std::int64_t>::max();
   std::string wanted = is_bounded ? fmt::format("from {} to {}", numbers.least, numbers.most)

@@ -25,4 +25,8 @@ struct WholeNumbers {
 };
 CLI::Validator whole_number(WholeNumbers numbers);
 
+
+// Something: a name that is empty is a variable that was not set, more often than not.
+CLI::Validator not_empty();
+
 }  // namespace millrace::cli

@@ -142,4 +142,18 @@ Result<std::int64_t> seek_offset(const SeekTarget& target, const SeekPartition& 
   return std::clamp(wanted, partition.log_start, std::max(partition.log_start, partition.log_end));
 }
 
+std::optional<std::string> seek_beyond_log(const SeekTarget& target, const SeekPartition& partition,
+                                           std::int64_t given) {
+  std::int64_t wanted = target.value;
+  if (target.kind == SeekTarget::Kind::shift) {
+    if (!partition.committed || __builtin_add_overflow(*partition.committed, target.value, &wanted)) return std::nullopt;
+  } else if (target.kind != SeekTarget::Kind::offset) {
+    return std::nullopt;
+  }
+  if (wanted == given) return std::nullopt;
+  return fmt::format("{}: offset {} is {} of the log, which holds {} to {}; {} is taken", to_text(partition.partition),
+                     wanted, wanted < given ? "before the beginning" : "beyond the end", partition.log_start,
+                     partition.log_end, given);
+}
+
 }  // namespace millrace::cli

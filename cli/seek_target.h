@@ -49,5 +49,8 @@ struct SeekPartition {
 //
 // Errors: not_found, for a shift of a partition without committed offset.
 Result<std::int64_t> seek_offset(const SeekTarget& target, const SeekPartition& partition);
+// What to say where `given` is not the offset that was asked for, because the log does not reach there; none: it is.
+std::optional<std::string> seek_beyond_log(const SeekTarget& target, const SeekPartition& partition,
+                                           std::int64_t given);
 
 }  // namespace millrace::cli

@@ -48,6 +48,8 @@ class Commands:
         run("seek_of_some_partitions", self.seek_some)
         run("seek_dry_run_changes_nothing", self.dry_run)
         run("seek_makes_a_group", self.seek_new)
+        run("seek_beyond_the_log_is_said", self.seek_beyond)
+        run("empty_names_are_wrong_usage", self.empty_names)
         run("seek_wrong_usage", self.seek_wrong)
         run("lag_is_what_kafka_counts", self.lag)
         run("lag_in_time_is_the_age_of_the_first_unread_record", self.lag_time)
@@ -201,6 +203,17 @@ class Commands:
         message = self.call("group", "seek", "fresh", "--topic", TOPIC, "--shift-by", "1", wanted=REFUSED)
         assert "nothing is committed" in message, message
         self.call("group", "delete", "fresh")
+
+    def seek_beyond(self):
+        command = [self.binary, "group", "seek", GROUP, "--topic", f"{TOPIC}:1", "--to-offset", "999999", "--dry-run",
+                   "--bootstrap-server", self.broker.bootstrap]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+        assert done.returncode == 0 and "offset 999999 is beyond the end of the log" in done.stderr, done.stderr
+
+    def empty_names(self):
+        self.call("group", "seek", "", "--topic", TOPIC, "--to-latest", wanted=WRONG_USAGE)
+        self.call("group", "delete", "", wanted=WRONG_USAGE)
+        self.call("consume", TOPIC, "--group", "", wanted=WRONG_USAGE)
 
     def seek_wrong(self):
         for arguments in (["--to-latest"], ["--topic", TOPIC], ["--topic", TOPIC, "--to-latest", "--to-earliest"],

@@ -31,6 +31,14 @@ TEST(OptionChecks, a_word_is_taken_in_any_case_and_anything_else_is_answered_wit
   EXPECT_EQ(words_of(*option), (std::vector<std::string>{"gzip", "lz4"}));
 }
 
+TEST(OptionChecks, a_name_that_is_empty_is_refused) {
+  CLI::App app;
+  std::string name;
+  app.add_option("--option", name, "help")->check(not_empty());
+  EXPECT_EQ(parse(app, "a"), "");
+  EXPECT_EQ(parse(app, ""), "--option: it is empty");
+}
+
 TEST(OptionChecks, a_number_that_is_too_small_or_too_large_is_answered_with_the_range) {
   CLI::App app;
   std::int16_t number = -1;

@@ -69,6 +69,16 @@ TEST(SeekTarget, an_offset_outside_of_the_log_becomes_its_nearer_end) {
   EXPECT_EQ(seek_offset({Kind::shift, -kMost}, sample()), 10);
 }
 
+TEST(SeekTarget, an_offset_outside_of_the_log_is_said_and_one_inside_is_not) {
+  EXPECT_EQ(seek_beyond_log({Kind::offset, 101}, sample(), 100),
+            "t-0: offset 101 is beyond the end of the log, which holds 10 to 100; 100 is taken");
+  EXPECT_EQ(seek_beyond_log({Kind::shift, -1000}, sample(), 10),
+            "t-0: offset -950 is before the beginning of the log, which holds 10 to 100; 10 is taken");
+  EXPECT_EQ(seek_beyond_log({Kind::offset, 100}, sample(), 100), std::nullopt);
+  EXPECT_EQ(seek_beyond_log({Kind::shift, 1}, sample(), 51), std::nullopt);
+  EXPECT_EQ(seek_beyond_log({Kind::earliest, 0}, sample(), 10), std::nullopt);
+}
+
 TEST(SeekTarget, nothing_committed_cannot_be_shifted_but_can_be_set) {
   SeekPartition partition = sample();
   partition.committed.reset();

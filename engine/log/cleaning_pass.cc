@@ -268,7 +268,7 @@ io::Task<Result<void>> CleaningPass::clean_group(std::vector<Offset> bases) {
   CleanedSegment cleaned(log_.proactor(), log_.directory, bases.front(), log_.options.index_interval_bytes);
   auto done = co_await write_group(cleaned, bases);
   if (done) done = check_going();
-  if (done) done = swap(cleaned, bases);
+  if (done) done = co_await swap(cleaned, bases);
   // Of a swap that was decided nothing may go any more; the log is offline then if it was not completed.
   if (!done && !log_.offline) cleaned.remove();
   co_return done;
@@ -348,39 +348,48 @@ bool CleaningPass::is_last_of_producer(const RecordBatch& batch) const {
 
 // ---- Swap
 
-Result<void> CleaningPass::swap(CleanedSegment& cleaned, const std::vector<Offset>& bases) {
+io::Task<Result<void>> CleaningPass::swap(CleanedSegment& cleaned, const std::vector<Offset>& bases) {
   const std::size_t first = log_.segment_index(bases.front());
   for (std::size_t i = 0; i < bases.size(); ++i) {
-    if (find(bases[i]) == nullptr) return fail(Errc::canceled, "retention took a segment");
+    if (find(bases[i]) == nullptr) co_return fail(Errc::canceled, "retention took a segment");
     CHECK(log_.segments[first + i]->base_offset() == bases[i], "segment {}", bases[i].value());
   }
-  TRY_DONE(cleaned.rename_to_swap());
-  auto swapped = take_over(cleaned, first, bases.size());
+  CO_TRY_DONE(cleaned.rename_to_swap());
+  // Appends and reads go on. Who would drop a segment waits: cuts and the end for the whole pass, retention for this.
+  log_.swapping = true;
+  auto swapped = co_await take_over(cleaned, bases);
+  log_.swapping = false;
   // What a start would find now is decided; memory must not say something else.
   if (!swapped) log_.go_offline(swapped.error());
-  return swapped;
+  co_return swapped;
 }
 
-Result<void> CleaningPass::take_over(CleanedSegment& cleaned, std::size_t first, std::size_t count) {
-  TRY_DONE(log_.proactor().sync_directory(log_.directory));
-  for (std::size_t i = 0; i < count; ++i) {
+io::Task<Result<void>> CleaningPass::take_over(CleanedSegment& cleaned, const std::vector<Offset>& bases) {
+  CO_TRY_DONE(co_await io::sync_directory(log_.proactor(), log_.directory));
+  // From here to the next await readers must not be let in: the old names go, and the new segment is read by its name of now.
+  const std::size_t first = log_.segment_index(bases.front());
+  for (std::size_t i = 0; i < bases.size(); ++i) {
     Segment& segment = *log_.segments[first + i];
-    TRY_DONE(segment.mark_deleted());
+    CO_TRY_DONE(segment.mark_deleted());
     for (auto& path : segment.deleted_paths()) {
       log_.shard.remove_later(std::move(path), false, log_.options.file_delete_delay_ms);
     }
   }
-  // Two segments that overlap must not be found together.
-  TRY_DONE(log_.proactor().sync_directory(log_.directory));
-  TRY_DONE(cleaned.rename_to_place());
-  auto segment = std::make_unique<Segment>(log_.shard.files, log_.directory, cleaned.base_offset(), cleaned.size());
+  auto made = std::make_unique<Segment>(log_.shard.files, log_.directory, cleaned.base_offset(), cleaned.size());
+  made->set_name_ending(kSwapSuffix);
+  Segment& segment = *made;
   const auto from = log_.segments.begin() + static_cast<std::ptrdiff_t>(first);
-  log_.segments.erase(from + 1, from + static_cast<std::ptrdiff_t>(count));
-  log_.segments[first] = std::move(segment);
+  log_.segments.erase(from + 1, from + static_cast<std::ptrdiff_t>(bases.size()));
+  log_.segments[first] = std::move(made);
   log_.marks.clear();
   log_.directory_dirty = true;
   log_.modified = true;
-  return {};
+  // Two segments that overlap must not be found together.
+  CO_TRY_DONE(co_await io::sync_directory(log_.proactor(), log_.directory));
+  CO_TRY_DONE(cleaned.rename_to_place());
+  segment.set_name_ending({});
+  log_.directory_dirty = true;
+  co_return Result<void>{};
 }
 
 }  // namespace millrace::log

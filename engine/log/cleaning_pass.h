@@ -64,8 +64,8 @@ class CleaningPass {
   io::Task<Result<void>> rewrite_segment(CleanedSegment& cleaned, Segment& segment, bool last_of_group);
   io::Task<Result<void>> rewrite_batch(CleanedSegment& cleaned, const RecordBatch& batch, bool last_of_group);
   bool is_last_of_producer(const RecordBatch& batch) const;
-  Result<void> swap(CleanedSegment& cleaned, const std::vector<Offset>& bases);
-  Result<void> take_over(CleanedSegment& cleaned, std::size_t first, std::size_t count);
+  io::Task<Result<void>> swap(CleanedSegment& cleaned, const std::vector<Offset>& bases);
+  io::Task<Result<void>> take_over(CleanedSegment& cleaned, const std::vector<Offset>& bases);
 
   Log::State& log_;
   CleanerPace& pace_;

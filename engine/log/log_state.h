@@ -208,6 +208,8 @@ struct Log::State final : io::TurnHook, WriteAheadClient {
   std::uint32_t cleaning = 0;
   std::uint32_t cleaning_holds = 0;
   io::Event cleaning_ended;
+  // A pass puts a group of segments in the place of others and waits for the disk: no segment may be dropped meanwhile.
+  bool swapping = false;
   std::uint64_t write_ahead_sequence = 0;
   bool syncing = false;  // sync_until_durable() runs
   io::Semaphore flush_turn{1};

@@ -265,6 +265,7 @@ Result<Offset> Log::delete_records(Offset offset) {
 
 // Takes the segment out of the log and leaves its files, renamed, for a while to those who still read them.
 Result<void> Log::State::drop_segment(std::size_t index) {
+  CHECK(!swapping, "{} loses a segment while others are swapped", directory);
   Segment& segment = *segments[index];
   TRY_DONE(segment.mark_deleted());
   for (auto& path : segment.deleted_paths()) {
@@ -278,6 +279,8 @@ Result<void> Log::State::drop_segment(std::size_t index) {
 }
 
 Result<std::size_t> Log::State::apply_retention(WallTime now, Offset high_watermark) {
+  // Over within a sync or two; what is due then is still due at the next call.
+  if (swapping) return std::size_t{0};
   TRY_DONE(write_staged());
   std::vector<RetentionSegment> rows;
   for (std::size_t index = 0; index < segments.size(); ++index) {
@@ -374,7 +377,7 @@ io::Task<Result<void>> Log::State::truncate_locked(Offset offset) {
   CO_TRY(file, active().file());
   CO_TRY_DONE(co_await io::sync(proactor(), file->handle()));
   (void)active().take_tail_cut();
-  if (std::exchange(directory_dirty, false)) CO_TRY_DONE(proactor().sync_directory(directory));
+  if (std::exchange(directory_dirty, false)) CO_TRY_DONE(co_await io::sync_directory(proactor(), directory));
   co_await settle();
   co_return co_await reload_producers(*this);
 }

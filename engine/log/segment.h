@@ -108,8 +108,10 @@ class Segment {
   std::uint64_t size() const { return size_; }
   bool empty() const { return size_ == 0; }
   std::string path(std::string_view suffix) const {
-    return segment_path(directory_, base_offset_, suffix);
+    return segment_path(directory_, base_offset_, suffix).append(ending_);
   }
+  // What stands behind the names of its files: kSwapSuffix while the cleaner puts it in place, else nothing.
+  void set_name_ending(std::string_view ending) { ending_ = ending; }
 
   // The data file, opened if it is not. Errors: not_found, io_error, refused.
   Result<std::shared_ptr<const io::OpenFile>> file();
@@ -224,6 +226,7 @@ class Segment {
   FileCache::Slot slot_;
   const std::string& directory_;
   Offset base_offset_;
+  std::string_view ending_;
   std::uint64_t size_;
   std::uint64_t reserved_end_ = 0;
   // Of the zeros that were written ahead: up to here the file may be longer than its batches, until the segment is sealed.

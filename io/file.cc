@@ -10,17 +10,23 @@ Result<std::shared_ptr<const OpenFile>> OpenFile::open(Proactor& proactor, const
   return std::make_shared<const OpenFile>(proactor, handle);
 }
 
+Task<Result<std::size_t>> read_once(Proactor& proactor, FileHandle file, std::uint64_t position, Bytes bytes) {
+  while (true) {
+    const std::int64_t got =
+        co_await Operation([&](Completion& completion) { proactor.read(file, position, bytes, completion); });
+    if (got == -EINTR || got == -EAGAIN) continue;
+    if (got < 0) co_return fail(error_from_errno(static_cast<int>(got), "read"));
+    co_return static_cast<std::size_t>(got);
+  }
+}
+
 Task<Result<std::size_t>> read_all(Proactor& proactor, FileHandle file, std::uint64_t position,
                                    Bytes bytes) {
   std::size_t done = 0;
   while (done < bytes.size()) {
-    const std::int64_t got = co_await Operation([&](Completion& completion) {
-      proactor.read(file, position + done, bytes.subspan(done), completion);
-    });
-    if (got == -EINTR || got == -EAGAIN) continue;
-    if (got < 0) co_return fail(error_from_errno(static_cast<int>(got), "read"));
+    CO_TRY(got, co_await read_once(proactor, file, position + done, bytes.subspan(done)));
     if (got == 0) break;
-    done += static_cast<std::size_t>(got);
+    done += got;
   }
   co_return done;
 }

@@ -38,6 +38,8 @@ class OpenFile {
 // Reads until `bytes` is full or the file ends; gives how much was read. Errors: io_error.
 Task<Result<std::size_t>> read_all(Proactor& proactor, FileHandle file, std::uint64_t position,
                                    Bytes bytes);
+// What one read gives; 0 at the end. For direct reads, which cannot go on from everywhere. Errors: io_error.
+Task<Result<std::size_t>> read_once(Proactor& proactor, FileHandle file, std::uint64_t position, Bytes bytes);
 // Writes all of `bytes`, continuing short writes. Errors: disk_full, io_error; an unknown part has been written then.
 Task<Result<void>> write_all(Proactor& proactor, FileHandle file, std::uint64_t position,
                              ConstBytes bytes);

@@ -113,11 +113,11 @@ Result<FileHandle> PosixProactor::open(const std::string& path, OpenOptions opti
   if (options.write && options.create) flags |= O_CREAT;
   if (options.exclusive) flags |= O_EXCL;
   if (options.truncate) flags |= O_TRUNC;
-  int direct = options.direct_sync ? O_DIRECT | O_DSYNC : 0;
+  int direct = (options.direct || options.direct_sync ? O_DIRECT : 0) | (options.direct_sync ? O_DSYNC : 0);
   int descriptor = ::open(path.c_str(), flags | direct, 0644);
-  if (descriptor < 0 && errno == EINVAL && options.direct_sync) {
+  if (descriptor < 0 && errno == EINVAL && direct != 0) {
     // A file system without direct I/O: as durable, by way of the page cache. The refused call may have made the file.
-    direct = O_DSYNC;
+    direct &= ~O_DIRECT;
     descriptor = ::open(path.c_str(), (flags & ~O_EXCL) | direct, 0644);
   }
   if (descriptor < 0) return fail_errno("open", path);

@@ -39,6 +39,7 @@ struct OpenOptions {
   bool truncate = false;
   bool directory = false;   // a directory and nothing else, for sync_names(); goes with no other option
   bool direct_sync = false; // O_DIRECT | O_DSYNC: reads and writes are 4 KiB aligned; a completed write is durable
+  bool direct = false;      // O_DIRECT: aligned as well; not durable before a sync. Where it is not to be had: buffered
 };
 
 struct DirectoryEntry {

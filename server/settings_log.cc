@@ -27,7 +27,7 @@ constexpr Setting kSettings[] = {
         .accepted(kCleanerChunks)
         .cluster_wide(),
     real("log.cleaner.io.max.bytes.per.second", "1.7976931348623157E308",
-         "Bytes each shard's log cleaner may read and write in a second.")
+         "Bytes that log cleaning may read and write in a second; each shard has an equal part of it.")
         .cluster_wide(),
     long_integer("log.cleaner.max.compaction.lag.ms", "9223372036854775807",
                  "Default of topics: longest time a record stays out of compaction.")

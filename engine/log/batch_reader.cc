@@ -30,29 +30,61 @@ void BatchReader::stop(std::string problem) {
   problem_ = std::move(problem);
 }
 
+ConstBytes BatchReader::held() const {
+  const std::uint64_t end = std::min(buffer_from_ + buffer_.size(), end_);
+  if (position_ < buffer_from_ || position_ >= end) return {};
+  return buffer_.bytes().subspan(position_ - buffer_from_, end - position_);
+}
+
+void BatchReader::restart_at(std::uint64_t position) {
+  position_ = position;
+  given_ = 0;
+  buffer_.clear();
+  buffer_from_ = blocks_below(position);
+}
+
+// Fewer than `needed` bytes only where the file ends.
+io::Task<Result<std::size_t>> BatchReader::read(std::uint64_t at, Bytes bytes, std::size_t needed) {
+  if (direct_ == io::kNoFile || proactor_.resident(file_, at, needed)) {
+    co_return co_await io::read_all(proactor_, file_, at, bytes);
+  }
+  std::size_t done = 0;
+  while (done < needed) {
+    const Bytes piece = bytes.subspan(done, std::min(bytes.size() - done, kDirectPiece));
+    CO_TRY(got, co_await io::read_once(proactor_, direct_, at + done, piece));
+    if (done + got >= needed) co_return done + got;
+    // The next one must begin at a block again; a file that ends inside of one has nothing behind.
+    if (got < kDirectBlock) co_return done + got;
+    done += blocks_below(got);
+  }
+  co_return done;
+}
+
 // Holds at least `wanted` bytes from position_ on, or all there are.
 io::Task<Result<void>> BatchReader::fill(std::size_t wanted) {
-  const std::uint64_t left = end_ - position_;
-  const auto size = static_cast<std::size_t>(std::min<std::uint64_t>(left, std::max(wanted, kChunkBytes)));
-  const std::size_t have = buffer_.size();
-  if (size <= have) co_return Result<void>{};
-  buffer_.resize(size);
-  CO_TRY(got, co_await io::read_all(proactor_, file_, position_ + have, Bytes(buffer_).subspan(have)));
-  if (have + got < size) {
-    buffer_.resize(have + got);
-    end_ = position_ + buffer_.size();
-  }
+  if (buffer_.size() == 0) buffer_from_ = blocks_below(position_);
+  const std::uint64_t end = std::min<std::uint64_t>(end_, position_ + std::max(wanted, kChunkBytes));
+  if (end <= buffer_from_ + buffer_.size()) co_return Result<void>{};
+  const std::size_t have = blocks_below(buffer_.size());
+  const std::uint64_t at = buffer_from_ + have;
+  buffer_.resize(blocks_above(end) - buffer_from_);
+  const auto room = Bytes(buffer_.data() + have, buffer_.size() - have);
+  CO_TRY(got, co_await read(at, room, end - at));
+  buffer_.resize(have + got);
+  if (at + got < end) end_ = at + got;
   co_return Result<void>{};
 }
 
 io::Task<Result<std::vector<RecordBatch>>> BatchReader::next() {
   std::vector<RecordBatch> batches;
-  buffer_.erase(buffer_.begin(), buffer_.begin() + static_cast<std::ptrdiff_t>(given_));
   given_ = 0;
+  const std::uint64_t done = std::min<std::uint64_t>(blocks_below(position_) - buffer_from_, buffer_.size());
+  buffer_.drop_front(done);
+  buffer_from_ += done;
   std::size_t wanted = kChunkBytes;
   while (batches.empty() && !stopped_) {
     CO_TRY_DONE(co_await fill(wanted));
-    ConstBytes rest(buffer_);
+    ConstBytes rest = held();
     while (!rest.empty()) {
       auto batch = RecordBatch::parse(rest);
       if (!batch) {
@@ -93,11 +125,9 @@ bool plausible(ConstBytes bytes, Offset least) {
 io::Task<Result<bool>> BatchReader::skip_damage(std::uint64_t damaged_at, Offset least) {
   std::uint64_t at = damaged_at + 1;
   while (at + kBatchHeaderBytes <= end_) {
-    position_ = at;
-    buffer_.clear();
-    given_ = 0;
+    restart_at(at);
     CO_TRY_DONE(co_await fill(kChunkBytes));
-    const ConstBytes chunk(buffer_);
+    const ConstBytes chunk = held();
     if (chunk.size() < kBatchHeaderBytes) break;
     std::size_t i = 0;
     for (; i + kBatchHeaderBytes <= chunk.size(); ++i) {
@@ -108,8 +138,7 @@ io::Task<Result<bool>> BatchReader::skip_damage(std::uint64_t damaged_at, Offset
       CO_TRY(got, co_await io::read_all(proactor_, file_, at + i, whole));
       const auto batch = RecordBatch::parse(ConstBytes(whole).first(got));
       if (!batch || !batch->verify()) continue;
-      position_ = at + i;
-      buffer_.clear();
+      restart_at(at + i);
       stopped_ = false;
       old_format_ = false;
       problem_.clear();

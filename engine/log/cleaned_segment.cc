@@ -1,13 +1,9 @@
 #include "engine/log/cleaned_segment.h"
 
+#include <algorithm>
 #include <limits>
 
 namespace millrace::log {
-namespace {
-
-constexpr std::uint64_t kWriteBackStep = std::uint64_t{8} << 20;
-
-}  // namespace
 
 Result<void> CleanedSegment::create() {
   offsets_.begin_anew();
@@ -15,6 +11,8 @@ Result<void> CleanedSegment::create() {
   TRY(file, io::OpenFile::open(proactor_, path(kLogSuffix, kCleanedSuffix),
                                {.write = true, .create = true, .truncate = true}));
   file_ = std::move(file);
+  TRY(direct, io::OpenFile::open(proactor_, path(kLogSuffix, kCleanedSuffix), {.write = true, .direct = true}));
+  direct_ = std::move(direct);
   return {};
 }
 
@@ -36,19 +34,26 @@ Result<void> CleanedSegment::add(ConstBytes bytes) {
     bytes_since_entry_ = 0;
   }
   bytes_since_entry_ += static_cast<std::int64_t>(bytes.size());
-  pending_.insert(pending_.end(), bytes.begin(), bytes.end());
+  pending_.append(bytes);
   return {};
 }
 
-io::Task<Result<void>> CleanedSegment::write() {
-  CO_TRY_DONE(co_await io::write_all(proactor_, file_->handle(), written_, pending_));
-  written_ += pending_.size();
-  pending_.clear();
-  if (written_ - write_back_from_ >= kWriteBackStep) {
-    // Bit by bit, so that the sync at the end does not keep others from the disk.
-    CO_TRY_DONE(co_await io::start_write_back(proactor_, file_->handle(), write_back_from_, written_ - write_back_from_));
-    write_back_from_ = written_;
+io::Task<Result<void>> CleanedSegment::write_blocks() {
+  const std::size_t whole = blocks_below(pending_.size());
+  if (whole == 0) co_return Result<void>{};
+  for (std::size_t done = 0; done < whole; done += kDirectPiece) {
+    const ConstBytes piece = pending_.bytes().subspan(done, std::min(kDirectPiece, whole - done));
+    CO_TRY_DONE(co_await io::write_all(proactor_, direct_->handle(), written_ + done, piece));
   }
+  // Of a file system without direct writes; elsewhere there is nothing to be written back.
+  CO_TRY_DONE(co_await io::start_write_back(proactor_, direct_->handle(), written_, whole));
+  written_ += whole;
+  pending_.drop_front(whole);
+  co_return Result<void>{};
+}
+
+io::Task<Result<void>> CleanedSegment::write() {
+  CO_TRY_DONE(co_await write_blocks());
   if (offsets_.wants_write()) {
     CO_TRY_DONE(offsets_.write_out(proactor_, path(kIndexSuffix, kCleanedSuffix)));
     CO_TRY_DONE(times_.write_out(proactor_, path(kTimeIndexSuffix, kCleanedSuffix)));
@@ -58,6 +63,9 @@ io::Task<Result<void>> CleanedSegment::write() {
 
 io::Task<Result<void>> CleanedSegment::finish() {
   CO_TRY_DONE(co_await write());
+  CO_TRY_DONE(co_await io::write_all(proactor_, file_->handle(), written_, pending_.bytes()));
+  written_ += pending_.size();
+  pending_.clear();
   if (youngest_.timestamp >= 0) {
     times_.append({.timestamp = youngest_.timestamp,
                    .relative_offset = *relative_offset(base_offset_, youngest_.offset)});
@@ -67,6 +75,7 @@ io::Task<Result<void>> CleanedSegment::finish() {
   CO_TRY_DONE(co_await io::sync(proactor_, file_->handle()));
   CO_TRY_DONE(co_await sync_index(path(kIndexSuffix, kCleanedSuffix)));
   CO_TRY_DONE(co_await sync_index(path(kTimeIndexSuffix, kCleanedSuffix)));
+  direct_.reset();
   file_.reset();
   co_return Result<void>{};
 }
@@ -84,6 +93,7 @@ Result<void> CleanedSegment::rename_all(std::string_view from, std::string_view 
 }
 
 void CleanedSegment::remove() {
+  direct_.reset();
   file_.reset();
   for (const auto suffix : {kLogSuffix, kIndexSuffix, kTimeIndexSuffix}) {
     for (const auto ending : {kCleanedSuffix, kSwapSuffix}) (void)proactor_.remove(path(suffix, ending));

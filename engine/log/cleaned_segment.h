@@ -3,6 +3,8 @@
 //   <base>.log.cleaned, .index.cleaned, .timeindex.cleaned   being written; a start removes them
 //   ... .swap                                                complete and on disk; a start puts them in place
 //   <base>.log, ...                                          in place
+// The data goes past the page cache, in pieces: written through it, it would cost the shard's core a copy and a write-back
+// that come in gusts, and the disk a flush for all of it in which others' small ones wait.
 // The names are Kafka's, and Kafka, too, would finish what was begun. A data file gets each name after its indexes.
 //
 // Shard:      its log's.
@@ -11,10 +13,10 @@
 
 #include <memory>
 #include <string>
-#include <vector>
 
 #include "base/bytes.h"
 #include "base/result.h"
+#include "engine/log/aligned_buffer.h"
 #include "engine/log/format/record_batch.h"
 #include "engine/log/index_file.h"
 #include "engine/log/segment.h"
@@ -40,7 +42,7 @@ class CleanedSegment {
   // Takes the next batch into memory. Errors: too_large (positions and offsets of a segment are 32 bits wide).
   Result<void> add(ConstBytes batch);
   bool wants_write() const { return pending_.size() >= kWriteBytes; }
-  // Writes what was added. Errors: disk_full, io_error.
+  // Writes what was added, but for the last part of a block. Errors: disk_full, io_error.
   io::Task<Result<void>> write();
   // Writes the rest and the indexes, and syncs them. Errors: disk_full, io_error.
   io::Task<Result<void>> finish();
@@ -59,6 +61,7 @@ class CleanedSegment {
     return segment_path(directory_, base_offset_, suffix) + std::string(ending);
   }
   Result<void> rename_all(std::string_view from, std::string_view to);
+  io::Task<Result<void>> write_blocks();
   io::Task<Result<void>> sync_index(std::string path);
 
   io::Proactor& proactor_;
@@ -66,9 +69,10 @@ class CleanedSegment {
   Offset base_offset_;
   std::int64_t index_interval_bytes_;
   std::shared_ptr<const io::OpenFile> file_;
-  std::vector<std::byte> pending_;
+  // The same file, for its whole blocks.
+  std::shared_ptr<const io::OpenFile> direct_;
+  AlignedBuffer pending_;
   std::uint64_t written_ = 0;
-  std::uint64_t write_back_from_ = 0;
   OffsetIndex offsets_;
   TimeIndex times_;
   std::int64_t bytes_since_entry_ = 0;

@@ -15,7 +15,10 @@ namespace {
 // Records looked at between two offers of the turn.
 constexpr std::size_t kRecordsAtOnce = 256;
 
-// What is read ahead of the reader, in the background class.
+// Bytes compressed between two offers of the turn: as many as an opened batch brings between two, and some milliseconds of gzip.
+constexpr std::size_t kCompressedAtOnce = std::size_t{128} << 10;
+
+// What is read ahead of a reader that goes through the page cache, in the background class.
 constexpr std::uint64_t kReadAheadBytes = 2 * BatchReader::kChunkBytes;
 
 // A batch that opened to more was refused when it was appended.
@@ -107,8 +110,17 @@ Result<std::unique_ptr<CleaningPass::Walk>> CleaningPass::walk(Segment& segment,
   }
   TRY(file, segment.file());
   const io::FileHandle handle = file->handle();
+  // What is still being written is in the page cache, and a direct read would have it written back first.
+  std::shared_ptr<const io::OpenFile> direct;
+  if (&segment != &log_.active()) {
+    auto opened = io::OpenFile::open(log_.proactor(), segment.path(kLogSuffix), {.direct = true});
+    if (opened) direct = std::move(*opened);
+  }
+  const io::FileHandle direct_handle = direct ? direct->handle() : io::kNoFile;
   return std::unique_ptr<Walk>(new Walk{.file = std::move(file),
-                                        .reader = BatchReader(log_.proactor(), handle, position, segment.size()),
+                                        .direct = std::move(direct),
+                                        .reader = BatchReader(log_.proactor(), handle, position, segment.size(),
+                                                              direct_handle),
                                         .base_offset = segment.base_offset(),
                                         .end = segment.size(),
                                         .least = segment.base_offset(),
@@ -137,7 +149,10 @@ io::Task<Result<std::vector<RecordBatch>>> CleaningPass::next(Walk& walk) {
     co_await pace_.spend(0);
     CO_TRY_DONE(check_going());
   }
-  (void)co_await io::read_ahead(log_.proactor(), walk.file->handle(), from, std::min(kReadAheadBytes, walk.end - from));
+  if (!walk.direct) {
+    const std::uint64_t length = std::min(kReadAheadBytes, walk.end - from);
+    (void)co_await io::read_ahead(log_.proactor(), walk.file->handle(), from, length);
+  }
   CO_TRY(batches, co_await walk.reader.next());
   const std::uint64_t got = walk.reader.position() - from;
   result_.bytes_read += got;
@@ -331,10 +346,17 @@ io::Task<Result<void>> CleaningPass::rewrite_batch(CleanedSegment& cleaned, cons
     if (done) break;
     co_await io::yield();
   }
-  CO_TRY(left, rewrite_.finish(codecs_));
+  std::optional<ConstBytes> left;
+  while (true) {
+    CO_TRY(some, rewrite_.finish_some(codecs_, kCompressedAtOnce));
+    left = some;
+    if (left) break;
+    co_await io::yield();
+    CO_TRY_DONE(check_going());
+  }
   result_.records_after += rewrite_.records_kept();
-  if (left.empty()) co_return Result<void>{};
-  co_return cleaned.add(left);
+  if (left->empty()) co_return Result<void>{};
+  co_return cleaned.add(*left);
 }
 
 // The batch tells the last sequence number or, where only markers are left of a producer, its epoch.

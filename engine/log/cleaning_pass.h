@@ -37,6 +37,8 @@ class CleaningPass {
   // The batches of a segment from some position on.
   struct Walk {
     std::shared_ptr<const io::OpenFile> file;
+    // For direct reads, of a segment that has ended; null where it is not to be had.
+    std::shared_ptr<const io::OpenFile> direct;
     BatchReader reader;
     Offset base_offset;
     std::uint64_t end = 0;

@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "engine/log/payload_writers.h"
 
 namespace millrace::log {
 
@@ -57,13 +58,6 @@ unsigned char* zlib_bytes(const std::byte* bytes) {
   return reinterpret_cast<unsigned char*>(const_cast<std::byte*>(bytes));
 }
 
-// Makes `out` longer by `bytes` and returns where they start.
-std::byte* grow(std::vector<std::byte>& out, std::size_t bytes) {
-  const std::size_t before = out.size();
-  out.resize(before + bytes);
-  return out.data() + before;
-}
-
 }  // namespace
 
 // ---- gzip: one or more members, as RFC 1952 has it.
@@ -83,23 +77,6 @@ class Compression::Gzip final : public CappedReader {
     stream_.next_in = zlib_bytes(payload.data());
     stream_.avail_in = static_cast<unsigned>(payload.size());
     member_ended_ = false;
-  }
-
-  static Result<void> compress(int level, ConstBytes plain, std::vector<std::byte>& out) {
-    if (level != Z_DEFAULT_COMPRESSION) level = std::clamp(level, 1, 9);
-    z_stream stream{};
-    CHECK(deflateInit2(&stream, level, Z_DEFLATED, kWindowBits, 8, Z_DEFAULT_STRATEGY) == Z_OK);
-    const std::size_t bound = deflateBound(&stream, plain.size());
-    const std::size_t before = out.size();
-    stream.next_in = zlib_bytes(plain.data());
-    stream.avail_in = static_cast<unsigned>(plain.size());
-    stream.next_out = reinterpret_cast<unsigned char*>(grow(out, bound));
-    stream.avail_out = static_cast<unsigned>(bound);
-    const int outcome = deflate(&stream, Z_FINISH);
-    out.resize(before + stream.total_out);
-    deflateEnd(&stream);
-    CHECK(outcome == Z_STREAM_END, "{}", outcome);
-    return {};
   }
 
  private:
@@ -135,7 +112,6 @@ namespace {
 // Magic, then two 32-bit versions, then blocks of a 32-bit size and that many bytes.
 constexpr std::array<unsigned char, 8> kXerialMagic = {0x82, 'S', 'N', 'A', 'P', 'P', 'Y', 0};
 constexpr std::size_t kXerialHeaderBytes = 16;
-constexpr std::size_t kXerialBlockBytes = std::size_t{32} << 10;
 
 const char* chars(const std::byte* bytes) {
   return reinterpret_cast<const char*>(bytes);
@@ -157,25 +133,6 @@ class Compression::Snappy final : public CappedReader {
     if (output_.capacity() > kKeptBytes) std::vector<std::byte>().swap(output_);
   }
   std::size_t bytes_held() const { return output_.capacity(); }
-
-  static Result<void> compress(ConstBytes plain, std::vector<std::byte>& out) {
-    std::byte* const header = grow(out, kXerialHeaderBytes);
-    std::memcpy(header, kXerialMagic.data(), kXerialMagic.size());
-    store_big_endian(header + 8, std::int32_t{1});
-    store_big_endian(header + 12, std::int32_t{1});
-    while (!plain.empty()) {
-      const auto block = plain.first(std::min(plain.size(), kXerialBlockBytes));
-      plain = plain.subspan(block.size());
-      const std::size_t before = out.size();
-      std::size_t size = snappy::MaxCompressedLength(block.size());
-      std::byte* const at = grow(out, 4 + size);
-      snappy::RawCompress(chars(block.data()), block.size(), reinterpret_cast<char*>(at + 4),
-                          &size);
-      store_big_endian(at, static_cast<std::int32_t>(size));
-      out.resize(before + 4 + size);
-    }
-    return {};
-  }
 
  private:
   Result<ConstBytes> next_piece() override {
@@ -253,20 +210,6 @@ class Compression::Lz4 final : public CappedReader {
   // Where a frame says how large its blocks are.
   static constexpr std::size_t kBlockSizeAt = 5;
 
-  static Result<void> compress(int level, ConstBytes plain, std::vector<std::byte>& out) {
-    LZ4F_preferences_t preferences{};
-    preferences.frameInfo.blockSizeID = LZ4F_max64KB;
-    preferences.frameInfo.blockMode = LZ4F_blockIndependent;
-    preferences.compressionLevel = level;
-    const std::size_t bound = LZ4F_compressFrameBound(plain.size(), &preferences);
-    const std::size_t before = out.size();
-    const std::size_t size =
-        LZ4F_compressFrame(grow(out, bound), bound, plain.data(), plain.size(), &preferences);
-    CHECK(!LZ4F_isError(size), "{}", LZ4F_getErrorName(size));
-    out.resize(before + size);
-    return {};
-  }
-
  private:
   Result<ConstBytes> next_piece() override {
     std::size_t filled = 0;
@@ -319,17 +262,6 @@ class Compression::Zstd final : public CappedReader {
     make_context();
   }
   std::size_t bytes_held() const { return ZSTD_sizeof_DCtx(context_); }
-
-  static Result<void> compress(int level, ConstBytes plain, std::vector<std::byte>& out) {
-    level = std::clamp(level, ZSTD_minCLevel(), ZSTD_maxCLevel());
-    const std::size_t bound = ZSTD_compressBound(plain.size());
-    const std::size_t before = out.size();
-    const std::size_t size =
-        ZSTD_compress(grow(out, bound), bound, plain.data(), plain.size(), level);
-    CHECK(!ZSTD_isError(size), "{}", ZSTD_getErrorName(size));
-    out.resize(before + size);
-    return {};
-  }
 
  private:
   Result<ConstBytes> next_piece() override {
@@ -398,23 +330,17 @@ Result<PayloadReader*> Compression::open(Codec codec, ConstBytes payload,
   return fail(Errc::unsupported_codec, std::string(to_string(codec)));
 }
 
+Result<std::unique_ptr<PayloadWriter>> Compression::make_writer(Codec codec, int level,
+                                                                std::size_t plain_bytes) {
+  return make_payload_writer(codec, level, plain_bytes);
+}
+
 Result<void> Compression::compress(Codec codec, int level, ConstBytes plain,
                                    std::vector<std::byte>& out) {
-  const bool by_default = level == kDefaultCompressionLevel;
-  switch (codec) {
-    case Codec::gzip:
-      return Gzip::compress(by_default ? Z_DEFAULT_COMPRESSION : level, plain, out);
-    case Codec::snappy:
-      return Snappy::compress(plain, out);
-    // Kafka's default for lz4 is 9.
-    case Codec::lz4:
-      return Lz4::compress(by_default ? 9 : level, plain, out);
-    case Codec::zstd:
-      return Zstd::compress(by_default ? ZSTD_CLEVEL_DEFAULT : level, plain, out);
-    case Codec::none:
-      break;
-  }
-  return fail(Errc::unsupported_codec, std::string(to_string(codec)));
+  TRY(writer, make_payload_writer(codec, level, plain.size()));
+  writer->add(plain, out);
+  writer->end(out);
+  return {};
 }
 
 }  // namespace millrace::log

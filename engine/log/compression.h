@@ -37,9 +37,9 @@ class Compression final : public Codecs {
                               std::uint64_t output_bytes_max) override;
   // What snappy's and zstd's readers hold; the others' is bounded by their formats.
   std::size_t bytes_held() const;
-  // Writes what Apache's clients read: gzip, snappy in Xerial's framing, one lz4 frame of
-  // independent 64 KiB blocks, one zstd frame. Levels out of a codec's range are brought to its
-  // nearest.
+  Result<std::unique_ptr<PayloadWriter>> make_writer(Codec codec, int level,
+                                                     std::size_t plain_bytes) override;
+  // In one go what payload_writers.h says of these writers.
   Result<void> compress(Codec codec, int level, ConstBytes plain,
                         std::vector<std::byte>& out) override;
 

@@ -1,7 +1,6 @@
 #include "engine/log/write_ahead.h"
 
 #include <fmt/format.h>
-#include <sys/mman.h>
 
 #include <algorithm>
 #include <utility>
@@ -19,38 +18,12 @@ constexpr std::uint64_t kBytesMin = std::uint64_t{8} << 20;
 // No more of the free space than this share.
 constexpr std::uint64_t kFreeShare = 8;
 constexpr std::size_t kFillStep = std::size_t{1} << 20;
-constexpr std::size_t kFrameBytesFirst = std::size_t{256} << 10;
 // A frame takes no more than this share of the file. An append that is larger is synced in its segment instead.
 constexpr std::uint64_t kFrameShare = 8;
 constexpr std::uint64_t kFrameBytesMax = std::uint64_t{4} << 20;
 constexpr std::size_t kSpareBuffers = kFramesInFlight + 1;
 
 }  // namespace
-
-// ---- AlignedBuffer
-
-AlignedBuffer::~AlignedBuffer() {
-  if (data_ != nullptr) ::munmap(data_, capacity_);
-}
-
-void AlignedBuffer::swap(AlignedBuffer& other) noexcept {
-  std::swap(data_, other.data_);
-  std::swap(size_, other.size_);
-  std::swap(capacity_, other.capacity_);
-}
-
-void AlignedBuffer::resize(std::size_t size) {
-  if (size > capacity_) {
-    const std::size_t wanted = round_up_to_block(std::max({size, capacity_ * 2, kFrameBytesFirst}));
-    void* memory = ::mmap(nullptr, wanted, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    CHECK(memory != MAP_FAILED, "no memory for {} bytes of write-ahead log", wanted);
-    if (size_ > 0) std::memcpy(memory, data_, size_);
-    if (data_ != nullptr) ::munmap(data_, capacity_);
-    data_ = static_cast<std::byte*>(memory);
-    capacity_ = wanted;
-  }
-  size_ = size;
-}
 
 // ---- Start and stop
 

@@ -25,6 +25,7 @@
 #include "base/bytes.h"
 #include "base/ids.h"
 #include "base/result.h"
+#include "engine/log/aligned_buffer.h"
 #include "engine/log/write_ahead_format.h"
 #include "io/gate.h"
 #include "io/proactor.h"
@@ -53,31 +54,6 @@ class WriteAheadClient : public boost::intrusive::list_base_hook<> {
 
  protected:
   ~WriteAheadClient() = default;
-};
-
-// Page-aligned memory for direct writes, reused from frame to frame.
-class AlignedBuffer {
- public:
-  AlignedBuffer() = default;
-  ~AlignedBuffer();
-  AlignedBuffer(const AlignedBuffer&) = delete;
-  AlignedBuffer(AlignedBuffer&& other) noexcept { swap(other); }
-  AlignedBuffer& operator=(AlignedBuffer&& other) noexcept {
-    swap(other);
-    return *this;
-  }
-
-  std::byte* data() { return data_; }
-  std::size_t size() const { return size_; }
-  // Grows to hold `size` bytes, of which those before are kept.
-  void resize(std::size_t size);
-  void clear() { size_ = 0; }
-
- private:
-  void swap(AlignedBuffer& other) noexcept;
-  std::byte* data_ = nullptr;
-  std::size_t size_ = 0;
-  std::size_t capacity_ = 0;
 };
 
 struct WriteAheadOptions {

@@ -65,8 +65,10 @@ log::CleanerOptions to_cleaner_options(const ConfigLayers& layers, std::uint32_t
   const auto buffer = broker_number<std::int64_t>(layers, "log.cleaner.dedupe.buffer.size", 134'217'728);
   options.map_bytes_max = static_cast<std::uint64_t>(std::max<std::int64_t>(buffer, 0)) / std::max(shard_count, 1U);
   options.map_load_max = broker_number(layers, "log.cleaner.io.buffer.load.factor", options.map_load_max);
+  // The broker's, as the buffer: what the others leave unused is not given to who could use it.
   options.bytes_per_second_max =
-      broker_number(layers, "log.cleaner.io.max.bytes.per.second", options.bytes_per_second_max);
+      broker_number(layers, "log.cleaner.io.max.bytes.per.second", options.bytes_per_second_max) /
+      std::max(shard_count, 1U);
   const auto backoff = broker_number<std::int64_t>(layers, "log.cleaner.backoff.ms", 15'000);
   options.backoff = from_ms(std::clamp<std::int64_t>(backoff, 1, 86'400'000));
   options.seed = seed;

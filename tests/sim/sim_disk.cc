@@ -31,6 +31,11 @@ std::unexpected<Error> fail_with(int number, const std::string& what) {
   return fail(error_from_errno(number, what));
 }
 
+bool is_aligned(std::uint64_t position, ConstBytes bytes) {
+  return position % kDirectBytes == 0 && bytes.size() % kDirectBytes == 0 &&
+         reinterpret_cast<std::uintptr_t>(bytes.data()) % kDirectBytes == 0;
+}
+
 int errno_of(const Error& error) {
   return error.code == Errc::disk_full ? ENOSPC : EIO;
 }
@@ -380,9 +385,7 @@ std::uint64_t SimDisk::begin_write(io::FileHandle handle, std::uint64_t position
     write.inode = (*open)->inode;
     write.path = (*open)->path;
     write.direct = (*open)->options.direct_sync;
-    const bool aligned = position % kDirectBytes == 0 && bytes.size() % kDirectBytes == 0 &&
-                         reinterpret_cast<std::uintptr_t>(bytes.data()) % kDirectBytes == 0;
-    if (write.direct && !aligned) write.error = EINVAL;
+    if ((write.direct || (*open)->options.direct) && !is_aligned(position, bytes)) write.error = EINVAL;
   }
   if (write.error == 0) write.bytes.assign(bytes.begin(), bytes.end());
   const std::uint64_t id = next_write_++;
@@ -450,7 +453,11 @@ std::int64_t SimDisk::end_sync_names(const QueuedNames& queued) {
 std::int64_t SimDisk::queued_read(io::FileHandle handle, std::uint64_t position, Bytes bytes) {
   const auto open = entry(handle);
   if (!open) return -EBADF;
-  if (bytes.size() > 1 && strikes(faults.short_transfer_one_in, (*open)->path)) {
+  const bool direct = (*open)->options.direct;
+  if (direct && !is_aligned(position, bytes)) return -EINVAL;
+  if (direct && bytes.size() > kDirectBytes && strikes(faults.short_transfer_one_in, (*open)->path)) {
+    bytes = bytes.first((1 + prng_.below(bytes.size() / kDirectBytes - 1)) * kDirectBytes);
+  } else if (!direct && bytes.size() > 1 && strikes(faults.short_transfer_one_in, (*open)->path)) {
     bytes = bytes.first(1 + prng_.below(bytes.size() - 1));
   }
   const auto got = read(handle, position, bytes);

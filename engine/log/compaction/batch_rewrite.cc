@@ -122,12 +122,13 @@ ConstBytes BatchRewrite::empty_batch() {
   return ConstBytes(header_);
 }
 
-Result<ConstBytes> BatchRewrite::finish(Codecs& codecs) {
+Result<std::optional<ConstBytes>> BatchRewrite::finish_some(Codecs& codecs, std::size_t plain_bytes) {
   CHECK(phase_ == Phase::done);
   if (unchanged_) return batch_->bytes();
   if (kept_count_ == 0) return verdict_.keep_empty ? empty_batch() : ConstBytes();
-  TRY(built, builder_.finish(codecs, *batch_->codec(), kDefaultCompressionLevel));
-  return ConstBytes(built);
+  TRY(built, builder_.finish_some(codecs, *batch_->codec(), kDefaultCompressionLevel, plain_bytes));
+  if (!built) return std::optional<ConstBytes>();
+  return ConstBytes(*built);
 }
 
 }  // namespace millrace::log

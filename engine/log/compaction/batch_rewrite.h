@@ -3,13 +3,14 @@
 //
 //   verdict = judge(batch, ...); rewrite.begin(batch, payload, verdict);
 //   while (!*rewrite.step(256)) co_await io::yield();
-//   bytes = rewrite.finish(codecs);
+//   while (!(bytes = *rewrite.finish_some(codecs, 128 KiB))) co_await io::yield();
 //
 // Shard:      the cleaner's; no I/O. Steps, because a batch may hold more records than a turn of the loop has time for.
 // Lifetime:   of a pass; reused from batch to batch. The batch and its payload must stay valid until finish().
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "base/bytes.h"
@@ -59,9 +60,9 @@ class BatchRewrite {
   void begin(const RecordBatch& batch, ConstBytes payload, const BatchVerdict& verdict);
   // Looks at up to `records` more; true when there is nothing left to look at. Errors: malformed.
   Result<bool> step(std::size_t records);
-  // What takes the batch's place, valid until the next begin(); empty: nothing does. Requires: step() said true.
-  // Errors: those of the codec.
-  Result<ConstBytes> finish(Codecs& codecs);
+  // What takes the batch's place, valid until the next begin(); no bytes: nothing does. None yet as long as there are records
+  // to be compressed, so many bytes of them at a call. Requires: step() said true. Errors: those of the codec.
+  Result<std::optional<ConstBytes>> finish_some(Codecs& codecs, std::size_t plain_bytes);
 
   std::size_t records_kept() const { return kept_count_; }
 

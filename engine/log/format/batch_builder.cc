@@ -36,6 +36,7 @@ std::size_t headers_bytes(std::span<const RecordHeader> headers) {
 
 void BatchBuilder::begin(const BatchOptions& options) {
   options_ = options;
+  writer_.reset();
   bytes_.assign(kBatchHeaderBytes, std::byte{0});
   record_count_ = 0;
   last_delta_ = -1;
@@ -128,6 +129,26 @@ Result<Bytes> BatchBuilder::finish(Codecs& codecs, Codec codec, int level) {
   compressed_.assign(kBatchHeaderBytes, std::byte{0});
   TRY_DONE(
       codecs.compress(codec, level, ConstBytes(bytes_).subspan(kBatchHeaderBytes), compressed_));
+  write_header(compressed_, codec);
+  return Bytes(compressed_);
+}
+
+Result<std::optional<Bytes>> BatchBuilder::finish_some(Codecs& codecs, Codec codec, int level,
+                                                       std::size_t plain_bytes) {
+  if (codec == Codec::none) return finish();
+  const ConstBytes plain = ConstBytes(bytes_).subspan(kBatchHeaderBytes);
+  if (!writer_) {
+    TRY(made, codecs.make_writer(codec, level, plain.size()));
+    writer_ = std::move(made);
+    plain_done_ = 0;
+    compressed_.assign(kBatchHeaderBytes, std::byte{0});
+  }
+  const ConstBytes piece = plain.subspan(plain_done_, std::min(plain.size() - plain_done_, plain_bytes));
+  writer_->add(piece, compressed_);
+  plain_done_ += piece.size();
+  if (plain_done_ < plain.size()) return std::optional<Bytes>();
+  writer_->end(compressed_);
+  writer_.reset();
   write_header(compressed_, codec);
   return Bytes(compressed_);
 }

@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <initializer_list>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string_view>
@@ -70,6 +71,8 @@ class BatchBuilder {
   Bytes finish();
   // The same, compressed. Errors: those of the codec.
   Result<Bytes> finish(Codecs& codecs, Codec codec, int level);
+  // The same in pieces: so many bytes of the records at a time, until it gives the batch.
+  Result<std::optional<Bytes>> finish_some(Codecs& codecs, Codec codec, int level, std::size_t plain_bytes);
 
  private:
   void write_header(std::vector<std::byte>& out, Codec codec);
@@ -81,6 +84,9 @@ class BatchBuilder {
   // Room for the header, then the records.
   std::vector<std::byte> bytes_;
   std::vector<std::byte> compressed_;
+  // Of a batch being finished in pieces.
+  std::unique_ptr<PayloadWriter> writer_;
+  std::size_t plain_done_ = 0;
   std::int32_t record_count_ = 0;
   std::int32_t last_delta_ = -1;
   std::int64_t base_timestamp_ = kNoTimestamp;

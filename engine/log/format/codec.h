@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string_view>
 #include <vector>
@@ -51,6 +52,16 @@ class PayloadReader {
   virtual Result<ConstBytes> next() = 0;
 };
 
+// Makes one compressed payload, in pieces.
+class PayloadWriter {
+ public:
+  virtual ~PayloadWriter() = default;
+  // Takes the next piece of the plain bytes; what is ready of the compressed form is appended to `out`.
+  virtual void add(ConstBytes plain, std::vector<std::byte>& out) = 0;
+  // All was added: appends the rest.
+  virtual void end(std::vector<std::byte>& out) = 0;
+};
+
 // Opens and makes compressed payloads. One per shard; not for use by two batches at a time.
 class Codecs {
  public:
@@ -60,6 +71,10 @@ class Codecs {
   // `output_bytes_max`.
   virtual Result<PayloadReader*> open(Codec codec, ConstBytes payload,
                                       std::uint64_t output_bytes_max) = 0;
+  // For a payload of `plain_bytes`; independent of this object. For who cannot have it in one go.
+  // Errors: unsupported_codec (none is not a codec to write).
+  virtual Result<std::unique_ptr<PayloadWriter>> make_writer(Codec codec, int level,
+                                                             std::size_t plain_bytes) = 0;
   // Appends the compressed form of `plain` to `out`.
   virtual Result<void> compress(Codec codec, int level, ConstBytes plain,
                                 std::vector<std::byte>& out) = 0;

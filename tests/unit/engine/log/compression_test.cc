@@ -63,6 +63,28 @@ TEST(Compression, compress_appends_behind_what_is_there) {
   }
 }
 
+TEST(Compression, a_payload_written_in_pieces_opens_to_all_of_them_and_is_hardly_larger) {
+  Compression compression;
+  for (const Codec codec : kCodecs) {
+    for (const std::size_t size : {0u, 1u, 65537u, 1000000u}) {
+      const auto plain = text_like(size, size + 9);
+      std::vector<std::byte> whole;
+      ASSERT_TRUE(compression.compress(codec, kDefaultCompressionLevel, plain, whole));
+      std::vector<std::byte> out;
+      auto writer = compression.make_writer(codec, kDefaultCompressionLevel, plain.size());
+      ASSERT_TRUE(writer);
+      for (std::size_t done = 0; done < size; done += 131072) {
+        (*writer)->add(ConstBytes(plain).subspan(done, std::min<std::size_t>(131072, size - done)), out);
+      }
+      (*writer)->end(out);
+      const auto opened = open_all(compression, codec, out);
+      ASSERT_TRUE(opened) << to_string(codec) << " " << size << " " << opened.error().message;
+      EXPECT_EQ(*opened, plain) << to_string(codec) << " " << size;
+      EXPECT_LE(out.size(), whole.size() + whole.size() / 50 + 16) << to_string(codec) << " " << size;
+    }
+  }
+}
+
 TEST(Compression, output_is_cut_off_at_the_cap_and_not_before) {
   Compression compression;
   const std::vector<std::byte> plain(std::size_t{3} << 20);

@@ -352,6 +352,16 @@ io::Task<void> compact_aside(Log& log, std::optional<Result<CleanedLog>>& outcom
   outcome = co_await log.compact();
 }
 
+struct SwapWatch {
+  Log& log;
+  io::Proactor& proactor;
+  WallTime now;
+  std::optional<Result<CleanedLog>>* outcome;
+  int swaps_seen = 0;
+  std::size_t dropped = 0;
+  int reads_failed = 0;
+};
+
 TEST_F(LogCleanerTest, gives_way_to_a_truncation) {
   boot();
   fill();
@@ -395,6 +405,42 @@ TEST_F(LogCleanerTest, retention_may_take_segments_during_a_pass) {
   clean();
   EXPECT_THAT(read(Offset(25)).size(), 5U);
   EXPECT_EQ(log_->log_start_offset(), Offset(25));
+}
+
+// Looks in at every turn of a pass: reads all there is, and drops what retention may drop while a swap is under way.
+io::Task<void> look_in(SwapWatch& watch) {
+  while (!*watch.outcome) {
+    const auto names = watch.proactor.list(kDirectory);
+    const bool swapping = names && std::ranges::any_of(*names, [](const auto& entry) {
+      return entry.name.ends_with(".log.swap");
+    });
+    if (swapping) {
+      ++watch.swaps_seen;
+      const auto dropped = watch.log.apply_retention(watch.now, Offset(41));
+      watch.dropped += dropped ? *dropped : 1000;
+      const auto records = co_await sim::read_records(watch.log, Offset(36), Offset(41));
+      watch.reads_failed += !records || records->size() != 5;
+    }
+    co_await io::yield();
+  }
+}
+
+TEST_F(LogCleanerTest, a_swap_that_waits_for_the_disk_hides_nothing_from_readers_and_loses_nothing_to_retention) {
+  boot();
+  fill();
+  ASSERT_TRUE(log_->delete_records(Offset(25)));
+  std::optional<Result<CleanedLog>> outcome;
+  SwapWatch watch{*log_, proactor_, world_.wall_now(), &outcome};
+  io::Gate gate;
+  gate.spawn(compact_aside(*log_, outcome));
+  gate.spawn(look_in(watch));
+  run(gate.close());
+  ASSERT_TRUE(outcome->has_value()) << outcome->error().message;
+  EXPECT_GT(watch.swaps_seen, 0);
+  EXPECT_EQ(watch.dropped, 0U);
+  EXPECT_EQ(watch.reads_failed, 0);
+  expect_filled_and_cleaned();
+  EXPECT_THAT(files(), Not(Contains(HasSubstr(".swap"))));
 }
 
 TEST_F(LogCleanerTest, cleans_what_is_due_by_itself) {

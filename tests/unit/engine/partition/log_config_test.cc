@@ -47,6 +47,11 @@ TEST(LogConfig, shards_share_the_cleaners_memory) {
   EXPECT_EQ(to_cleaner_options({.static_broker = &settings}, 4, 0).map_bytes_max, std::uint64_t{1} << 20);
 }
 
+TEST(LogConfig, shards_share_the_cleaners_rate) {
+  const ConfigMap settings{{"log.cleaner.io.max.bytes.per.second", "4e6"}};
+  EXPECT_EQ(to_cleaner_options({.static_broker = &settings}, 4, 0).bytes_per_second_max, 1e6);
+}
+
 TEST(LogConfig, what_is_changed_while_the_broker_runs_holds_before_what_its_file_says) {
   const ConfigMap file{{"log.cleaner.backoff.ms", " 100 "}, {"log.cleaner.io.max.bytes.per.second", "1e6"},
                        {"log.cleaner.enable", "FALSE"}};

@@ -93,7 +93,12 @@ Result<Offset> CompactedBatches::clean(const Pass& pass) {
       TRY(stepped, rewrite.step(pass.records_per_step));
       done = stepped;
     }
-    TRY(left, rewrite.finish(*codecs_));
+    std::optional<ConstBytes> finished;
+    while (!finished) {
+      TRY(some, rewrite.finish_some(*codecs_, 100));
+      finished = some;
+    }
+    const ConstBytes left = *finished;
     if (!left.empty()) kept.emplace_back(left.begin(), left.end());
   }
   batches_ = std::move(kept);

@@ -64,10 +64,7 @@ Result<std::unique_ptr<Proactor>> make_proactor(Backend backend) {
   return std::unique_ptr<Proactor>(std::move(proactor));
 }
 
-std::uint32_t default_shard_count() {
-  const std::uint32_t cores = usable_cores();
-  return cores == 2 ? 1 : cores;
-}
+std::uint32_t default_shard_count() { return usable_cores(); }
 
 Shards::Shards(std::uint32_t count)
     : count_(count), mailboxes_(count), state_(std::make_unique<State>()) {

@@ -48,7 +48,7 @@ struct BackendChoice {
 Result<BackendChoice> choose_backend(Backend wanted);
 Result<std::unique_ptr<Proactor>> make_proactor(Backend backend);
 
-// One shard per core this process may run on; one alone where there are two (docs/decisions/051-one-shard-on-two-cores.md).
+// One shard per core this process may run on.
 std::uint32_t default_shard_count();
 
 // Shard:     made and destroyed by main(); call() is used on every shard.

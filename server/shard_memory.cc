@@ -15,7 +15,9 @@ constexpr std::uint64_t kAllShardsDefault = std::uint64_t{256} << 20;
 
 std::uint32_t shard_count(const Settings& settings) {
   const auto wanted = static_cast<std::uint32_t>(settings.number("millrace.shards"));
-  return wanted == 0 ? io::default_shard_count() : wanted;
+  if (wanted != 0) return wanted;
+  const std::uint32_t cores = io::default_shard_count();
+  return cores == 2 && settings.text("millrace.durability") == "replicated" ? 1 : cores;
 }
 
 Result<std::uint64_t> request_bytes_per_shard(const Settings& settings, std::uint32_t shards) {

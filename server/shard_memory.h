@@ -8,7 +8,8 @@
 
 namespace millrace::server {
 
-// millrace.shards; 0 stands for what this machine has.
+// millrace.shards; 0 stands for one per core. On two cores it is one alone where answers do not wait for the disk by default
+// (docs/decisions/051-shards-on-two-cores.md).
 std::uint32_t shard_count(const Settings& settings);
 
 // A shard's part of millrace.memory.bytes: never less than one request of socket.request.max.bytes, which could

@@ -2,7 +2,6 @@
 #include "io/shard.h"
 
 #include <gtest/gtest.h>
-#include <sched.h>
 
 #include <atomic>
 #include <deque>
@@ -212,31 +211,6 @@ TEST(ChooseBackend, automatic_follows_the_probe_and_says_why) {
   EXPECT_EQ(choice->backend == Backend::io_uring, probe_uring().usable);
   EXPECT_FALSE(choice->reason.empty());
   EXPECT_EQ(choose_backend(Backend::epoll)->backend, Backend::epoll);
-}
-
-// The default for a process that may use `count` cores.
-std::uint32_t shards_on(int count) {
-  cpu_set_t before;
-  CPU_ZERO(&before);
-  EXPECT_EQ(::sched_getaffinity(0, sizeof before, &before), 0);
-  cpu_set_t cut;
-  CPU_ZERO(&cut);
-  for (int core = 0; core < CPU_SETSIZE && CPU_COUNT(&cut) < count; ++core) {
-    if (CPU_ISSET(core, &before)) CPU_SET(core, &cut);
-  }
-  EXPECT_EQ(::sched_setaffinity(0, sizeof cut, &cut), 0);
-  const std::uint32_t shards = default_shard_count();
-  EXPECT_EQ(::sched_setaffinity(0, sizeof before, &before), 0);
-  return shards;
-}
-
-TEST(Shards, are_as_many_as_the_cores_but_one_on_two) {
-  cpu_set_t all;
-  CPU_ZERO(&all);
-  ASSERT_EQ(::sched_getaffinity(0, sizeof all, &all), 0);
-  EXPECT_EQ(shards_on(1), 1);
-  if (CPU_COUNT(&all) >= 2) EXPECT_EQ(shards_on(2), 1);
-  if (CPU_COUNT(&all) >= 3) EXPECT_EQ(shards_on(3), 3);
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sched.h>
 
 namespace millrace::server {
 namespace {
@@ -45,6 +46,34 @@ TEST(ShardMemory, the_least_memory_that_is_advised_is_enough) {
     const auto enough = std::to_string(104857600ULL * shards);
     EXPECT_TRUE(request_bytes_per_shard(make({{"millrace.memory.bytes", enough}}), static_cast<std::uint32_t>(shards)));
   }
+}
+
+// The default where the process may use `count` cores.
+std::uint32_t shards_on(int count, const char* durability) {
+  cpu_set_t before;
+  CPU_ZERO(&before);
+  EXPECT_EQ(::sched_getaffinity(0, sizeof before, &before), 0);
+  cpu_set_t cut;
+  CPU_ZERO(&cut);
+  for (int core = 0; core < CPU_SETSIZE && CPU_COUNT(&cut) < count; ++core) {
+    if (CPU_ISSET(core, &before)) CPU_SET(core, &cut);
+  }
+  EXPECT_EQ(::sched_setaffinity(0, sizeof cut, &cut), 0);
+  const std::uint32_t shards = shard_count(make({{"millrace.durability", durability}}));
+  EXPECT_EQ(::sched_setaffinity(0, sizeof before, &before), 0);
+  return shards;
+}
+
+TEST(ShardCount, is_that_of_the_cores_but_one_on_two_where_answers_do_not_wait_for_the_disk) {
+  cpu_set_t all;
+  CPU_ZERO(&all);
+  ASSERT_EQ(::sched_getaffinity(0, sizeof all, &all), 0);
+  for (const int cores : {1, 2, 3}) {
+    if (CPU_COUNT(&all) < cores) continue;
+    EXPECT_EQ(shards_on(cores, "fsync"), static_cast<std::uint32_t>(cores));
+    EXPECT_EQ(shards_on(cores, "replicated"), cores == 2 ? 1U : static_cast<std::uint32_t>(cores));
+  }
+  EXPECT_EQ(shard_count(make({{"millrace.shards", "5"}, {"millrace.durability", "replicated"}})), 5U);
 }
 
 }  // namespace

@@ -52,7 +52,7 @@ ConsumerAssignment existing_partitions(const std::vector<EmbeddedTopic>& topics,
     if (topic == nullptr) continue;
     auto& added = known.emplace_back(ConsumerTopicPartitions{topic->id, each.partitions});
     const auto count = static_cast<std::int32_t>(topic->partitions.size());
-    std::erase_if(added.partitions, [&](std::int32_t partition) { return partition >= count; });
+    std::erase_if(added.partitions, [&](std::int32_t partition) { return partition < 0 || partition >= count; });
   }
   return to_assignment(known);
 }

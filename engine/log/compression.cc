@@ -109,9 +109,6 @@ class Compression::Gzip final : public CappedReader {
 // does.
 
 namespace {
-// Magic, then two 32-bit versions, then blocks of a 32-bit size and that many bytes.
-constexpr std::array<unsigned char, 8> kXerialMagic = {0x82, 'S', 'N', 'A', 'P', 'P', 'Y', 0};
-constexpr std::size_t kXerialHeaderBytes = 16;
 
 const char* chars(const std::byte* bytes) {
   return reinterpret_cast<const char*>(bytes);

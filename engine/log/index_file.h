@@ -58,6 +58,9 @@ class IndexFile {
 
   Result<std::vector<Entry>> read_entries(io::Proactor& proactor, io::FileHandle file,
                                           std::uint64_t first, std::size_t count) const;
+  // How many of the file's entries are in the prefix for which `holds` does.
+  template <class Predicate>
+  Result<std::uint64_t> prefix_in_file(io::Proactor& proactor, io::FileHandle file, Predicate holds) const;
 
   std::uint64_t file_entries_ = 0;
   // The file is longer than file_entries_ says, or was never cut.
@@ -123,23 +126,31 @@ Result<std::optional<Entry>> IndexFile<Entry>::find_last(io::Proactor& proactor,
 }
 
 template <class Entry>
+template <class Predicate>
+Result<std::uint64_t> IndexFile<Entry>::prefix_in_file(io::Proactor& proactor, io::FileHandle file,
+                                                       Predicate holds) const {
+  std::uint64_t low = 0;
+  std::uint64_t high = file_entries_;
+  while (low < high) {
+    const std::uint64_t middle = low + (high - low) / 2;
+    TRY(entry, read_entries(proactor, file, middle, 1));
+    if (holds(entry.front())) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+template <class Entry>
 template <class Predicate, class Visit>
 Result<bool> IndexFile<Entry>::visit_from(io::Proactor& proactor, const std::string& path, Predicate is_before,
                                           Visit visit) const {
   if (file_entries_ > 0) {
     TRY(handle, proactor.open(path, {}));
     const ScopedFile file(proactor, handle);
-    std::uint64_t low = 0;
-    std::uint64_t high = file_entries_;
-    while (low < high) {
-      const std::uint64_t middle = low + (high - low) / 2;
-      TRY(entry, read_entries(proactor, file.handle(), middle, 1));
-      if (is_before(entry.front())) low = middle + 1;
-      else high = middle;
-    }
-    for (; low < file_entries_; low += kPageEntries) {
-      const auto count = static_cast<std::size_t>(std::min<std::uint64_t>(kPageEntries, file_entries_ - low));
-      TRY(page, read_entries(proactor, file.handle(), low, count));
+    TRY(first, prefix_in_file(proactor, file.handle(), is_before));
+    for (std::uint64_t at = first; at < file_entries_; at += kPageEntries) {
+      const auto count = static_cast<std::size_t>(std::min<std::uint64_t>(kPageEntries, file_entries_ - at));
+      TRY(page, read_entries(proactor, file.handle(), at, count));
       for (const Entry& entry : page) {
         if (!visit(entry)) return true;
       }
@@ -164,18 +175,11 @@ Result<void> IndexFile<Entry>::keep_while(io::Proactor& proactor, const std::str
   if (file_entries_ == 0) return {};
   TRY(handle, proactor.open(path, {}));
   const ScopedFile file(proactor, handle);
-  std::uint64_t low = 0;
-  std::uint64_t high = file_entries_;
-  while (low < high) {
-    const std::uint64_t middle = low + (high - low) / 2;
-    TRY(entry, read_entries(proactor, file.handle(), middle, 1));
-    if (keep(entry.front())) low = middle + 1;
-    else high = middle;
-  }
-  file_has_rest_ = file_has_rest_ || low < file_entries_;
-  file_entries_ = low;
-  if (low > 0) {
-    TRY(entry, read_entries(proactor, file.handle(), low - 1, 1));
+  TRY(kept, prefix_in_file(proactor, file.handle(), keep));
+  file_has_rest_ = file_has_rest_ || kept < file_entries_;
+  file_entries_ = kept;
+  if (kept > 0) {
+    TRY(entry, read_entries(proactor, file.handle(), kept - 1, 1));
     last_ = entry.front();
   }
   return {};

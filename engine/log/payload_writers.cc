@@ -66,9 +66,6 @@ class GzipWriter final : public PayloadWriter {
   z_stream stream_{};
 };
 
-// Magic, then two 32-bit versions, then blocks of a 32-bit size and that many bytes.
-constexpr std::array<unsigned char, 8> kXerialMagic = {0x82, 'S', 'N', 'A', 'P', 'P', 'Y', 0};
-constexpr std::size_t kXerialHeaderBytes = 16;
 constexpr std::size_t kXerialBlockBytes = std::size_t{32} << 10;
 
 class SnappyWriter final : public PayloadWriter {

@@ -6,6 +6,7 @@
 // Memory:     the library's: gzip 256 KiB, lz4 some hundred KiB, zstd a few MiB by its level.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <memory>
 
@@ -13,6 +14,10 @@
 #include "engine/log/format/codec.h"
 
 namespace millrace::log {
+
+// Xerial's framing of snappy: magic, then two 32-bit versions, then blocks of a 32-bit size and that many bytes.
+inline constexpr std::array<unsigned char, 8> kXerialMagic = {0x82, 'S', 'N', 'A', 'P', 'P', 'Y', 0};
+inline constexpr std::size_t kXerialHeaderBytes = 16;
 
 // Levels out of a codec's range are brought to its nearest. Errors: unsupported_codec.
 Result<std::unique_ptr<PayloadWriter>> make_payload_writer(Codec codec, int level,

@@ -425,8 +425,11 @@ io::Task<Result<void>> replay(Log::State& log, const std::vector<WriteAheadStep>
   co_return Result<void>{};
 }
 
-// At least what an `fsync` log can have that no sync has reached: a write-ahead log's worth, and a batch too large for one.
-constexpr std::uint64_t kWrittenAgainMax = std::uint64_t{512} << 20;
+// At least what an `fsync` log can have that no sync has reached: a write-ahead log's worth, and batches too large for one.
+std::uint64_t written_again_max(const Log::State& log) {
+  constexpr std::uint64_t kLeast = std::uint64_t{512} << 20;
+  return std::max(kLeast, 2 * log.shard.options.write_ahead_bytes_max);
+}
 
 io::Task<Result<void>> write_again(Log::State& log, Segment& segment, std::uint64_t position) {
   CO_TRY(file, segment.file());
@@ -448,7 +451,7 @@ io::Task<Result<void>> write_again(Log::State& log, Segment& segment, std::uint6
 io::Task<Result<void>> write_unsynced_again(Log::State& log) {
   const std::size_t first = log.segment_index(log.flushed_end);
   const auto location = log.segments[first]->locate(log.flushed_end);
-  std::uint64_t left = kWrittenAgainMax;
+  std::uint64_t left = written_again_max(log);
   for (std::size_t index = log.segments.size(); index-- > first && left > 0;) {
     Segment& segment = *log.segments[index];
     std::uint64_t from = segment.size() - std::min(segment.size(), left);

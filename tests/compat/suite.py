@@ -55,15 +55,15 @@ def kafkajs_modules():
     with open(wanted, "rb") as text:
         content = text.read()
     complete = os.path.join(folder, "complete")
-    if os.path.exists(complete) and os.path.exists(have) and open(have, "rb").read() == content:
-        return modules
-    os.makedirs(folder, exist_ok=True)
-    with open(have, "wb") as out:
-        out.write(content)
-    subprocess.run(["npm", "install", "--no-audit", "--no-fund", "--ignore-scripts", "--silent"],
-                   cwd=folder, check=True, timeout=300)
-    with open(complete, "w", encoding="utf-8") as mark:
-        mark.write("ok\n")
+    with kafka_jars.only_one_in(folder):
+        if os.path.exists(complete) and os.path.exists(have) and open(have, "rb").read() == content:
+            return modules
+        with open(have, "wb") as out:
+            out.write(content)
+        subprocess.run(["npm", "install", "--no-audit", "--no-fund", "--ignore-scripts", "--silent"],
+                       cwd=folder, check=True, timeout=300)
+        with open(complete, "w", encoding="utf-8") as mark:
+            mark.write("ok\n")
     return modules
 
 

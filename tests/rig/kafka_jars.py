@@ -3,6 +3,7 @@
 The cache is `.cache/` in the checkout unless MILLRACE_CACHE names another folder.
 """
 
+import contextlib
 import fcntl
 import hashlib
 import os
@@ -58,6 +59,15 @@ def cache_folder():
     return os.path.abspath(os.environ.get("MILLRACE_CACHE") or os.path.join(ROOT, ".cache"))
 
 
+@contextlib.contextmanager
+def only_one_in(folder):
+    """Makes `folder` and lets one process at a time fill it."""
+    os.makedirs(folder, exist_ok=True)
+    with open(os.path.join(folder, "lock"), "w", encoding="utf-8") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
 def kafka_version():
     with open(POM, encoding="utf-8") as pom:
         return re.search(r"<kafka.version>(.*?)</kafka.version>", pom.read()).group(1)
@@ -71,9 +81,7 @@ def libs_folder():
     complete = os.path.join(folder, "complete")
     if os.path.exists(complete):
         return os.path.join(folder, "libs")
-    os.makedirs(folder, exist_ok=True)
-    with open(os.path.join(folder, "lock"), "w", encoding="utf-8") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with only_one_in(folder):
         if not os.path.exists(complete):
             _fetch(os.path.join(folder, "libs"))
             with open(complete, "w", encoding="utf-8") as mark:
@@ -121,8 +129,12 @@ def compile_java(source):
         digest = hashlib.sha256(text.read() + kafka_version().encode()).hexdigest()[:12]
     name = os.path.splitext(os.path.basename(source))[0]
     out = os.path.join(cache_folder(), "java", f"{name}-{digest}")
-    if not os.path.exists(os.path.join(out, f"{name}.class")):
-        os.makedirs(out, exist_ok=True)
-        subprocess.run(["javac", "-nowarn", "-cp", classpath(), "-d", out, source], check=True,
-                       timeout=180)
-    return out + os.pathsep + classpath()
+    complete = os.path.join(out, "complete")
+    jars = classpath()
+    with only_one_in(out):
+        if not os.path.exists(complete):
+            subprocess.run(["javac", "-nowarn", "-cp", jars, "-d", out, source], check=True,
+                           timeout=180)
+            with open(complete, "w", encoding="utf-8") as mark:
+                mark.write("ok\n")
+    return out + os.pathsep + jars

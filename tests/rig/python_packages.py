@@ -1,6 +1,5 @@
 """Installs confluent-kafka, librdkafka's Python client, by pip into the cache (see kafka_jars) once."""
 
-import fcntl
 import os
 import shutil
 import subprocess
@@ -21,9 +20,7 @@ def confluent_kafka():
     packages = os.path.join(folder, "packages")
     if os.path.exists(complete):
         return packages
-    os.makedirs(folder, exist_ok=True)
-    with open(os.path.join(folder, "lock"), "w", encoding="utf-8") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with kafka_jars.only_one_in(folder):
         if not os.path.exists(complete):
             _install(packages)
             with open(complete, "w", encoding="utf-8") as mark:

@@ -300,20 +300,24 @@ void Connection::answered(Exchange& exchange) {
   if (starting_) {
     wants_to_write_ = true;
   } else {
-    writing_ = true;
-    gate_.spawn(write_answers(/*at_once=*/false));
+    begin_writing(/*at_once=*/false);
   }
 }
 
 void Connection::write_soon() {
   if (!std::exchange(wants_to_write_, false) || writing_) return;
+  begin_writing(/*at_once=*/true);
+}
+
+void Connection::begin_writing(bool at_once) {
   writing_ = true;
-  gate_.spawn(write_answers(/*at_once=*/true));
+  // The peer has had nothing to take until now: a sweep may come before the first send.
+  last_taken_ = io::Reactor::current().now();
+  gate_.spawn(write_answers(at_once));
 }
 
 io::Task<void> Connection::write_answers(bool at_once) {
   if (!at_once) co_await io::yield();
-  last_taken_ = io::Reactor::current().now();
   while (!exchanges_.empty() && exchanges_.front().ready) {
     if (info_.closing) {
       finish_front();

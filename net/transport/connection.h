@@ -112,6 +112,7 @@ class Connection : public boost::intrusive::list_base_hook<> {
   void answered(Exchange& exchange);
   // Begins to write what the requests that have just been started have answered.
   void write_soon();
+  void begin_writing(bool at_once);
   io::Task<void> write_answers(bool at_once);
   io::Task<void> send_ready();
   void finish_front();
@@ -147,7 +148,7 @@ class Connection : public boost::intrusive::list_base_hook<> {
 
   // For sweep().
   Instant last_active_;
-  Instant last_taken_;  // when the peer last took bytes we were waiting to send
+  Instant last_taken_;  // when the peer last took bytes we were waiting to send, or we began to wait
   std::uint64_t bytes_sent_seen_ = 0;
   std::uint64_t bytes_received_ = 0;
   std::uint64_t bytes_received_seen_ = 0;

@@ -180,6 +180,21 @@ TEST(Connection, makes_few_answers_for_a_peer_that_never_reads_and_gives_it_up) 
   }(sim));
 }
 
+TEST(Connection, is_not_given_up_when_its_first_answer_after_a_long_rest_is_ready_as_the_sweep_comes) {
+  ServerOptions options;
+  options.connection.write_stall_max = seconds(60);
+  SimServer sim(7, options);
+  // The sweep is in the same turn as the answer, which is sent in the next.
+  const Instant sweep = sim.world.now() + 90 * options.sweep_interval;
+  sim.world.at(sweep, [&] { sim.handler.release(1); });
+  sim.run([](SimServer& s) -> io::Task<void> {
+    auto stream = co_await s.connect();
+    co_await send_bytes(*stream, script::frame(1, script::hold(1)));
+    EXPECT_EQ(co_await next_answer(*stream), 1);
+    EXPECT_EQ(s.server->connection_counts().stalled_closed, 0);
+  }(sim));
+}
+
 TEST(Connection, is_closed_when_idle_but_not_while_a_request_runs) {
   ServerOptions options;
   options.connection.idle_max = minutes(10);

@@ -193,6 +193,8 @@ void LogShard::State::look_after(Log::State& log) {
   // By the time since its first append, not by the records' own: old records may well be read in today.
   const std::int64_t age = now.ms - log.active_since_ms;
   if (!log.active().empty() && age > log.segment_age_max()) (void)log.roll(now);
+  // Before the segment ends, so that its end need not wait.
+  if (log.active().has_unsynced_cut_of_batches()) log.sync_cut_of_batches();
   const std::int64_t unsynced = log.written_end - log.flushed_end;
   const bool by_count = unsynced >= rules.flush_messages;
   const bool by_time = unsynced > 0 && rules.flush_ms != LogOptions::kNever &&

@@ -128,7 +128,8 @@ struct LogShard::State {
 };
 
 struct Log::State final : io::TurnHook, WriteAheadClient {
-  static constexpr Offset kAllSaved{std::numeric_limits<std::int64_t>::max()};
+  // As where something begins: it does nowhere.
+  static constexpr Offset kNowhere{std::numeric_limits<std::int64_t>::max()};
 
   State(LogShard::State& the_shard, std::string the_directory, std::string the_topic,
         PartitionIndex the_partition, TopicId the_topic_id, LogOptions the_options);
@@ -158,7 +159,9 @@ struct Log::State final : io::TurnHook, WriteAheadClient {
   replication::EpochHistory epochs;
   // From here on leader-epoch-checkpoint does not say what `epochs` does. The recovery point stays at or below it, so that a
   // start reads the difference from the batches.
-  Offset epochs_unsaved_from = kAllSaved;
+  Offset epochs_unsaved_from = kNowhere;
+  // Of the first segment that has ended and of which the cut at its end may not be on disk.
+  Offset cut_unsynced_from = kNowhere;
   // Whether a segment has, or had, an aborted transaction in its index.
   bool has_aborted = false;
   ProducerState producers;
@@ -211,7 +214,8 @@ struct Log::State final : io::TurnHook, WriteAheadClient {
   // A pass puts a group of segments in the place of others and waits for the disk: no segment may be dropped meanwhile.
   bool swapping = false;
   std::uint64_t write_ahead_sequence = 0;
-  bool syncing = false;  // sync_until_durable() runs
+  bool syncing = false;      // sync_until_durable() runs
+  bool syncing_cut = false;  // sync_active_segment() runs
   io::Semaphore flush_turn{1};
   // Flushes begun and not ended, those that wait for their turn included.
   std::uint64_t flushes = 0;
@@ -289,7 +293,10 @@ struct Log::State final : io::TurnHook, WriteAheadClient {
   // ---- log_upkeep.cc
   Result<void> roll(WallTime now);
   Result<void> add_segment(Offset base);
-  Result<void> sync_tail_cut();
+  void sync_cut_of_batches();
+  io::Task<void> sync_active_segment();
+  // Requires: flush_turn.
+  io::Task<Result<void>> sync_segment(Offset base, const io::OpenFile& file);
   io::Task<void> flush_in_background();
   io::Task<void> sync_path(std::string path);
   io::Task<Result<void>> flush();

@@ -57,6 +57,11 @@ Result<void> Log::State::add_segment(Offset base) {
 Result<void> Log::State::roll(WallTime now) {
   TRY_DONE(write_staged());
   if (active().empty() && active().base_offset() == end) return {};
+  if (active().has_unsynced_cut_of_batches()) {
+    // Recovery would take what a power cut brings back for records, and what follows for others' of the same offsets.
+    sync_cut_of_batches();
+    return fail(Errc::disk_full, "what the full disk took a part of is being cut off");
+  }
   // Indexes and the snapshot can be built anew: a failure here must not keep the log from growing.
   if (auto sealed = active().seal(); !sealed) {
     LOG(warn, "log.seal_failed", "partition={} reason=\"{}\"", name(), sealed.error().message);
@@ -64,7 +69,7 @@ Result<void> Log::State::roll(WallTime now) {
   if (auto saved = save_producers(); !saved) {
     LOG(warn, "log.snapshot_failed", "partition={} reason=\"{}\"", name(), saved.error().message);
   }
-  TRY_DONE(sync_tail_cut());
+  if (active().has_unsynced_cut()) cut_unsynced_from = std::min(cut_unsynced_from, active().base_offset());
   TRY_DONE(add_segment(end));
   active_since_ms = now.ms;
   modified = true;
@@ -73,13 +78,32 @@ Result<void> Log::State::roll(WallTime now) {
   return {};
 }
 
-// Recovery looks at the tail of the last segment only. A segment that ends because it is full has none to be cut off.
-Result<void> Log::State::sync_tail_cut() {
-  if (!active().take_tail_cut()) return {};
-  TRY(file, active().file());
-  auto synced = proactor().sync_inline(file->handle());
+void Log::State::sync_cut_of_batches() {
+  if (syncing_cut || offline || closed) return;
+  syncing_cut = true;
+  gate.spawn(sync_active_segment());
+}
+
+io::Task<void> Log::State::sync_active_segment() {
+  co_await flush_turn.acquire(1);
+  auto file = active().file();
+  auto synced = file ? co_await sync_segment(active().base_offset(), **file) : fail(std::move(file).error());
   if (!synced) go_offline(synced.error());
-  return synced;
+  flush_turn.release(1);
+  syncing_cut = false;
+}
+
+io::Task<Result<void>> Log::State::sync_segment(Offset base, const io::OpenFile& file) {
+  const auto find = [&]() -> Segment* {
+    Segment* const found = segment_from(base);
+    return found != nullptr && found->base_offset() == base ? found : nullptr;
+  };
+  const std::uint32_t cuts = find() != nullptr ? find()->cuts() : 0;
+  CO_TRY_DONE(co_await io::sync(proactor(), file.handle()));
+  // It may be gone meanwhile.
+  if (Segment* const segment = find(); segment != nullptr) segment->note_cuts_synced(cuts);
+  ++shard.counters.segment_syncs;
+  co_return Result<void>{};
 }
 
 io::Task<void> Log::State::flush_in_background() { (void)co_await flush(); }
@@ -94,13 +118,13 @@ Result<void> Log::roll(WallTime now) {
 Result<void> Log::State::save_epochs() {
   TRY_DONE(io::replace_small_file(proactor(), fmt::format("{}/{}", directory, kEpochFile),
                                   as_bytes(epochs.encode())));
-  epochs_unsaved_from = kAllSaved;
+  epochs_unsaved_from = kNowhere;
   return {};
 }
 
 // Requires: flush_turn.
 io::Task<Result<void>> Log::State::save_epochs_queued() {
-  const Offset from = std::exchange(epochs_unsaved_from, kAllSaved);
+  const Offset from = std::exchange(epochs_unsaved_from, kNowhere);
   auto saved = co_await io::replace_small_file_queued(
       proactor(), fmt::format("{}/{}", directory, kEpochFile), epochs.encode());
   if (!saved) epochs_unsaved_from = std::min(epochs_unsaved_from, from);
@@ -157,7 +181,7 @@ io::Task<Result<void>> Log::State::flush_locked() {
   const Offset target = written_end;
   const bool was_made = std::exchange(names_unsynced, false);
   const bool was_dirty = std::exchange(directory_dirty, false);
-  const bool is_behind = flushed_end < target || epochs_unsaved_from < target;
+  const bool is_behind = flushed_end < target || epochs_unsaved_from < target || cut_unsynced_from < target;
   if (!is_behind && !was_dirty && !was_made) co_return Result<void>{};
   auto synced = co_await sync_data(target);
   if (synced) synced = co_await sync_names(was_made, was_dirty);
@@ -175,26 +199,32 @@ io::Task<Result<void>> Log::State::flush_locked() {
   co_return Result<void>{};
 }
 
-// What stands below `target`, and the indexes of the segments that have ended.
+// What stands below `target`, the ends of segments that were cut, and the indexes of those that have ended. A cut is synced before
+// flushed_end passes it: a start looks no further back than at the segment that ends where the recovery point is.
 io::Task<Result<void>> Log::State::sync_data(Offset target) {
-  if (flushed_end >= target) co_return Result<void>{};
+  const Offset from = std::min(flushed_end, std::exchange(cut_unsynced_from, kNowhere));
+  if (from >= target) co_return Result<void>{};
+  struct Behind {
+    Offset base;
+    std::shared_ptr<const io::OpenFile> file;
+    Segment::Range range;
+  };
   std::vector<std::string> indexes;
   const std::uint64_t piece = std::max<std::uint64_t>(shard.options.write_back_bytes / kSyncPieceShare, 1);
-  std::vector<std::pair<std::shared_ptr<const io::OpenFile>, Segment::Range>> files;
-  for (std::size_t index = segment_index(flushed_end); index < segments.size(); ++index) {
-    CO_TRY(file, segments[index]->file());
-    files.emplace_back(file, segments[index]->take_write_back(piece).value_or(Segment::Range{}));
+  std::vector<Behind> files;
+  for (std::size_t index = segment_index(from); index < segments.size(); ++index) {
+    Segment& segment = *segments[index];
+    if (segment_end(index) <= flushed_end && !segment.has_unsynced_cut()) continue;
+    CO_TRY(file, segment.file());
+    files.emplace_back(segment.base_offset(), file, segment.take_write_back(piece).value_or(Segment::Range{}));
     if (index + 1 == segments.size()) break;
-    indexes.push_back(segments[index]->path(kIndexSuffix));
-    indexes.push_back(segments[index]->path(kTimeIndexSuffix));
+    indexes.push_back(segment.path(kIndexSuffix));
+    indexes.push_back(segment.path(kTimeIndexSuffix));
   }
-  Result<void> synced;
-  for (const auto& [file, range] : files) {
-    if (synced) synced = co_await write_back_in_pieces(proactor(), *file, range, piece);
-    if (synced) synced = co_await io::sync(proactor(), file->handle());
-    ++shard.counters.segment_syncs;
+  for (const Behind& behind : files) {
+    CO_TRY_DONE(co_await write_back_in_pieces(proactor(), *behind.file, behind.range, piece));
+    CO_TRY_DONE(co_await sync_segment(behind.base, *behind.file));
   }
-  if (!synced) co_return synced;
   for (const auto& path : indexes) co_await sync_path(path);
   co_return Result<void>{};
 }
@@ -302,7 +332,12 @@ Result<std::size_t> Log::State::apply_retention(WallTime now, Offset high_waterm
                                               .high_watermark = high_watermark},
                                              now);
   if (count == 0) return std::size_t{0};
-  if (count == segments.size()) TRY_DONE(roll(now));
+  if (count == segments.size()) {
+    auto ended = roll(now);
+    // For now; what is due will be at the next call.
+    if (!ended && ended.error() == Errc::disk_full) return std::size_t{0};
+    TRY_DONE(std::move(ended));
+  }
   const Offset new_start = rows[count - 1].end_offset;
   // The start moves first: a reader must never look for what is being removed.
   if (new_start > log_start) advance_start(new_start);
@@ -375,8 +410,7 @@ io::Task<Result<void>> Log::State::truncate_locked(Offset offset) {
                                        WriteAheadEntry::Kind::truncate, new_end);
   }
   CO_TRY(file, active().file());
-  CO_TRY_DONE(co_await io::sync(proactor(), file->handle()));
-  (void)active().take_tail_cut();
+  CO_TRY_DONE(co_await sync_segment(active().base_offset(), *file));
   if (std::exchange(directory_dirty, false)) CO_TRY_DONE(co_await io::sync_directory(proactor(), directory));
   co_await settle();
   co_return co_await reload_producers(*this);
@@ -430,6 +464,7 @@ Result<void> Log::State::restart_at(Offset offset) {
   producers.clear(offset);
   log_start = end = written_end = flushed_end = durable_end = offset;
   write_ahead_from = write_ahead_end = offset;
+  cut_unsynced_from = kNowhere;
   cleaned_end = kNoOffset;
   high_watermark = offset;
   TRY_DONE(add_segment(offset));
@@ -463,7 +498,7 @@ io::Task<Result<void>> Log::State::close() {
     // A clean start asks the file and not the batches.
     if (result && epochs_unsaved_from < end) result = fail(Errc::io_error, "the leader epochs could not be saved");
     if (result) result = active().seal();
-    if (result && active().take_tail_cut()) co_await sync_path(active().path(kLogSuffix));
+    if (result && active().has_unsynced_cut()) co_await sync_path(active().path(kLogSuffix));
     const bool has_producers = !producers.producers().empty() || snapshot_offset != kNoOffset;
     // The indexes are not synced: the next start tests them against the data, and a stop should not take long.
     if (result && has_producers) result = save_producers();

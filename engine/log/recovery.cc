@@ -143,6 +143,22 @@ io::Task<Result<void>> cut_tail(Log::State& log, Segment& segment, const io::Ope
   co_return co_await io::sync(log.proactor(), file.handle());
 }
 
+// A segment that ended while zeros were written ahead of its batches was cut, and may be as long as before after a power cut. The
+// recovery point passes its end only when the cut was synced, but may have been there already.
+io::Task<Result<void>> cut_zeros_at_end(Log::State& log, Segment& segment, Offset end) {
+  CO_TRY(last, segment.end_of_headers());
+  // What else does not end where it should is damage, and readers of it are told.
+  if (last.next_offset != end || last.position == segment.size()) co_return Result<void>{};
+  CO_TRY(file, segment.file());
+  BatchReader reader(log.proactor(), file->handle(), last.position, segment.size());
+  CO_TRY(zeros, co_await reader.only_zeros(last.position));
+  if (!zeros) co_return Result<void>{};
+  LOG(info, "log.reserved_room_cut", "segment={} bytes={}", segment.path(kLogSuffix), segment.size() - last.position);
+  CO_TRY_DONE(log.proactor().truncate(file->handle(), last.position));
+  CO_TRY_DONE(co_await io::sync(log.proactor(), file->handle()));
+  co_return segment.load_size();
+}
+
 // Reads every batch of the segment, which begins at or behind `expected`, and takes note of the good ones. What is bad behind
 // the recovery point is a tail that was never whole, and is cut off. What is bad below it was whole once: it stays, and
 // readers of it are told.
@@ -563,6 +579,11 @@ io::Task<Result<Opened>> open_segments(Log::State& log, const FoundPartition& fo
     if (end.error() != Errc::corrupt) co_return fail(end.error());
     LOG(warn, "log.not_clean", "partition={} reason=\"{}\"", log.name(), end.error().message);
     look_from = log.segments.size() - 1;
+  }
+  if (look_from > 0 && log.segments[look_from]->base_offset() == found.recovery_point) {
+    Segment& before = *log.segments[look_from - 1];
+    CO_TRY_DONE(co_await cut_zeros_at_end(log, before, found.recovery_point));
+    before.release_files();
   }
   CO_TRY(bytes_cut, co_await recover_from(log, look_from, found.recovery_point, files));
   if (log.end < found.recovery_point) {

@@ -143,7 +143,7 @@ Result<void> Segment::write(std::span<const ::iovec> slices, std::uint64_t bytes
   if (written) return {};
   if (written.error() == Errc::disk_full) {
     reserved_end_ = filled_end_ = 0;
-    tail_cut_ = true;
+    note_batches_cut();
     auto cut = files_.proactor().truncate(open->handle(), size_);
     if (!cut) return fail(Errc::io_error, "cannot cut off a partly written batch: " + cut.error().message);
   }
@@ -204,12 +204,22 @@ Result<void> Segment::seal() {
                    .relative_offset = *relative_offset(base_offset_, max_timestamp_.offset)});
   }
   if (reserved_end_ > size_) {
-    tail_cut_ = tail_cut_ || filled_end_ > size_;
+    if (filled_end_ > size_) ++cuts_;
     TRY(open, file());
     TRY_DONE(files_.proactor().truncate(open->handle(), size_));
     reserved_end_ = filled_end_ = 0;
   }
   return write_indexes();
+}
+
+void Segment::note_batches_cut() {
+  ++cuts_;
+  batches_cut_ = true;
+}
+
+void Segment::note_cuts_synced(std::uint32_t cuts) {
+  cuts_synced_ = std::max(cuts_synced_, std::min(cuts, cuts_));
+  batches_cut_ = batches_cut_ && has_unsynced_cut();
 }
 
 Result<void> Segment::write_indexes() {
@@ -438,12 +448,28 @@ Result<Offset> Segment::load() {
   return end;
 }
 
+Result<BatchEnd> Segment::end_of_headers() {
+  // An index that has to be built anew is, up to where the headers end.
+  if (auto loaded = load_indexes(); !loaded && loaded.error() != Errc::corrupt) return fail(std::move(loaded).error());
+  BatchEnd end;
+  if (const auto last = offsets_.last()) end.position = static_cast<std::uint64_t>(last->position);
+  TRY(open, file());
+  HeaderScan headers = scan(*open, end.position);
+  while (!headers.at_end()) {
+    auto found = headers.next();
+    if (!found && found.error() != Errc::corrupt) return fail(std::move(found).error());
+    if (!found || found->batch.base_offset < end.next_offset) break;
+    end = {.position = found->end_position(), .next_offset = found->batch.last_offset + 1};
+  }
+  return end;
+}
+
 Result<void> Segment::truncate(std::uint64_t size) {
   CHECK(size <= size_);
   TRY_DONE(load_indexes());
   TRY(open, file());
   TRY_DONE(files_.proactor().truncate(open->handle(), size));
-  tail_cut_ = true;
+  note_batches_cut();
   size_ = size;
   reserved_end_ = filled_end_ = 0;
   write_back_from_ = std::min(write_back_from_, size);

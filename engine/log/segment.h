@@ -11,7 +11,6 @@
 #include <span>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 #include "base/ids.h"
@@ -143,9 +142,13 @@ class Segment {
   bool fits(Offset offset) const { return relative_offset(base_offset_, offset).has_value(); }
   // The segment will get no more batches: gives reserved room back and completes the indexes.
   Result<void> seal();
-  // Bytes were cut off its end since the last call, which a power cut may bring back unless the file is synced before anything
-  // follows in another segment.
-  bool take_tail_cut() { return std::exchange(tail_cut_, false); }
+  // Bytes were cut off its end that a power cut may bring back: no sync of the file has ended since that began when cuts() was
+  // what it is now. They are zeros that were written ahead, which recovery knows for what they are; or batches, and then nothing
+  // may follow in another segment before the sync.
+  bool has_unsynced_cut() const { return cuts_ != cuts_synced_; }
+  bool has_unsynced_cut_of_batches() const { return has_unsynced_cut() && batches_cut_; }
+  std::uint32_t cuts() const { return cuts_; }
+  void note_cuts_synced(std::uint32_t cuts);
   // The range to be written back when more than `step` bytes were written since the last call.
   struct Range {
     std::uint64_t position = 0;
@@ -183,6 +186,9 @@ class Segment {
   Result<Offset> load();
   // Takes the data file's size for the segment's. Errors: not_found, io_error.
   Result<void> load_size();
+  // Where the batches end as their headers tell, from the last index entry on: at the end, or before what is no header. The offset
+  // is -1 where no header could be read. Errors: io_error.
+  Result<BatchEnd> end_of_headers();
   // Builds the indexes anew from the batch headers.
   Result<void> rebuild_indexes(std::int64_t index_interval_bytes);
   // Empty, with indexes to match; recovery then notes what it finds in the data file.
@@ -220,6 +226,7 @@ class Segment {
   void reserve_ahead(io::FileHandle file, std::uint64_t bytes, const Reservation& reservation);
   // Zeros up to the next whole step behind what is about to be written.
   void fill_ahead(io::FileHandle file, std::uint64_t bytes, const Reservation& reservation);
+  void note_batches_cut();
   Offset absolute(std::int32_t relative) const { return base_offset_ + relative; }
 
   FileCache& files_;
@@ -236,7 +243,9 @@ class Segment {
   TimeIndex times_;
   bool indexes_loaded_ = false;
   bool rebuilt_ = false;
-  bool tail_cut_ = false;
+  std::uint32_t cuts_ = 0;
+  std::uint32_t cuts_synced_ = 0;
+  bool batches_cut_ = false;
   std::int64_t bytes_since_entry_ = 0;
   TimestampedOffset max_timestamp_;
   bool max_timestamp_known_ = false;

@@ -125,6 +125,68 @@ TEST_F(LogTest, zeros_written_ahead_are_behind_the_records_and_go_with_the_segme
   expect_numbered(0, 7);
 }
 
+TEST_F(LogTest, a_segment_that_ends_with_zeros_written_ahead_is_synced_behind_the_roll) {
+  shard_options_.reserve_from_bytes = 0;
+  boot();
+  append_numbered(0, 3);
+  disk_.faults.only = "00000000000000000000.log";
+  disk_.faults.sync_error_one_in = 1;
+  ASSERT_TRUE(log_->roll(world_.wall_now())) << "it has not asked the disk yet";
+  EXPECT_EQ(log_->segment_count(), 2U);
+  EXPECT_FALSE(log_->is_offline());
+  EXPECT_FALSE(run(log_->flush())) << "a cut that could not be synced is no smaller matter than records";
+  EXPECT_TRUE(log_->is_offline());
+}
+
+TEST_F(LogTest, an_ended_segment_is_synced_once_more_when_only_its_end_was_cut) {
+  shard_options_.reserve_from_bytes = 0;
+  boot();
+  append_numbered(0, 3);
+  ASSERT_TRUE(run(log_->flush()));
+  ASSERT_EQ(log_->recovery_point(), Offset(3));
+  const auto before = node_->shard().counters().segment_syncs;
+  ASSERT_TRUE(log_->roll(world_.wall_now()));
+  ASSERT_TRUE(run(log_->flush()));
+  EXPECT_EQ(node_->shard().counters().segment_syncs, before + 1);
+  ASSERT_TRUE(run(log_->flush()));
+  EXPECT_EQ(node_->shard().counters().segment_syncs, before + 1);
+}
+
+// Power cuts at the moment after a roll, of which some bring the zeros back that were cut off the segment before.
+TEST_F(LogTest, zeros_that_come_back_behind_an_ended_segment_are_cut_off_again) {
+  shard_options_.reserve_from_bytes = 0;
+  boot();
+  append_numbered(0, 3);
+  ASSERT_TRUE(run(log_->flush()));
+  ASSERT_TRUE(run(node_->checkpoint()));
+  ASSERT_TRUE(log_->roll(world_.wall_now()));
+  Prng prng(3);
+  std::vector<std::unique_ptr<sim::SimDisk>> images;
+  for (int i = 0; i < 40; ++i) images.push_back(disk_.power_cut(prng));
+  int came_back = 0;
+  for (const auto& after : images) {
+    const auto file = after->open("/data/t-0/00000000000000000000.log", {});
+    ASSERT_TRUE(file);
+    const auto next = after->open("/data/t-0/00000000000000000003.log", {});
+    came_back += next && *after->size(*file) > 1000 ? 1 : 0;
+    sim::SimProactor there(world_, *after, "there");
+    io::Reactor reactor(ShardId{1}, there);
+    const io::Reactor::Enter enter(reactor);
+    world_.add(reactor);
+    sim::LogNode node(there, "/data", shard_options_);
+    const auto booted = world_.run(reactor, node.boot(options_));
+    EXPECT_TRUE(booted) << booted.error().message;
+    if (booted) {
+      EXPECT_LT(*after->size(*file), next ? 1000U : 70'000U);
+      const auto records = world_.run(reactor, sim::read_records(*node.find("t", 0), Offset(0), Offset(3)));
+      EXPECT_TRUE(records && records->size() == 3);
+      world_.run(reactor, node.crash());
+    }
+    world_.remove(reactor);
+  }
+  EXPECT_GT(came_back, 0);
+}
+
 TEST_F(LogTest, rolls_by_time_without_an_append) {
   options_.segment_ms = 60'000;
   boot();
@@ -337,6 +399,21 @@ TEST_F(LogTest, a_full_disk_refuses_the_batch_and_nothing_of_it_remains) {
   expect_numbered(0, 5);
   disk_.set_capacity(std::uint64_t{1} << 40);
   (void)world_.run_until([] { return false; }, std::chrono::seconds(1));
+  append_numbered(5, 2);
+  expect_numbered(0, 7);
+}
+
+TEST_F(LogTest, a_segment_of_which_a_full_disk_took_a_part_of_a_batch_ends_only_when_that_is_synced) {
+  boot();
+  append_numbered(0, 5);
+  disk_.set_capacity(disk_.used_bytes());
+  ASSERT_FALSE(append({.values = {std::string(100'000, 'x')}}));
+  disk_.set_capacity(std::uint64_t{1} << 40);
+  EXPECT_EQ(log_->roll(world_.wall_now()).error().code, Errc::disk_full);
+  EXPECT_EQ(log_->segment_count(), 1U);
+  (void)world_.run_until([] { return false; }, std::chrono::seconds(3));
+  ASSERT_TRUE(log_->roll(world_.wall_now()));
+  EXPECT_EQ(log_->segment_count(), 2U);
   append_numbered(5, 2);
   expect_numbered(0, 7);
 }

@@ -62,6 +62,13 @@ bool add_topic(const TopicImage& topic, std::int32_t from, std::int32_t& left,
   return whole;
 }
 
+// The place to go on from is one that an earlier answer to the same list named.
+bool is_valid_cursor(const DescribeTopicPartitionsRequest& wanted) {
+  if (!wanted.cursor) return true;
+  const auto names_it = [&](const auto& topic) { return topic.name == wanted.cursor->topic_name; };
+  return wanted.cursor->partition_index >= 0 && (wanted.topics.empty() || std::ranges::any_of(wanted.topics, names_it));
+}
+
 }  // namespace
 
 io::Task<net::Response> handle_describe_cluster(Broker& broker, BrokerShard& here, Request& request) {
@@ -102,6 +109,16 @@ io::Task<net::Response> handle_describe_topic_partitions(Broker&, BrokerShard& h
   DECODE(wanted, DescribeTopicPartitionsRequest);
   const SharedImage image = here.image();
   DescribeTopicPartitionsResponse response;
+  if (!is_valid_cursor(wanted)) {
+    std::set<std::string_view> refused;
+    for (const auto& topic : wanted.topics) refused.insert(topic.name);
+    for (const std::string_view name : refused) {
+      auto& said = response.topics.emplace_back();
+      said.error_code = ErrorCode::invalid_request;
+      said.name = name;
+    }
+    co_return answer(request, response);
+  }
   std::int32_t left = std::clamp(wanted.response_partition_limit, 1, kPartitionsPerAnswerMax);
   const std::string_view first = wanted.cursor ? wanted.cursor->topic_name : std::string_view();
   const auto from = [&](std::string_view name) {

@@ -9,6 +9,7 @@
 #include "engine/metadata/broker_config.h"
 #include "engine/metadata/group_config.h"
 #include "engine/metadata/topic_config.h"
+#include "engine/metadata/topic_name.h"
 #include "net/wire/describe_configs.h"
 #include "net/wire/list_config_resources.h"
 
@@ -26,18 +27,19 @@ constexpr auto kGroup = static_cast<std::int8_t>(ConfigResourceType::group);
 
 void refuse(DescribeConfigsResponse::Resource& said, ErrorCode code, std::string_view message) {
   said.error_code = code;
-  said.error_message = message;
+  if (!message.empty()) said.error_message = message;
 }
 
-bool is_asked(const std::vector<std::string_view>& keys, std::string_view name) {
-  return std::ranges::find(keys, name) != keys.end();
+// No list and an empty one ask for all.
+bool is_asked(const std::optional<std::vector<std::string_view>>& keys, std::string_view name) {
+  return !keys || keys->empty() || std::ranges::find(*keys, name) != keys->end();
 }
 
 // `described` is kept by the caller until the answer is encoded: the answer borrows its texts.
 void say(const DescribeConfigsRequest& wanted, const DescribeConfigsRequest::Resource& asked,
          const std::vector<DescribedConfig>& described, DescribeConfigsResponse::Resource& said) {
   for (const DescribedConfig& config : described) {
-    if (asked.configuration_keys && !is_asked(*asked.configuration_keys, config.name)) continue;
+    if (!is_asked(asked.configuration_keys, config.name)) continue;
     auto& entry = said.configs.emplace_back();
     entry.name = config.name;
     entry.value = std::nullopt;
@@ -62,10 +64,13 @@ void say(const DescribeConfigsRequest& wanted, const DescribeConfigsRequest::Res
 struct Described {
   std::vector<DescribedConfig> configs;
   ErrorCode error = ErrorCode::none;
-  std::string_view message;
+  std::string message;
 };
 
 Described describe_topic(const MetadataImage& image, const BrokerOptions& options, std::string_view name) {
+  if (auto valid = validate_topic_name(name); !valid) {
+    return {.error = ErrorCode::invalid_topic_exception, .message = std::move(valid.error().message)};
+  }
   if (image.topics.find(name) == nullptr) return {.error = ErrorCode::unknown_topic_or_partition};
   const auto& topic = image.config(ConfigResource::topic(name));
   const auto& dynamic_broker = image.config(ConfigResource::broker(std::to_string(options.node_id.value())));

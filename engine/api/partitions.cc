@@ -3,6 +3,7 @@
 #include "engine/api/error_map.h"
 #include "engine/api/handlers.h"
 #include "engine/api/partition_parts.h"
+#include "engine/metadata/topic_name.h"
 #include "net/wire/delete_records.h"
 #include "net/wire/describe_producers.h"
 #include "net/wire/offset_for_leader_epoch.h"
@@ -97,6 +98,15 @@ io::Task<net::Response> handle_describe_producers(Broker& broker, BrokerShard& h
   wire::DescribeProducersResponse response;
   auto parts = plan_parts(*here.image(), wanted.topics, response.topics, Repeated::answered_once);
   co_await on_partitions(broker, parts, describe_producers);
+  TextArena texts;
+  for (auto& topic : response.topics) {
+    const auto valid = validate_topic_name(topic.name);
+    if (valid) continue;
+    for (auto& partition : topic.partitions) {
+      partition.error_code = ErrorCode::invalid_topic_exception;
+      partition.error_message = texts.keep(valid.error().message);
+    }
+  }
   co_return answer(request, response);
 }
 

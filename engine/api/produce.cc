@@ -86,6 +86,14 @@ const TopicImage* find_topic(const MetadataImage& image, const ProduceRequest::T
   return version >= 13 ? image.topics.find(topic.topic_id) : image.topics.find(topic.name);
 }
 
+// What a client of this version may not send; its consumers might not be able to read it (KIP-110).
+bool is_zstd_too_early(std::span<const std::byte> records, std::int16_t version) {
+  constexpr std::int16_t kFirstWithZstd = 7;
+  if (version >= kFirstWithZstd) return false;
+  const auto batch = log::RecordBatch::parse(records);
+  return batch && batch->codec() == log::Codec::zstd;
+}
+
 // Fills the answer's skeleton and gives the parts that have somewhere to go.
 std::vector<ProducePart> plan(const MetadataImage& image, const ProduceRequest& produce,
                               std::int16_t version, ProduceResponse& response) {
@@ -120,6 +128,11 @@ std::vector<ProducePart> plan(const MetadataImage& image, const ProduceRequest& 
       if (!wanted.records || wanted.records->empty()) {
         partition_answer.error_code = ErrorCode::invalid_record;
         partition_answer.error_message = "a produce request needs exactly one record batch per partition";
+        continue;
+      }
+      if (is_zstd_too_early(*wanted.records, version)) {
+        partition_answer.error_code = ErrorCode::unsupported_compression_type;
+        partition_answer.error_message = "zstd is for produce requests of version 7 and later";
         continue;
       }
       auto* data = const_cast<std::byte*>(wanted.records->data());  // the request's own buffer, ours to patch

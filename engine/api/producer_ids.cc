@@ -14,6 +14,11 @@ io::Task<net::Response> handle_init_producer_id(Broker& broker, BrokerShard&, Re
                                                            : wire::ErrorCode::transactional_id_not_found;
     co_return answer(request, response);
   }
+  // One without the other names no producer.
+  if ((wanted.producer_id == -1) != (wanted.producer_epoch == -1)) {
+    response.error_code = wire::ErrorCode::invalid_request;
+    co_return answer(request, response);
+  }
   const auto next = co_await broker.shards().call(
       ShardId{0}, [&]() -> io::Task<ProducerIdSource::Next> { return broker.producer_ids().next(); });
   response.error_code = next.error;

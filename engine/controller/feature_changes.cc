@@ -181,10 +181,7 @@ Reply<wire::UpdateFeaturesResponse> update_features(const MetadataImage& image,
     response.error_message =
         reply.keep("The update failed for all features since the following feature had an error: " +
                    refusal->message);
-    for (auto& answer : response.results) {
-      answer.error_code = refusal->error;
-      answer.error_message = reply.keep(refusal->message);
-    }
+    response.results.clear();
   }
   if (request.validate_only) records.clear();
   return reply;

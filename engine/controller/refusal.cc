@@ -75,15 +75,10 @@ struct Refuse {
   ControllerReply operator()(const wire::AlterConfigsRequest* request) const {
     return resources(*request);
   }
-  ControllerReply operator()(const wire::UpdateFeaturesRequest* request) const {
+  ControllerReply operator()(const wire::UpdateFeaturesRequest*) const {
     Reply<wire::UpdateFeaturesResponse> reply;
     reply.response.error_code = error;
     reply.response.error_message = reply.keep(message);
-    for (const auto& update : request->feature_updates) {
-      reply.response.results.push_back({.feature = reply.keep(update.feature),
-                                        .error_code = error,
-                                        .error_message = reply.keep(message)});
-    }
     return reply;
   }
 };

@@ -38,7 +38,7 @@ TopicId draw_topic_id(const MetadataImage& image, Prng& prng) {
 std::optional<Refusal> check_name(const MetadataImage& image, std::string_view name,
                                   const FindCollision& find_collision) {
   if (name == kMetadataTopicName) {
-    return Refusal{ErrorCode::topic_authorization_failed,
+    return Refusal{ErrorCode::invalid_request,
                    fmt::format("{} is the cluster's own log and cannot be made.", name)};
   }
   if (image.topics.find(name) != nullptr) {
@@ -316,17 +316,20 @@ Reply<wire::DeleteTopicsResponse> TopicChanges::remove(const wire::DeleteTopicsR
       ++times_named[found.topic->id];
     }
   }
+  std::set<TopicId> refused_twice;
   for (const auto& topic : asked) {
+    Deletion deletion = find_deleted(image_, topic.name, topic.topic_id);
+    const bool twice = deletion.topic != nullptr && times_named[deletion.topic->id] > 1;
+    if (twice && !refused_twice.insert(deletion.topic->id).second) continue;
     auto& answer = reply.response.responses.emplace_back();
     if (topic.name)
       answer.name = reply.keep(*topic.name);
     else
       answer.name.reset();
     answer.topic_id = topic.topic_id;
-    Deletion deletion = find_deleted(image_, topic.name, topic.topic_id);
     if (!options_.delete_topics_enabled) {
       deletion.refusal = Refusal{ErrorCode::topic_deletion_disabled, "Topic deletion is disabled."};
-    } else if (deletion.topic != nullptr && times_named[deletion.topic->id] > 1) {
+    } else if (twice) {
       deletion.refusal = Refusal{ErrorCode::invalid_request,
                                  topic.name ? "Duplicate topic name." : "Duplicate topic id."};
     }

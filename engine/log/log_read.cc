@@ -347,12 +347,7 @@ io::Task<Result<std::optional<FoundOffset>>> Log::State::find_max_timestamp() {
   const ReadLimits one_batch{.end = written_end, .bytes_max = 1, .at_least_one_batch = true};
   CO_TRY(bytes, co_await read_bytes(youngest.offset, one_batch));
   CO_TRY(batch, RecordBatch::parse(bytes));
-  auto found = find_in_batch(batch, batch.max_timestamp());
-  if (found && *found && batch.timestamp_type() == TimestampType::log_append_time) {
-    // All records of the batch are as young; Kafka names the last.
-    (*found)->offset = batch.last_offset();
-  }
-  co_return found;
+  co_return find_in_batch(batch, batch.max_timestamp());
 }
 
 io::Task<Result<std::optional<FoundOffset>>> Log::find_timestamp(std::int64_t timestamp, Offset end) {

@@ -325,6 +325,19 @@ TEST_F(LogTest, finds_offsets_by_time) {
   EXPECT_EQ((*youngest)->offset, Offset(99));
 }
 
+// All records of such a batch are as old: the first of the batch is named, as by Kafka.
+TEST_F(LogTest, the_youngest_record_of_a_batch_stamped_by_the_broker_is_its_first) {
+  options_.accept.timestamp_type = TimestampType::log_append_time;
+  boot();
+  ASSERT_TRUE(append({.values = {"a", "b"}, .timestamp = 5}));
+  (void)world_.run_until([] { return false; }, std::chrono::milliseconds(10));
+  ASSERT_TRUE(append({.values = {"c", "d", "e"}, .timestamp = 3}));
+  const auto youngest = run(log_->find_max_timestamp());
+  ASSERT_TRUE(youngest && *youngest);
+  EXPECT_EQ((*youngest)->offset, Offset(2));
+  EXPECT_GT((*youngest)->timestamp, 5);
+}
+
 // Counts how often other work of the shard gets a turn.
 io::Task<void> count_turns(const bool& done, int& turns) {
   while (!done) {

@@ -51,6 +51,17 @@ bool is_partition(const fs::path& path) {
          log::parse_partition_directory(path.filename().string()).has_value();
 }
 
+// What stands beside a segment and has none: somebody took the segment away.
+void check_orphans(const fs::path& directory, std::vector<Problem>& problems) {
+  for (const auto& entry : fs::directory_iterator(directory)) {
+    const fs::path& path = entry.path();
+    const bool beside = path.extension() == ".index" || path.extension() == ".timeindex" || path.extension() == ".txnindex";
+    if (!beside || !base_offset_of(path.stem().string() + ".log")) continue;
+    if (fs::exists(fs::path(path).replace_extension(".log"))) continue;
+    problems.push_back({path.string(), 0, "its segment is missing"});
+  }
+}
+
 void check_partition_files(const fs::path& directory, std::vector<Problem>& problems) {
   const fs::path metadata = directory / log::kPartitionMetadataFile;
   if (!fs::exists(metadata)) return;
@@ -80,6 +91,7 @@ PartitionReport verify_partition(const fs::path& directory, bool deep, log::Comp
     report.end = segment.end;
     report.torn_bytes = segment.torn_bytes;
   }
+  check_orphans(directory, problems);
   check_partition_files(directory, problems);
   return report;
 }

@@ -32,6 +32,7 @@ net::ConnectionLimitOptions limit_options(const Settings& settings) {
   for (const auto& [host, most] : settings.connections_per_ip_overrides()) {
     options.per_ip_overrides[host] = limit(most);
   }
+  for (const auto& [listener, most] : settings.connections_per_listener()) options.per_listener[listener] = limit(most);
   return options;
 }
 

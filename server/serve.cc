@@ -33,7 +33,7 @@ constexpr Duration kStopGrace = std::chrono::seconds(5);
 // So long may a stop take that a failure has asked for: the disk may never answer again.
 constexpr Duration kStopAfterFailureMax = std::chrono::seconds(30);
 
-// SIGINT and SIGTERM as something shard 0 can wait for. Made before any thread, so that all of them block the signals.
+// SIGINT, SIGTERM and SIGHUP, which a closed terminal sends, as something shard 0 can wait for. Made before any thread, so that all of them block the signals.
 class StopSignals {
  public:
   StopSignals() {
@@ -41,6 +41,7 @@ class StopSignals {
     sigemptyset(&signals);
     sigaddset(&signals, SIGINT);
     sigaddset(&signals, SIGTERM);
+    sigaddset(&signals, SIGHUP);
     pthread_sigmask(SIG_BLOCK, &signals, nullptr);
     fd_ = ::signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
     std::signal(SIGPIPE, SIG_IGN);

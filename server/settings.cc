@@ -26,10 +26,11 @@ std::unexpected<Error> invalid(std::string message) {
   return fail(Errc::invalid_argument, std::move(message));
 }
 
+constexpr std::string_view kListenerPrefix = "listener.name.";
+
 // The key in the table for a key in a file: `listener.name.internal.ssl.protocol` is `ssl.protocol`
 // for one listener, and the settings of remote storage plug-ins have prefixes of their own.
 std::string_view key_in_table(std::string_view name) {
-  static constexpr std::string_view kListenerPrefix = "listener.name.";
   if (name.starts_with("rsm.config.")) return "remote.log.storage.manager.impl.prefix";
   if (name.starts_with("rlmm.config.")) return "remote.log.metadata.manager.impl.prefix";
   if (!name.starts_with(kListenerPrefix)) return name;
@@ -119,13 +120,7 @@ Result<void> Settings::take(const SettingEntry& entry) {
     return invalid(fmt::format("{}: unknown setting {}; {}", entry.where, entry.name, advice));
   }
   TRY_DONE(check_refused(*setting, entry));
-  // A key for one listener or one plug-in has no value of its own here: it says nothing about the
-  // key in general.
-  if (setting->definition.name != entry.name) {
-    warnings_.push_back(
-        fmt::format("{}: {} changes nothing: {}", entry.where, entry.name, setting->note));
-    return {};
-  }
+  if (setting->definition.name != entry.name) return take_of_listener(entry, *setting);
   auto value = engine::parse_config(setting->definition, entry.value);
   if (!value) return invalid(fmt::format("{}: {}", entry.where, value.error().message));
   if (const auto served = engine::check_topic_default(entry.name, entry.value); !served) {
@@ -144,6 +139,22 @@ Result<void> Settings::take(const SettingEntry& entry) {
   set_[entry.name] = entry.value;
   where_[entry.name] = entry.where;
   values_.insert_or_assign(entry.name, std::move(*value));
+  return {};
+}
+
+// A key for one listener or one plug-in says nothing about the key in general. One of them has a value of its own here.
+Result<void> Settings::take_of_listener(const SettingEntry& entry, const Setting& setting) {
+  if (entry.name.starts_with(kListenerPrefix) && setting.definition.name == "max.connections") {
+    auto limit = engine::parse_config(setting.definition, entry.value);
+    if (!limit) return invalid(fmt::format("{}: {}", entry.where, limit.error().message));
+    const std::size_t name_length = entry.name.size() - kListenerPrefix.size() - setting.definition.name.size() - 1;
+    const std::string name = upper(entry.name.substr(kListenerPrefix.size(), name_length));
+    connections_per_listener_[name] = std::get<std::int64_t>(*limit);
+    return {};
+  }
+  const std::string_view why =
+      setting.note.empty() ? "it holds for all listeners, without the prefix" : std::string_view(setting.note);
+  warnings_.push_back(fmt::format("{}: {} changes nothing: {}", entry.where, entry.name, why));
   return {};
 }
 

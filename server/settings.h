@@ -36,6 +36,8 @@ struct Listener {
 // "NAME://host:port"; an IPv6 host is in brackets. Errors: invalid_argument.
 Result<Listener> parse_listener(std::string_view text);
 
+struct Setting;
+
 class Settings {
  public:
   // Later entries outweigh earlier ones of the same name.
@@ -74,9 +76,12 @@ class Settings {
   bool is_controller_listener(std::string_view listener_name) const;
   // max.connections.per.ip.overrides as address and limit.
   std::map<std::string, std::int64_t> connections_per_ip_overrides() const;
+  // listener.name.NAME.max.connections, by the listener's name as listeners() has it.
+  const std::map<std::string, std::int64_t>& connections_per_listener() const { return connections_per_listener_; }
 
  private:
   Result<void> take(const SettingEntry& entry);
+  Result<void> take_of_listener(const SettingEntry& entry, const Setting& setting);
   Result<void> derive();
   Result<void> derive_listeners();
   Result<void> check_protocols() const;
@@ -93,6 +98,7 @@ class Settings {
   std::vector<std::string> log_dirs_;
   std::vector<Listener> listeners_;
   std::vector<Listener> advertised_;
+  std::map<std::string, std::int64_t> connections_per_listener_;
 };
 
 }  // namespace millrace::server

@@ -137,7 +137,7 @@ std::string settings_reference() {
       "those that ask for what "
       "this version does not have are refused. A key that is not below is refused with the nearest "
       "one. Keys of one "
-      "listener (`listener.name.NAME.…`) and of remote storage plug-ins (`rsm.config.…`, "
+      "listener (`listener.name.NAME.…`, but for `max.connections`) and of remote storage plug-ins (`rsm.config.…`, "
       "`rlmm.config.…`) are accepted "
       "and change nothing.\n\n"
       "Changes: *at start*, from the file only; *any time*, also with `millrace config alter` or "

@@ -123,6 +123,12 @@ TEST_F(Inspect, an_index_must_agree_with_the_batches_and_may_end_in_zeros) {
   EXPECT_THAT(only_problem(), HasSubstr("no batch ends at offset 4 and begins at 17"));
 }
 
+TEST_F(Inspect, an_index_without_its_segment_is_a_problem) {
+  write(segment(), batch(0, 3));
+  write(partition() / "00000000000000000003.timeindex", "");
+  EXPECT_THAT(only_problem(), HasSubstr("segment is missing"));
+}
+
 TEST_F(Inspect, a_directory_that_was_never_formatted_says_so) {
   fs::remove(root_ / "meta.properties");
   EXPECT_THAT(only_problem(), HasSubstr("meta.properties"));

@@ -163,6 +163,20 @@ TEST(Settings, keys_of_one_listener_and_of_plugins_are_accepted) {
   EXPECT_THAT(refusal({{"listener.name.internal.nonsense", "1"}}), HasSubstr("unknown setting"));
 }
 
+TEST(Settings, a_listener_may_have_a_limit_of_its_own) {
+  const auto settings = make({{"listener.name.plaintext.max.connections", "2"}});
+  EXPECT_EQ(settings->connections_per_listener(), (std::map<std::string, std::int64_t>{{"PLAINTEXT", 2}}));
+  EXPECT_EQ(settings->number("max.connections"), 2147483647);
+  EXPECT_THAT(settings->warnings(), testing::IsEmpty());
+  EXPECT_THAT(refusal({{"listener.name.plaintext.max.connections", "two"}}), HasSubstr("max.connections"));
+}
+
+TEST(Settings, a_key_of_one_listener_that_changes_nothing_says_why) {
+  const auto settings = make({{"listener.name.plaintext.num.network.threads", "2"}});
+  ASSERT_EQ(settings->warnings().size(), 1U);
+  EXPECT_FALSE(settings->warnings()[0].ends_with(": "));
+}
+
 TEST(Settings, limits_by_address_are_read_from_pairs) {
   const auto settings = make({{"max.connections.per.ip.overrides", "127.0.0.1:5, 10.0.0.1:7"}});
   EXPECT_EQ(settings->connections_per_ip_overrides().at("127.0.0.1"), 5);

@@ -12,7 +12,6 @@
 #include "cli/option_checks.h"
 #include "cli/output.h"
 #include "cli/seek_target.h"
-#include "net/wire/consumer_group_heartbeat.h"
 #include "net/wire/delete_groups.h"
 #include "net/wire/leave_group.h"
 #include "net/wire/offset_commit.h"
@@ -27,8 +26,6 @@ using wire::ErrorCode;
 constexpr wire::VersionRange kOffsetCommitByName{2, 9};
 // A request names several members, and members by their instance ids.
 constexpr wire::VersionRange kLeaveGroupOfMembers{3, 5};
-// The epoch with which a member of the consumer protocol leaves.
-constexpr std::int32_t kLeavingEpoch = -1;
 
 // Errors of a group whose offsets belong to its members.
 bool says_active(ErrorCode code) {
@@ -355,14 +352,8 @@ struct RemoveMemberCommand {
     if (!state) return finish(fail(state.error()));
     Outcome outcome;
     Table table({"member", "instance", "client_id", "host"});
-    for (const GroupMember& member : pick(*state, outcome)) {
-      const auto removed =
-          state->type == "consumer" ? remove_consumer(*cluster, member) : remove(*cluster, member);
-      outcome.take(removed);
-      if (!removed) continue;
-      table.add({member.id, member.instance_id ? Cell(*member.instance_id) : Cell(nullptr),
-                 member.client_id, member.host});
-    }
+    const std::vector<GroupMember> picked = pick(*state, outcome);
+    if (!picked.empty()) outcome.take(remove(*cluster, picked, outcome, table));
     if (table.size() > 0 || format == OutputFormat::json) table.print(format);
     return outcome.exit();
   }
@@ -388,31 +379,30 @@ struct RemoveMemberCommand {
     return picked;
   }
 
-  Result<void> remove(ClusterClient& cluster, const GroupMember& member) const {
+  // All at once: with who goes first the group may change its protocol, or be assigned anew, for nothing.
+  Result<void> remove(ClusterClient& cluster, const std::vector<GroupMember>& picked, Outcome& outcome,
+                      Table& table) const {
     wire::LeaveGroupRequest request{.group_id = group};
-    auto& leaving = request.members.emplace_back();
-    leaving.member_id = member.id;
-    leaving.reason = reason;
-    if (member.instance_id) leaving.group_instance_id = *member.instance_id;
+    for (const GroupMember& member : picked) {
+      auto& leaving = request.members.emplace_back();
+      leaving.member_id = member.id;
+      leaving.reason = reason;
+      if (member.instance_id) leaving.group_instance_id = *member.instance_id;
+    }
     const auto error_of = [](const wire::LeaveGroupResponse& answer) { return answer.error_code; };
     TRY(answer, cluster.ask_coordinator(group, request, error_of, kLeaveGroupOfMembers));
     TRY_DONE(check_answer("group " + group, answer.message.error_code));
-    for (const auto& said : answer.message.members)
-      TRY_DONE(check_answer("member " + member.id, said.error_code));
+    const auto& said = answer.message.members;
+    if (said.size() != picked.size()) return fail(Errc::malformed, "an answer about other members");
+    for (std::size_t i = 0; i < picked.size(); ++i) {
+      const GroupMember& member = picked[i];
+      const auto removed = check_answer("member " + member.id, said[i].error_code);
+      outcome.take(removed);
+      if (!removed) continue;
+      table.add({member.id, member.instance_id ? Cell(*member.instance_id) : Cell(nullptr),
+                 member.client_id, member.host});
+    }
     return {};
-  }
-
-  // Members of the consumer protocol leave by their last heartbeat.
-  Result<void> remove_consumer(ClusterClient& cluster, const GroupMember& member) const {
-    wire::ConsumerGroupHeartbeatRequest request{
-        .group_id = group, .member_id = member.id, .member_epoch = kLeavingEpoch};
-    if (member.instance_id) request.instance_id = *member.instance_id;
-    const auto error_of = [](const wire::ConsumerGroupHeartbeatResponse& answer) {
-      return answer.error_code;
-    };
-    TRY(answer, cluster.ask_coordinator(group, request, error_of));
-    return check_answer("member " + member.id, answer.message.error_code,
-                        answer.message.error_message.value_or(""));
   }
 };
 

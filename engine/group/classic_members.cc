@@ -138,11 +138,17 @@ void ClassicMembers::refuse_join(const JoinGroup& question, ErrorCode error, std
   step_.reply(question.ticket, std::move(result));
 }
 
-ErrorCode ClassicMembers::check_member(std::string_view member_id,
-                                       const std::optional<std::string_view>& instance_id) const {
+ErrorCode ClassicMembers::check_name(std::string_view member_id,
+                                     const std::optional<std::string_view>& instance_id) const {
   const Member* member = instance_id ? group_.static_member(*instance_id) : group_.find(member_id);
   if (member == nullptr) return ErrorCode::unknown_member_id;
-  if (member->id != member_id) return ErrorCode::fenced_instance_id;
+  return member->id == member_id ? ErrorCode::none : ErrorCode::fenced_instance_id;
+}
+
+ErrorCode ClassicMembers::check_member(std::string_view member_id,
+                                       const std::optional<std::string_view>& instance_id) const {
+  if (const ErrorCode error = check_name(member_id, instance_id); error != ErrorCode::none) return error;
+  const Member* member = group_.find(member_id);
   const bool is_classic = member->is_classic() && !member->profile.classic->protocols.empty();
   return is_classic ? ErrorCode::none : ErrorCode::unknown_member_id;
 }
@@ -220,6 +226,7 @@ void ClassicMembers::expect(Member& member) {
   step_.timers.set(member.classic_rejoin, step_.now + patience, GroupTimerKind::classic_rejoin, group_.id(), member.id);
 }
 
+// Members of both protocols, and those that have left for a moment: tools take away whoever has died.
 void ClassicMembers::leave(const LeaveGroup& question) {
   LeaveResult result;
   std::vector<std::string> leaving;
@@ -227,7 +234,7 @@ void ClassicMembers::leave(const LeaveGroup& question) {
     const Member* holder = each.group_instance_id ? group_.static_member(*each.group_instance_id) : nullptr;
     // Tools name a static member by its instance id alone.
     const std::string_view id = each.member_id.empty() && holder != nullptr ? std::string_view(holder->id) : each.member_id;
-    const ErrorCode error = check_member(id, each.group_instance_id);
+    const ErrorCode error = check_name(id, each.group_instance_id);
     result.members.push_back(error);
     if (error != ErrorCode::none) continue;
     if (std::ranges::find(leaving, id) == leaving.end()) leaving.emplace_back(id);

@@ -45,6 +45,8 @@ class ClassicMembers {
   std::expected<std::string, wire::ErrorCode> choose_member(const JoinGroup& question);
   Profile profile_of(const JoinGroup& question, const Member* known, const std::vector<std::string>& topics,
                      const std::optional<std::string>& rack_id) const;
+  // Whether somebody has that name; and whether whoever has it speaks the classic protocol.
+  wire::ErrorCode check_name(std::string_view member_id, const std::optional<std::string_view>& instance_id) const;
   wire::ErrorCode check_member(std::string_view member_id, const std::optional<std::string_view>& instance_id) const;
   bool must_join_again(const Member& member) const;
   bool waits_for_others(const Member& member) const;

@@ -1,62 +1,15 @@
 """Configurations of groups: kafka-configs sets, shows, refuses and deletes them, and a member that lives follows."""
 
 import re
-import struct
-import time
 
-from rig import kafka_jars, wire
+from rig import group_member, kafka_jars
 
-CONSUMER_GROUP_HEARTBEAT = 68
-COORDINATOR_ERRORS = (14, 15, 16)  # loading, not available, not the coordinator
 DEFAULTS = {"consumer.heartbeat.interval.ms": "5000", "consumer.session.timeout.ms": "45000",
             "share.auto.offset.reset": "latest", "share.heartbeat.interval.ms": "5000",
             "share.isolation.level": "read_uncommitted", "share.record.lock.duration.ms": "30000",
             "share.session.timeout.ms": "45000", "streams.heartbeat.interval.ms": "5000",
             "streams.initial.rebalance.delay.ms": "3000", "streams.num.standby.replicas": "0",
             "streams.session.timeout.ms": "45000"}
-
-
-class Member:
-    """A member of a group of the consumer protocol that says no more than it must."""
-
-    def __init__(self, bootstrap, group, topic):
-        host, port = bootstrap.rsplit(":", 1)
-        self.connection = wire.Connection(host, int(port))
-        self.group = group
-        self.topic = topic
-        self.epoch = 0
-
-    def beat(self):
-        """Returns the milliseconds until the next heartbeat, as the broker wants it."""
-        deadline = time.monotonic() + 30
-        while True:
-            error, message, interval = self.ask()
-            if error == 0:
-                return interval
-            assert error in COORDINATOR_ERRORS and time.monotonic() < deadline, f"{error}: {message}"
-            self.connection.find_coordinator(self.group)
-            time.sleep(0.2)
-
-    def ask(self):
-        """ConsumerGroupHeartbeat 1; -1 as the epoch leaves."""
-        first = self.epoch == 0
-        nothing = b"\0"
-        body = wire.compact_string(self.group) + wire.compact_string("member-1") + struct.pack(">i", self.epoch)
-        body += nothing + nothing + struct.pack(">i", 60000 if first else -1)
-        body += b"\2" + wire.compact_string(self.topic) if first else nothing
-        body += nothing + nothing + (b"\1" if first else nothing) + b"\0"
-        reader = self.connection.ask(CONSUMER_GROUP_HEARTBEAT, 1, body, flexible=True)
-        reader.tags(), reader.i32()
-        error, message, _, epoch, interval = (reader.i16(), reader.compact_string(), reader.compact_string(),
-                                              reader.i32(), reader.i32())
-        if error == 0:
-            self.epoch = epoch
-        return error, message, interval
-
-    def leave(self):
-        self.epoch = -1
-        self.ask()
-        self.connection.close()
 
 
 class GroupConfigs:
@@ -94,6 +47,16 @@ class GroupConfigs:
         found = re.findall(r"^  (\S+?)=(\S+) sensitive=false synonyms=\{(.*)\}", out, re.M)
         return {name: (value, synonyms) for name, value, synonyms in found}
 
+    def member(self):
+        return group_member.consumer_member(self.bootstrap, self.group, self.topic)
+
+    @staticmethod
+    def interval(member):
+        """The milliseconds to its next heartbeat that a member is told."""
+        error, message = member.beat()
+        assert error == 0, f"{error}: {message}"
+        return member.interval
+
     def defaults(self):
         wanted = {name: (value, f"DEFAULT_CONFIG:{name}={value}") for name, value in DEFAULTS.items()}
         assert self.described("--all") == wanted, self.described("--all")
@@ -130,13 +93,10 @@ class GroupConfigs:
 
     def follow(self):
         self.tool("kafka-topics", "--create", "--topic", self.topic, "--partitions", "1")
-        member = Member(self.bootstrap, self.group, self.topic)
-        try:
-            assert member.beat() == 6000
+        with self.member() as member:
+            assert self.interval(member) == 6000
             self.configs("--alter", "--add-config", "consumer.heartbeat.interval.ms=7000")
-            assert member.beat() == 7000
-        finally:
-            member.leave()
+            assert self.interval(member) == 7000
 
     def restart(self):
         self.broker.restart()
@@ -145,8 +105,5 @@ class GroupConfigs:
     def delete(self):
         self.configs("--alter", "--delete-config", "consumer.heartbeat.interval.ms,consumer.session.timeout.ms")
         assert self.described() == {}, self.described()
-        member = Member(self.bootstrap, self.group, self.topic)
-        try:
-            assert member.beat() == 5000
-        finally:
-            member.leave()
+        with self.member() as member:
+            assert self.interval(member) == 5000

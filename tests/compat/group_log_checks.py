@@ -6,8 +6,7 @@ import os
 import re
 import subprocess
 
-from compat.group_config_checks import Member
-from rig import kafka_jars
+from rig import group_member, kafka_jars
 
 OFFSET_COMMIT, CLASSIC_GROUP = 1, 2
 EPOCH, MEMBER, TARGET_EPOCH, TARGET, CURRENT = 3, 5, 6, 7, 8
@@ -40,9 +39,8 @@ class GroupLog:
         subprocess.run(["kcat", "-b", self.bootstrap, "-G", self.classic, self.topic, "-X", "auto.offset.reset=earliest",
                         "-X", "session.timeout.ms=6000", "-X", "client.id=reader", "-c", str(RECORDS)], check=True, timeout=60,
                        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        member = Member(self.bootstrap, self.modern, self.topic)
-        member.beat()
-        member.leave()
+        with group_member.consumer_member(self.bootstrap, self.modern, self.topic):
+            pass
 
     def records(self, group):
         """(type, key, value or None for a tombstone) of each record about the group, in the order of the log."""

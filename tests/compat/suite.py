@@ -18,14 +18,14 @@ import tempfile
 import uuid
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-from compat import cli_checks, group_checks, group_config_checks, group_log_checks, group_tool_checks  # noqa: E402
-from compat import kcat_checks, tool_checks, trap_checks  # noqa: E402
+from compat import cli_checks, group_checks, group_config_checks, group_leave_checks, group_log_checks  # noqa: E402
+from compat import group_tool_checks, kcat_checks, tool_checks, trap_checks  # noqa: E402
 from rig import brokers, kafka_jars, python_packages, report as reports, wire  # noqa: E402
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 CLIENT_TIMEOUT = 150
 PARTS = ("traps", "versions", "kcat", "librdkafka", "java", "tools", "kafkajs", "cli", "groups", "grouptool",
-         "groupconfig", "javagroups", "confluent")
+         "groupconfig", "groupleave", "javagroups", "confluent")
 CONSUMER_GROUP_HEARTBEAT = 68
 
 
@@ -139,6 +139,9 @@ class Suite:
 
     def groupconfig(self):
         group_config_checks.GroupConfigs(self.bootstrap, self.prefix + "f", self.report, self.broker).run()
+
+    def groupleave(self):
+        group_leave_checks.GroupLeave(self.bootstrap, self.prefix + "l", self.report).run()
 
     def javagroups(self):
         self.java_program("javagroups", "GroupClient", self.prefix + "w", self.group_protocols())

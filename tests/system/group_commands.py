@@ -14,7 +14,7 @@ import sys
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-from rig import kafka_jars, running, wire  # noqa: E402
+from rig import group_member, kafka_jars, running, wire  # noqa: E402
 
 TOPIC, GROUP = "orders", "billing"
 PER_HALF = 20
@@ -57,6 +57,7 @@ class Commands:
         run("remove_member", self.remove)
         if self.serves_consumer_protocol():
             run("group_of_the_consumer_protocol", self.consumer_protocol)
+            run("remove_members_of_a_mixed_group", self.remove_mixed)
         run("delete_of_offsets", self.delete_offsets)
         run("delete", self.delete)
         run("analyze_counts_what_is_there", self.analyze)
@@ -303,6 +304,20 @@ class Commands:
         self.call("group", "seek", "newer", "--topic", TOPIC, "--to-offset", "5")
         assert self.tool_rows("newer") == self.our_rows("newer") == {0: (5, 40, 35), 1: (5, 40, 35)}
         self.call("group", "delete", "newer")
+
+    def remove_mixed(self):
+        """One of each protocol, and then all: the group is not left in between, where neither could be named as it was."""
+        with wire.Connection("127.0.0.1", self.broker.port, timeout=70) as old, \
+                wire.Connection("127.0.0.1", self.broker.port) as young:
+            group_member.ClassicMember(old, "mixed", TOPIC, "old").join()
+            for number in range(2):
+                group_member.ConsumerMember(young, "mixed", TOPIC, f"young-{number}").join()
+            rows = self.json("group", "remove-member", "mixed", "--member", "young-1")
+            assert [row["member"] for row in rows] == ["young-1"], rows
+            assert len(self.described("mixed")["members"]) == 2, self.described("mixed")
+            rows = self.json("group", "remove-member", "mixed", "--all")
+            assert len(rows) == 2 and {row["instance"] for row in rows} == {"old", None}, rows
+            self.await_members(0, "mixed")
 
     def delete_offsets(self):
         self.call("group", "delete", GROUP, "--topic", f"{TOPIC}:0")

@@ -17,7 +17,8 @@ TEST_P(ConsumerTranscript, answers_as_written) {
 
 INSTANTIATE_TEST_SUITE_P(Files, ConsumerTranscript,
                          ::testing::Values("consumer_reconciliation.txt", "consumer_members.txt",
-                                           "consumer_topics.txt", "consumer_offsets.txt", "consumer_configs.txt", "move_up.txt", "move_down.txt",
+                                           "consumer_removal.txt", "consumer_topics.txt", "consumer_offsets.txt",
+                                           "consumer_configs.txt", "move_up.txt", "move_down.txt",
                                            "move_static_members.txt", "move_timeouts.txt"),
                          [](const auto& info) {
                            std::string name = info.param;

@@ -418,8 +418,11 @@ std::string ConsumerWorld::heartbeat(const Command& command) {
 std::string ConsumerWorld::leave(const Command& command) {
   LeaveGroup question{.ticket = ticket(command), .group = command.words.at(0), .members = {}};
   std::deque<std::string> texts;
-  for (const auto& id : command.list("members")) {
-    question.members.push_back({texts.emplace_back(long_id(id)), std::nullopt});
+  for (const auto& each : command.list("members")) {
+    const auto slash = each.find('/');
+    auto& member = question.members.emplace_back();
+    member.member_id = texts.emplace_back(long_id(each.substr(0, slash)));
+    if (slash != std::string::npos) member.group_instance_id = texts.emplace_back(each.substr(slash + 1));
   }
   for (const auto& instance : command.list("instances")) {
     question.members.push_back({"", texts.emplace_back(instance)});

@@ -160,7 +160,7 @@ Action define_alter(CLI::App& app) {
 
 std::span<const Command> config_commands() {
   static const std::array kCommands = {
-      Command{"config", "Configurations: describe, alter."},
+      Command{"config", "Configurations: describe, alter, check a file."},
       Command{"config describe",
               "Show the configurations of a topic, a group, a broker or all brokers.", define_describe,
               "  millrace config describe topic orders\n"

@@ -137,6 +137,10 @@ Result<OffsetRange> parse_offset_range(const std::vector<std::string>& texts) {
         Errc::invalid_argument,
         "-o: a range ends at an offset or at a time; to stop at the end of the log use --exit");
   }
+  const bool comparable = range.stop && range.start.kind == range.stop->kind;
+  if (comparable && range.stop->value < range.start.value) {
+    return fail(Errc::invalid_argument, "-o: the range ends before it begins");
+  }
   return range;
 }
 

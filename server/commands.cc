@@ -22,8 +22,7 @@ struct ServeOptions {
 cli::Action define_serve(CLI::App& app) {
   auto options = std::make_shared<ServeOptions>();
   app.add_option("FILE", options->file, "Kafka's server.properties, read as it is; without it the defaults hold");
-  app.add_option("--override", options->overrides, "One setting, key=value; outweighs the file. May be given several times")
-      ->allow_extra_args(false);
+  add_override_option(app, options->overrides);
   return [options] {
     const auto settings = load_for_serving(options->file, options->overrides);
     if (!settings) {

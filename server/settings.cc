@@ -176,7 +176,11 @@ Result<void> Settings::derive() {
   TRY_DONE(derive_listeners());
   TRY_DONE(check_protocols());
   TRY_DONE(check_roles());
-  return check_quorum();
+  TRY_DONE(check_quorum());
+  TRY_DONE(derive_connection_limits());
+  TRY_DONE(check_retention());
+  TRY_DONE(check_cleaner());
+  return check_group_timeouts();
 }
 
 Result<void> Settings::derive_listeners() {
@@ -257,6 +261,56 @@ Result<void> Settings::check_quorum() const {
                                              set_.at("controller.quorum.voters"), own));
 }
 
+Result<void> Settings::derive_connection_limits() {
+  for (const std::string& pair : engine::split_list(text("max.connections.per.ip.overrides"))) {
+    const auto colon = pair.rfind(':');
+    std::int64_t limit = -1;
+    const char* end = pair.data() + pair.size();
+    const bool parsed = colon != std::string::npos && colon > 0 &&
+                        std::from_chars(pair.data() + colon + 1, end, limit).ptr == end && limit >= 0;
+    if (!parsed) return invalid(fmt::format("max.connections.per.ip.overrides: `{}` is not address:limit", pair));
+    connections_per_ip_overrides_[pair.substr(0, colon)] = limit;
+  }
+  if (number("max.connections.per.ip") == 0 && connections_per_ip_overrides_.empty()) {
+    return invalid("max.connections.per.ip is 0 and no max.connections.per.ip.overrides says who may connect");
+  }
+  return {};
+}
+
+// A topic may keep nothing, by its own retention.ms; for all topics of a broker Kafka takes that for a mistake.
+Result<void> Settings::check_retention() const {
+  for (const std::string_view name : {"log.retention.ms", "log.retention.minutes", "log.retention.hours"}) {
+    const auto value = maybe_number(name);
+    if (value && *value == 0) return invalid(fmt::format("{} is 0; write -1 for no limit, or 1 and more", name));
+  }
+  return {};
+}
+
+Result<void> Settings::check_cleaner() const {
+  constexpr std::int64_t kBytesPerThreadMin = 1 << 20;
+  const std::int64_t bytes = number("log.cleaner.dedupe.buffer.size");
+  const std::int64_t threads = std::max<std::int64_t>(number("log.cleaner.threads"), 1);
+  if (bytes / threads > kBytesPerThreadMin) return {};
+  return invalid(fmt::format(
+      "log.cleaner.dedupe.buffer.size is {}; it must be more than 1 MiB for each of the {} of log.cleaner.threads", bytes, threads));
+}
+
+Result<void> Settings::check_group_timeouts() const {
+  for (const std::string_view what : {"session.timeout.ms", "heartbeat.interval.ms"}) {
+    const std::string name = fmt::format("group.consumer.{}", what);
+    const std::int64_t least = number(fmt::format("group.consumer.min.{}", what));
+    const std::int64_t most = number(fmt::format("group.consumer.max.{}", what));
+    const std::int64_t value = number(name);
+    if (least > most) {
+      return invalid(fmt::format("group.consumer.min.{} is {}, above group.consumer.max.{}, {}", what, least, what, most));
+    }
+    if (value < least || value > most) {
+      return invalid(fmt::format("{} is {}; it must be between {} and {}, its least and largest value", name, value, least, most));
+    }
+  }
+  return {};
+}
+
 const engine::ConfigValue* Settings::find_value(std::string_view name) const {
   CHECK(find_setting(name) != nullptr, "no such setting: {}", name);
   const auto found = values_.find(name);
@@ -332,18 +386,6 @@ std::vector<Listener> Settings::advertised_listeners(std::string_view own_host) 
     if (every_address) listener.host = own_host;
   }
   return advertised;
-}
-
-std::map<std::string, std::int64_t> Settings::connections_per_ip_overrides() const {
-  std::map<std::string, std::int64_t> overrides;
-  for (const std::string& pair : engine::split_list(text("max.connections.per.ip.overrides"))) {
-    const auto colon = pair.rfind(':');
-    if (colon == std::string::npos) continue;
-    std::int64_t limit = 0;
-    std::from_chars(pair.data() + colon + 1, pair.data() + pair.size(), limit);
-    overrides[pair.substr(0, colon)] = limit;
-  }
-  return overrides;
 }
 
 }  // namespace millrace::server

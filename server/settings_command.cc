@@ -43,13 +43,21 @@ struct CheckCommand {
 cli::Action define(CLI::App& app) {
   auto command = std::make_shared<CheckCommand>();
   app.add_option("FILE", command->file, "Kafka's server.properties")->required();
-  app.add_option("--override", command->overrides, "key=value, outweighs the file; may be repeated")
-      ->allow_extra_args(false);
+  add_override_option(app, command->overrides);
   cli::add_format_option(app, command->format);
   return [command] { return command->run(); };
 }
 
 }  // namespace
+
+void add_override_option(CLI::App& app, std::vector<std::string>& overrides) {
+  const auto is_pair = [](const std::string& text) {
+    return text.find('=') == std::string::npos ? fmt::format("`{}` is not key=value", text) : std::string();
+  };
+  app.add_option("--override", overrides, "One setting, key=value; outweighs the file. May be given several times")
+      ->allow_extra_args(false)
+      ->check(is_pair);
+}
 
 Result<Settings> load_for_serving(const std::string& file, std::span<const std::string> overrides) {
   TRY(settings, load_settings(file, overrides));

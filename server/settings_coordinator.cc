@@ -189,6 +189,7 @@ constexpr Setting kSettings[] = {
             "How long the offsets of an empty group are kept.")
         .within(at_least(1)),
     integer("offsets.topic.compression.codec", "0", "Codec of the offsets topic, by number.")
+        .within(between(0, 4))
         .accepted(kNoEffect),
     integer("offsets.topic.num.partitions", "50", "Partitions of the offsets topic.")
         .within(at_least(1)),

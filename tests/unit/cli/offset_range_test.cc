@@ -34,7 +34,7 @@ TEST(OffsetRange, reads_both_ends_of_a_range) {
 }
 
 TEST(OffsetRange, refuses_what_is_no_place_in_a_log) {
-  for (const std::string text : {"x", "", "5x", "s@", "s@yesterday", "1..end", "1..-5"}) {
+  for (const std::string text : {"x", "", "5x", "s@", "s@yesterday", "1..end", "1..-5", "5..3", "s@9..e@8"}) {
     EXPECT_FALSE(parse_offset_range({text})) << text;
   }
 }

@@ -183,5 +183,29 @@ TEST(Settings, limits_by_address_are_read_from_pairs) {
   EXPECT_EQ(settings->connections_per_ip_overrides().at("10.0.0.1"), 7);
 }
 
+TEST(Settings, a_limit_by_address_that_is_no_pair_is_refused) {
+  for (const char* wrong : {"foo", "1.2.3.4", "127.0.0.1:x", ":5", "h:-1"}) {
+    EXPECT_THAT(refusal({{"max.connections.per.ip.overrides", wrong}}), HasSubstr("is not address:limit")) << wrong;
+  }
+  EXPECT_THAT(refusal({{"max.connections.per.ip", "0"}}), HasSubstr("says who may connect"));
+  EXPECT_EQ(refusal({{"max.connections.per.ip", "0"}, {"max.connections.per.ip.overrides", "::1:3"}}), "accepted");
+}
+
+// What a mistyped line would delete is gone.
+TEST(Settings, no_broker_keeps_records_for_no_time_at_all) {
+  for (const char* key : {"log.retention.ms", "log.retention.minutes", "log.retention.hours"}) {
+    EXPECT_THAT(refusal({{key, "0"}}), HasSubstr("write -1 for no limit")) << key;
+    EXPECT_EQ(refusal({{key, "-1"}}), "accepted") << key;
+  }
+}
+
+TEST(Settings, what_contradicts_another_setting_is_refused) {
+  EXPECT_THAT(refusal({{"log.cleaner.dedupe.buffer.size", "1048576"}}), HasSubstr("more than 1 MiB"));
+  EXPECT_THAT(refusal({{"log.cleaner.dedupe.buffer.size", "3000000"}, {"log.cleaner.threads", "3"}}), HasSubstr("each of the 3"));
+  EXPECT_THAT(refusal({{"group.consumer.min.session.timeout.ms", "70000"}}), HasSubstr("above group.consumer.max.session.timeout.ms"));
+  EXPECT_THAT(refusal({{"group.consumer.heartbeat.interval.ms", "1000"}}), HasSubstr("between 5000 and 15000"));
+  EXPECT_THAT(refusal({{"offsets.topic.compression.codec", "9"}}), HasSubstr("offsets.topic.compression.codec"));
+}
+
 }  // namespace
 }  // namespace millrace::server

@@ -13,8 +13,11 @@ extern "C" int mallctl(const char* name, void* old_value, std::size_t* old_bytes
 
 namespace millrace::io {
 
-Topology::Topology() {
+Topology::Topology(const std::string& description) {
   CHECK(hwloc_topology_init(&topology_) == 0);
+  if (!description.empty()) {
+    CHECK(hwloc_topology_set_synthetic(topology_, description.c_str()) == 0, "no machine: {}", description);
+  }
   CHECK(hwloc_topology_load(topology_) == 0);
   allowed_ = hwloc_bitmap_alloc();
   if (hwloc_get_cpubind(topology_, allowed_, HWLOC_CPUBIND_PROCESS) != 0) {

@@ -6,18 +6,24 @@
 #include <hwloc.h>
 
 #include <cstdint>
+#include <string>
 #include <vector>
 
 namespace millrace::io {
 
 struct Place {
   int core = -1;         // the operating system's number
-  unsigned node = 0;     // NUMA node
+  unsigned node = 0;     // NUMA node, likewise
+
+  friend bool operator==(const Place&, const Place&) = default;
 };
 
 class Topology {
  public:
-  Topology();
+  // This machine.
+  Topology() : Topology(std::string()) {}
+  // A machine as hwloc's synthetic descriptions have them, "package:2 [numa] core:4 pu:2": nobody can settle on it.
+  explicit Topology(const std::string& description);
   ~Topology();
   Topology(const Topology&) = delete;
 

@@ -299,7 +299,7 @@ constexpr Setting kSettings[] = {
     long_integer("socket.connection.setup.timeout.ms", "10000",
                  "First wait for a connection to another broker.")
         .accepted(kOneNode),
-    integer("socket.listen.backlog.size", "50", "Connections that may wait to be accepted.")
+    integer("socket.listen.backlog.size", "1024", "Connections of a shard that may wait to be accepted.")
         .within(at_least(1)),
     integer("socket.receive.buffer.bytes", "1048576",
             "Receive buffer of a connection; -1 for the system's default."),

@@ -144,7 +144,9 @@ std::string settings_reference() {
       "kafka-configs.\n\n"
       "Three keys have a default here and none in Kafka, so that an empty file is a whole node: "
       "`process.roles`, `node.id` and `controller.listener.names`. The default of "
-      "`socket.send.buffer.bytes` and `socket.receive.buffer.bytes` is 1 MiB, Kafka's 100 KiB.\n";
+      "`socket.send.buffer.bytes` and `socket.receive.buffer.bytes` is 1 MiB, Kafka's 100 KiB; that of "
+      "`socket.listen.backlog.size` is 1024, Kafka's 50: a shard accepts between its other work, and a client "
+      "that does not find room waits a second before it tries again.\n";
   for (const Area& area : areas()) {
     text += fmt::format(
         "\n## {}\n\n| key | type | default | values | changes | what it does "

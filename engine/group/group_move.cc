@@ -188,7 +188,8 @@ std::expected<std::vector<GroupRecord>, std::string> move_to_consumer(const Clas
                                                      .assigned = std::move(member.assigned),
                                                      .pending_revocation = {}}));
   }
-  if (batch_bytes(records) > options.record_bytes_max) {
+  // With the tombstone of what was written of the group, which goes before them.
+  if (batch_bytes({group_tombstone(group.id())}) + batch_bytes(records) > options.record_bytes_max) {
     return refuse("what its members say is more than the log takes at once. Let members leave first.");
   }
   return records;

@@ -48,6 +48,14 @@ class GroupRoom : public ::testing::Test {
       apply(record);
       log_.push_back(record);
     }
+    for (const auto& unit : out.units) {
+      std::size_t bytes = 0;
+      for (std::size_t i = unit.begin; i < unit.end; ++i) {
+        bytes += out.records[i].key.size() + (out.records[i].value ? out.records[i].value->size() : 0);
+      }
+      EXPECT_LE(bytes, options_.record_bytes_max) << "no batch takes it";
+      ++units_;
+    }
     machine_->check_invariants();
     return out.replies.empty() ? GroupAnswer{} : std::move(out.replies.back().answer);
   }
@@ -104,6 +112,7 @@ class GroupRoom : public ::testing::Test {
   GroupUse use_;
   MetadataImage image_;
   std::vector<GroupRecord> log_;
+  std::size_t units_ = 0;  // records that belong together, which the log takes at once
   std::unique_ptr<GroupMachine> machine_;
 };
 
@@ -228,6 +237,43 @@ TEST_F(GroupRoom, a_target_that_is_more_than_a_record_is_said_to_who_joins) {
   EXPECT_EQ(said.error, ErrorCode::unknown_server_error);
   EXPECT_THAT(said.message, HasSubstr("member a is to have 1000 partitions, more than max.message.bytes"));
   EXPECT_EQ(use_.members, 0u);
+}
+
+// What is too large for the log would cost all groups of the partition their coordinator.
+TEST_F(GroupRoom, a_group_moves_to_the_consumer_protocol_only_where_the_log_takes_all_of_it_at_once) {
+  options_.initial_rebalance_delay = Duration{};
+  restart();
+  add_topic("t", 1);
+  const std::string group(3000, 'g');
+  const std::string subscription("\0\0\0\0\0\1\0\1t\xff\xff\xff\xff", 13);
+  wire::JoinGroupRequest join;
+  join.group_id = group;
+  join.group_instance_id = "i";
+  join.session_timeout_ms = 1'800'000;
+  join.rebalance_timeout_ms = 1000;
+  join.protocol_type = "consumer";
+  join.protocols.push_back({.name = "range", .metadata = as_bytes(std::string_view(subscription))});
+  step(JoinGroup{.ticket = Ticket{1}, .request = &join, .version = 5, .client_id = "c", .client_host = "h"});
+  const auto joined = std::get<JoinResult>(step(GroupTick{}));
+  ASSERT_EQ(joined.error, ErrorCode::none);
+  wire::SyncGroupRequest sync;
+  sync.group_id = group;
+  sync.generation_id = joined.generation;
+  sync.member_id = joined.member_id;
+  sync.group_instance_id = "i";
+  ASSERT_EQ(std::get<SyncResult>(step(SyncGroup{Ticket{1}, &sync})).error, ErrorCode::none);
+  wire::ConsumerGroupHeartbeatRequest beat;
+  beat.group_id = group;
+  beat.member_id = "m";
+  beat.rebalance_timeout_ms = 1000;
+  beat.topic_partitions = kOwnsNothing;
+  beat.subscribed_topic_names = kReadsT;
+  // Five records that name the group, and its tombstone.
+  for (options_.record_bytes_max = 4 * group.size(); units_ == 0; options_.record_bytes_max += 100) {
+    ASSERT_LT(options_.record_bytes_max, 9 * group.size()) << "it never moves";
+    step(ConsumerHeartbeat{.ticket = Ticket{1}, .request = &beat, .version = 1, .client_id = "c", .client_host = "h"});
+  }
+  EXPECT_GT(options_.record_bytes_max, 6 * group.size());
 }
 
 }  // namespace

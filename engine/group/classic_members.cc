@@ -73,15 +73,7 @@ void ClassicMembers::join(const JoinGroup& question) {
 
 bool ClassicMembers::supports(const wire::JoinGroupRequest& request) const {
   if (request.protocol_type != kConsumers || request.protocols.empty()) return false;
-  const auto knows = [](const Member& member, std::string_view name) {
-    return std::ranges::any_of(member.profile.classic->protocols,
-                               [&](const auto& protocol) { return protocol.name == name; });
-  };
-  return std::ranges::any_of(request.protocols, [&](const auto& protocol) {
-    return std::ranges::all_of(group_.members(), [&](const auto& entry) {
-      return !entry.second.is_classic() || knows(entry.second, protocol.name);
-    });
-  });
+  return std::ranges::any_of(request.protocols, [&](const auto& protocol) { return group_.all_classic_know(protocol.name); });
 }
 
 const ConsumerGroup::Member* ClassicMembers::turncoat(const JoinGroup& question) const {

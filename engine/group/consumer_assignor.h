@@ -22,10 +22,12 @@ struct AssignorInput {
   struct Member {
     std::string_view id;
     std::optional<std::string_view> instance_id;
-    std::vector<TopicId> topics;                // sorted, each once
+    std::size_t subscription = 0;                // what it reads, an index of `subscriptions`
     const ConsumerAssignment* before = nullptr;  // what it was to have last; null: nothing
   };
   std::vector<Member> members;
+  // What members read, sorted, each topic once. Members who read the same share one: the work grows with how many there are.
+  std::vector<std::vector<TopicId>> subscriptions;
   std::map<TopicId, std::int32_t> partitions;  // how many each topic has
 };
 

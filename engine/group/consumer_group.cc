@@ -1,6 +1,7 @@
 #include "engine/group/consumer_group.h"
 
 #include <algorithm>
+#include <ranges>
 #include <utility>
 
 #include "base/check.h"
@@ -80,7 +81,7 @@ ConsumerGroup::~ConsumerGroup() {
   use_.bytes -= consumer_group_bytes(id_.size());
   for (const auto& [text, pattern] : patterns_) use_.bytes -= bytes_of(text, pattern);
   for (const auto& [id, target] : targets_) use_.bytes -= bytes_of(target);
-  for (const Users* users : {&topic_users_, &pattern_users_}) {
+  for (const Users* users : {&topic_users_, &pattern_users_, &pattern_topics_, &classic_protocol_users_}) {
     for (const auto& [name, count] : *users) use_.bytes -= kNameBytes + name.size();
   }
 }
@@ -125,48 +126,78 @@ bool ConsumerGroup::is_held_by_other(const TopicId& topic, std::int32_t partitio
 
 // ---- Subscriptions
 
-std::set<std::string_view> ConsumerGroup::topics_of(const Profile& profile) const {
-  std::set<std::string_view> topics(profile.topics.begin(), profile.topics.end());
-  if (const auto pattern = patterns_.find(profile.pattern); pattern != patterns_.end()) {
-    topics.insert(pattern->second.topics.begin(), pattern->second.topics.end());
-  }
-  return topics;
-}
-
 std::set<std::string_view> ConsumerGroup::topics() const {
   std::set<std::string_view> topics;
   for (const auto& [topic, users] : topic_users_) topics.insert(topics.end(), topic);
-  for (const auto& [text, pattern] : patterns_) {
-    topics.insert(pattern.topics.begin(), pattern.topics.end());
-  }
+  for (const auto& [topic, patterns] : pattern_topics_) topics.insert(topic);
   return topics;
 }
 
 bool ConsumerGroup::is_subscribed_to(std::string_view topic) const {
-  return topic_users_.contains(topic) || std::ranges::any_of(patterns_, [&](const auto& entry) {
-           return std::ranges::binary_search(entry.second.topics, topic);
-         });
+  return topic_users_.contains(topic) || pattern_topics_.contains(topic);
+}
+
+bool ConsumerGroup::all_classic_know(std::string_view protocol) const {
+  if (classic_members_ == 0) return true;
+  const auto users = classic_protocol_users_.find(protocol);
+  return users != classic_protocol_users_.end() && users->second == classic_members_;
 }
 
 std::vector<std::string> ConsumerGroup::unresolved_patterns() const {
   std::vector<std::string> patterns;
   for (const auto& [text, users] : pattern_users_) {
-    if (!patterns_.contains(text)) patterns.push_back(text);
+    if (!patterns_.contains(text) && !patterns_refused.contains(text)) patterns.push_back(text);
   }
   return patterns;
+}
+
+bool ConsumerGroup::has_unresolved_patterns() const {
+  // Those that are known are in use, but for a moment.
+  if (patterns_refused.empty() && patterns_.size() == pattern_users_.size()) {
+    return !std::ranges::equal(patterns_ | std::views::keys, pattern_users_ | std::views::keys);
+  }
+  return !unresolved_patterns().empty();
 }
 
 void ConsumerGroup::count_names(const Profile& profile, bool added) {
   for (const std::string& topic : profile.topics) count_name(topic_users_, topic, added);
   if (!profile.pattern.empty()) count_name(pattern_users_, profile.pattern, added);
+  if (!profile.classic) return;
+  added ? ++classic_members_ : --classic_members_;
+  // JoinGroup refuses a list that names one twice, but who knows what is in a log.
+  std::set<std::string_view> counted;
+  for (const auto& protocol : profile.classic->protocols) {
+    if (counted.insert(protocol.name).second) count_name(classic_protocol_users_, protocol.name, added);
+  }
 }
 
 void ConsumerGroup::count_name(Users& users, const std::string& name, bool added) {
   const auto at = users.try_emplace(name, 0).first;
-  if (added && at->second++ == 0) use_.bytes += kNameBytes + name.size();
+  if (added && at->second++ == 0) {
+    use_.bytes += kNameBytes + name.size();
+    metadata_stale = true;
+  }
   if (added || --at->second > 0) return;
   use_.bytes -= kNameBytes + name.size();
+  metadata_stale = true;
   users.erase(at);
+}
+
+// None: it is not looked up any more.
+void ConsumerGroup::set_pattern(const std::string& text, std::optional<Pattern> pattern) {
+  const auto at = patterns_.find(text);
+  // The new first: what both stand for is not looked up anew.
+  if (pattern) {
+    for (const std::string& topic : pattern->topics) count_name(pattern_topics_, topic, true);
+  }
+  if (at != patterns_.end()) {
+    use_.bytes -= bytes_of(at->first, at->second);
+    for (const std::string& topic : at->second.topics) count_name(pattern_topics_, topic, false);
+    if (!pattern) patterns_.erase(at);
+  }
+  if (!pattern) return;
+  use_.bytes += bytes_of(text, *pattern);
+  patterns_.insert_or_assign(text, std::move(*pattern));
 }
 
 // ---- Members
@@ -293,10 +324,9 @@ Result<void> ConsumerGroup::apply_value(const ConsumerGroupKey& key, ConstBytes 
     case Kind::regular_expression: {
       TRY(read, read_record_value<ConsumerGroupRegularExpressionValue>(value));
       std::ranges::sort(read.topics);
-      const auto [at, added] = patterns_.try_emplace(key.regular_expression);
-      if (!added) use_.bytes -= bytes_of(at->first, at->second);
-      at->second = {std::move(read.topics), read.version, read.timestamp};
-      use_.bytes += bytes_of(at->first, at->second);
+      const auto repeated = std::ranges::unique(read.topics);
+      read.topics.erase(repeated.begin(), repeated.end());
+      set_pattern(key.regular_expression, Pattern{std::move(read.topics), read.version, read.timestamp});
       return {};
     }
   }
@@ -309,6 +339,7 @@ void ConsumerGroup::apply_tombstone(const ConsumerGroupKey& key) {
       has_epoch_ = false;
       epoch_ = 0;
       metadata_hash_ = 0;
+      metadata_stale = true;
       return;
     case Kind::partition_metadata:
       has_partition_metadata_ = false;
@@ -329,11 +360,7 @@ void ConsumerGroup::apply_tombstone(const ConsumerGroupKey& key) {
       if (Member* member = find(key.member)) set_current(*member, {});
       return;
     case Kind::regular_expression:
-      if (const auto at = patterns_.find(key.regular_expression); at != patterns_.end()) {
-        use_.bytes -= bytes_of(at->first, at->second);
-        patterns_.erase(at);
-      }
-      return;
+      return set_pattern(key.regular_expression, std::nullopt);
   }
 }
 
@@ -431,6 +458,14 @@ void ConsumerGroup::check_invariants() const {
     for (const std::string& topic : member.profile.topics) ++topics[topic];
   }
   CHECK(topics == topic_users_, "{}: the readers of a topic are miscounted", id_);
+  Users of_patterns;
+  for (const auto& [text, pattern] : patterns_) {
+    for (const std::string& topic : pattern.topics) ++of_patterns[topic];
+  }
+  CHECK(of_patterns == pattern_topics_, "{}: the patterns of a topic are miscounted", id_);
+  const auto classic = std::ranges::count_if(members_, [](const auto& entry) { return entry.second.is_classic(); });
+  CHECK(static_cast<std::size_t>(classic) == classic_members_, "{}: {} classic members, {} counted", id_, classic, classic_members_);
+  for (const auto& [name, users] : classic_protocol_users_) CHECK(users <= classic_members_, "{}: {} users of {}", id_, users, name);
 }
 
 }  // namespace millrace::engine

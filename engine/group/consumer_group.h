@@ -139,12 +139,15 @@ class ConsumerGroup {
   static std::size_t bytes_of(const ConsumerAssignment& assignment);
 
   // ---- Subscriptions
-  // What `profile` reads: by name and, as far as it is known, by pattern.
-  std::set<std::string_view> topics_of(const Profile& profile) const;
-  // What the members read.
+  // What the members read: by name and, as far as it is known, by pattern.
   std::set<std::string_view> topics() const;
   bool is_subscribed_to(std::string_view topic) const;
   bool uses_pattern(std::string_view pattern) const { return pattern_users_.contains(pattern); }
+  bool uses_patterns() const { return !pattern_users_.empty(); }
+  // Whether every member of the classic protocol knows the assignor of this name.
+  bool all_classic_know(std::string_view protocol) const;
+  // Of which nothing is known; without those that were looked up for nothing.
+  bool has_unresolved_patterns() const;
   std::vector<std::string> unresolved_patterns() const;
 
   // ---- Records
@@ -160,12 +163,18 @@ class ConsumerGroup {
   void check_invariants() const;
 
   // ---- Soft state
-  // The topics may have changed since metadata_hash() was taken.
+  // The topics, or which of them members read, may have changed since metadata_hash() was taken.
   bool metadata_stale = true;
-  // Topics have come or gone since the patterns were last looked up.
+  // Topics have come or gone since all patterns were last asked for.
   bool patterns_stale = true;
+  // All are to be looked up again, not only those of which nothing is known.
+  bool patterns_due = false;
   bool patterns_asked = false;
+  bool patterns_asked_all = false;
+  // When all were last looked up.
   std::optional<Instant> patterns_resolved_at;
+  // Those whose topics could not be recorded; tried again when all are looked up.
+  std::set<std::string, std::less<>> patterns_refused;
   // When the target was last worked out.
   std::optional<Instant> assigned_at;
 
@@ -179,6 +188,7 @@ class ConsumerGroup {
   void set_current(Member& member, Current current);
   void count_names(const Profile& profile, bool added);
   void count_name(Users& users, const std::string& name, bool added);
+  void set_pattern(const std::string& text, std::optional<Pattern> pattern);
   void hold(const Member& member);
   void release(const Member& member);
   Result<void> apply_value(const ConsumerGroupKey& key, ConstBytes value);
@@ -197,7 +207,12 @@ class ConsumerGroup {
   std::map<std::string, ConsumerAssignment, std::less<>> targets_;
   Patterns patterns_;
   Users topic_users_;
+  // Of the topics that patterns stand for, by how many patterns.
+  Users pattern_topics_;
   Users pattern_users_;
+  // Of members of the classic protocol: how many there are, and how many know an assignor.
+  std::size_t classic_members_ = 0;
+  Users classic_protocol_users_;
   // Who holds a partition; the names are keys of members_.
   std::map<TopicId, std::unordered_map<std::int32_t, const std::string*>> holders_;
 };

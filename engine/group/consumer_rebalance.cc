@@ -4,6 +4,9 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <map>
+#include <tuple>
+#include <unordered_map>
 #include <utility>
 
 #include "base/check.h"
@@ -332,15 +335,12 @@ void ConsumerRebalance::update(const std::string& id, Profile profile,
 }
 
 void ConsumerRebalance::look_up_patterns() {
-  if (group_.patterns_asked || step_.groups_with_patterns == nullptr) return;
-  bool due = !group_.unresolved_patterns().empty();
-  if (!due && !group_.patterns().empty()) {
-    const auto since = group_.patterns_resolved_at;
-    const Duration pause =
-        group_.patterns_stale ? step_.options.consumer.pattern_pause : step_.options.consumer.pattern_refresh;
-    due = !since || step_.now - *since >= pause;
-  }
-  if (due) step_.groups_with_patterns->insert(group_.id());
+  if (!group_.uses_patterns() || group_.patterns_asked || step_.groups_with_patterns == nullptr) return;
+  const auto since = group_.patterns_resolved_at;
+  const bool soon = group_.patterns_stale || !group_.patterns_refused.empty();
+  const Duration pause = soon ? step_.options.consumer.pattern_pause : step_.options.consumer.pattern_refresh;
+  if (!since || step_.now - *since >= pause) group_.patterns_due = true;
+  if (group_.patterns_due || group_.has_unresolved_patterns()) step_.groups_with_patterns->insert(group_.id());
 }
 
 void ConsumerRebalance::drop_unused_patterns() {
@@ -349,12 +349,12 @@ void ConsumerRebalance::drop_unused_patterns() {
     if (!group_.uses_pattern(text)) unused.push_back(text);
   }
   for (const std::string& text : unused) emit(consumer_tombstone(Kind::regular_expression, group_.id(), text));
+  std::erase_if(group_.patterns_refused, [&](const std::string& text) { return !group_.uses_pattern(text); });
 }
 
 void ConsumerRebalance::take_patterns(const PatternsResolved& resolved) {
   group_.patterns_asked = false;
-  group_.patterns_stale = false;
-  group_.patterns_resolved_at = step_.now;
+  if (std::exchange(group_.patterns_asked_all, false)) group_.patterns_resolved_at = step_.now;
   bool changed = false;
   for (const auto& [text, topics] : resolved.topics) {
     if (!group_.uses_pattern(text)) continue;
@@ -370,11 +370,13 @@ void ConsumerRebalance::take_patterns(const PatternsResolved& resolved) {
         ConsumerGroupRegularExpressionValue{std::move(sorted), resolved.version, step_.wall_now.ms});
     // More topics than the log takes in one record, or than there is room for; what was known before stands.
     if (!fits(record)) {
+      group_.patterns_refused.insert(text);
       step_.warn("groups.assign", group_.id(),
                  fmt::format("pattern {} stands for more topics than a record takes", text));
       continue;
     }
     if (!step_.use.has_room_for_bytes(more)) {
+      group_.patterns_refused.insert(text);
       step_.warn_of_no_room(group_.id());
       continue;
     }
@@ -401,7 +403,7 @@ std::int64_t ConsumerRebalance::topics_hash() const {
 
 void ConsumerRebalance::refresh_epoch(bool changed) {
   if (!changed && !group_.metadata_stale) return;
-  const std::int64_t hash = topics_hash();
+  const std::int64_t hash = group_.metadata_stale ? topics_hash() : group_.metadata_hash();
   group_.metadata_stale = false;
   if (!changed && hash == group_.metadata_hash()) return;
   emit(consumer_record(Kind::metadata, group_.id(), "", ConsumerGroupMetadataValue{group_.epoch() + 1, hash}));
@@ -428,24 +430,48 @@ bool ConsumerRebalance::may_assign() const {
   return step_.now - *group_.assigned_at >= pause;
 }
 
-std::optional<ConsumerRebalance::Refusal> ConsumerRebalance::assign() {
-  group_.assigned_at = step_.now;
+// Most members read what others read: names are looked up once for all of them.
+AssignorInput ConsumerRebalance::assignor_input() const {
+  const auto reads_less = [](const Profile* one, const Profile* other) {
+    return std::tie(one->pattern, one->topics) < std::tie(other->pattern, other->topics);
+  };
   AssignorInput input;
-  std::size_t partitions = 0;
+  std::map<const Profile*, std::size_t, decltype(reads_less)> known(reads_less);
+  std::unordered_map<std::string_view, const TopicImage*> topics;
   for (const auto& [id, member] : group_.members()) {
     AssignorInput::Member& said = input.members.emplace_back();
     said.id = id;
     if (member.profile.instance_id) said.instance_id = *member.profile.instance_id;
     said.before = group_.target(id);
-    for (const std::string_view name : group_.topics_of(member.profile)) {
-      const TopicImage* topic = find_topic(step_.image, name);
-      if (topic == nullptr) continue;
-      said.topics.push_back(topic->id);
-      const auto count = static_cast<std::int32_t>(topic->partitions.size());
-      if (input.partitions.emplace(topic->id, count).second) partitions += topic->partitions.size();
-    }
-    std::ranges::sort(said.topics);
+    const auto [at, is_new] = known.try_emplace(&member.profile, input.subscriptions.size());
+    said.subscription = at->second;
+    if (!is_new) continue;
+    std::vector<TopicId>& ids = input.subscriptions.emplace_back();
+    const auto add = [&](const std::string& name) {
+      const auto [found, is_asked] = topics.try_emplace(name, nullptr);
+      if (is_asked) {
+        found->second = find_topic(step_.image, name);
+        if (const TopicImage* topic = found->second; topic != nullptr) {
+          input.partitions.emplace(topic->id, static_cast<std::int32_t>(topic->partitions.size()));
+        }
+      }
+      if (found->second != nullptr) ids.push_back(found->second->id);
+    };
+    std::ranges::for_each(member.profile.topics, add);
+    const auto pattern = group_.patterns().find(member.profile.pattern);
+    if (pattern != group_.patterns().end()) std::ranges::for_each(pattern->second.topics, add);
+    std::ranges::sort(ids);
+    const auto repeated = std::ranges::unique(ids);
+    ids.erase(repeated.begin(), repeated.end());
   }
+  return input;
+}
+
+std::optional<ConsumerRebalance::Refusal> ConsumerRebalance::assign() {
+  group_.assigned_at = step_.now;
+  const AssignorInput input = assignor_input();
+  std::size_t partitions = 0;
+  for (const auto& [topic, count] : input.partitions) partitions += static_cast<std::size_t>(count);
   const auto unassigned = [&](ErrorCode error, std::string_view why) {
     return Refusal{error, fmt::format("No target assignment for epoch {} of group {}: {}.", group_.epoch(), group_.id(), why)};
   };

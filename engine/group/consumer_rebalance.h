@@ -17,6 +17,8 @@
 
 namespace millrace::engine {
 
+struct AssignorInput;
+
 class ConsumerRebalance {
  public:
   using Member = ConsumerGroup::Member;
@@ -90,6 +92,7 @@ class ConsumerRebalance {
   std::int64_t topics_hash() const;
   void refresh_epoch(bool changed);
   // Why there is no new target; none: there is one.
+  AssignorInput assignor_input() const;
   std::optional<Refusal> assign();
   std::string_view preferred_assignor() const;
   Current next(const Member& member, const std::optional<ConsumerAssignment>& owned) const;

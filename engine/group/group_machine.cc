@@ -661,10 +661,22 @@ std::optional<PatternQuestion> GroupMachine::next_pattern_question() {
     const std::string id = std::move(groups_with_patterns_.extract(groups_with_patterns_.begin()).value());
     Group* group = find(id);
     if (group == nullptr || group->consumer == nullptr || group->consumer->patterns_asked) continue;
-    PatternQuestion question{.group = id, .patterns = group->consumer->unresolved_patterns()};
-    for (const auto& [text, pattern] : group->consumer->patterns()) question.patterns.push_back(text);
-    if (question.patterns.empty()) continue;
-    group->consumer->patterns_asked = true;
+    ConsumerGroup& consumer = *group->consumer;
+    if (std::exchange(consumer.patterns_due, false)) {
+      // Topics that come from now on may be missed by the answer.
+      consumer.patterns_stale = false;
+      consumer.patterns_asked_all = true;
+      consumer.patterns_refused.clear();
+    }
+    PatternQuestion question{.group = id, .patterns = consumer.unresolved_patterns()};
+    if (consumer.patterns_asked_all) {
+      for (const auto& [text, pattern] : consumer.patterns()) question.patterns.push_back(text);
+    }
+    if (question.patterns.empty()) {
+      consumer.patterns_asked_all = false;
+      continue;
+    }
+    consumer.patterns_asked = true;
     return question;
   }
   return std::nullopt;

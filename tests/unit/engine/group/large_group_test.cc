@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "engine/group/group_machine.h"
+#include "engine/group/topic_pattern.h"
 
 namespace millrace::engine {
 namespace {
@@ -21,6 +22,7 @@ constexpr std::int32_t kSessionMs = 45'000;
 constexpr std::size_t kRecordsOfTickMax = 4'000;
 
 const TopicId kTopic = Uuid::from_halves(1, 1);
+const TopicId kTopicOfPattern = Uuid::from_halves(1, 2);
 
 // A coordinator and its clock.
 class LargeGroup : public ::testing::Test {
@@ -49,6 +51,7 @@ class LargeGroup : public ::testing::Test {
       if (value) ASSERT_LE(value->size(), options_.record_bytes_max);
     }
     if (is_tick) EXPECT_LE(out.records.size(), kRecordsOfTickMax);
+    while (auto question = machine_->next_pattern_question()) look_up(*question);
     for (GroupReply& reply : out.replies) {
       const auto asked = waiting_.extract(reply.ticket.value());
       ASSERT_FALSE(asked.empty()) << "answered twice, or without a question";
@@ -56,8 +59,24 @@ class LargeGroup : public ::testing::Test {
     }
     wake_at_ = out.wake_at;
   }
+  void look_up(const PatternQuestion& question) {
+    PatternsResolved& answer = found_.emplace_back(PatternsResolved{.group = question.group, .topics = {}, .version = 1});
+    patterns_asked_ += question.patterns.size();
+    for (const std::string& text : question.patterns) {
+      const TopicPattern pattern(text);
+      std::vector<std::string>& topics = answer.topics[text];
+      image_.topics.for_each_from("", [&](const TopicImage& topic) {
+        if (pattern.matches(topic.name)) topics.push_back(topic.name);
+        return true;
+      });
+    }
+  }
+  void answer_patterns() {
+    for (PatternsResolved& answer : std::exchange(found_, {})) step(std::move(answer));
+  }
   void advance(Duration by) {
     const Instant end = now_ + by;
+    answer_patterns();
     while (wake_at_ && *wake_at_ <= end && !HasFatalFailure()) {
       move_to(std::max(*wake_at_, now_));
       step(GroupTick{});
@@ -106,6 +125,8 @@ class LargeGroup : public ::testing::Test {
   Instant now_{std::chrono::hours(1)};
   WallTime wall_{1'000'000};
   std::optional<Instant> wake_at_;
+  std::vector<PatternsResolved> found_;
+  std::size_t patterns_asked_ = 0;
 };
 
 // ---- The consumer protocol
@@ -117,6 +138,7 @@ class LargeConsumerGroup : public LargeGroup {
     std::int32_t epoch = 0;
     std::vector<std::int32_t> owned;
     wire::ErrorCode error{};
+    std::string pattern;  // empty: it reads the topic t
   };
 
   void beat(std::size_t number) {
@@ -127,7 +149,11 @@ class LargeConsumerGroup : public LargeGroup {
     request.member_epoch = member.epoch;
     if (member.epoch == 0) {
       request.rebalance_timeout_ms = 60'000;
-      request.subscribed_topic_names = std::vector<std::string_view>{"t"};
+      if (member.pattern.empty()) {
+        request.subscribed_topic_names = std::vector<std::string_view>{"t"};
+      } else {
+        request.subscribed_topic_regex = member.pattern;
+      }
     }
     request.topic_partitions.emplace();
     if (!member.owned.empty()) request.topic_partitions->push_back({kTopic, member.owned});
@@ -217,6 +243,50 @@ TEST_F(LargeConsumerGroup, members_that_come_within_the_pause_are_assigned_toget
   EXPECT_EQ(description().assignment_epoch, 4);
   settle();
   for (const Member& member : members_) EXPECT_EQ(member.owned.size(), 2'500u);
+}
+
+// Many patterns that stand for many topics, which are looked up once each although every member that comes makes another epoch.
+TEST_F(LargeConsumerGroup, patterns_of_many_members_are_looked_up_once_each) {
+  constexpr std::size_t kPatterns = 160;
+  for (int i = 0; i < 300; ++i) {
+    TopicImage topic;
+    topic.name = fmt::format("p{}", i);
+    topic.id = Uuid::from_halves(2, static_cast<std::uint64_t>(i));
+    topic.partitions.set(PartitionIndex{0}, PartitionImage{});
+    image_.topics.set(std::move(topic));
+  }
+  begin();
+  for (std::size_t i = 0; i < 2'000 && !HasFatalFailure(); ++i) {
+    members_.push_back({.id = fmt::format("member-{:022}", i), .owned = {}, .pattern = fmt::format("p.*|x{}", i % kPatterns)});
+    beat(i);
+    ASSERT_EQ(members_[i].error, wire::ErrorCode::none);
+    advance(std::chrono::milliseconds(1));
+  }
+  EXPECT_EQ(patterns_asked_, kPatterns);
+  EXPECT_EQ(description().members.size(), members_.size());
+  machine_->check_invariants();
+}
+
+// A topic that comes while patterns are being looked up is found although the answer does not have it.
+TEST_F(LargeConsumerGroup, a_topic_that_comes_while_patterns_are_looked_up_is_found_later) {
+  begin();
+  members_.push_back({.id = "m", .owned = {}, .pattern = "p.*"});
+  beat(0);
+  ASSERT_EQ(found_.size(), 1u);
+  TopicImage topic;
+  topic.name = "p1";
+  topic.id = kTopicOfPattern;
+  topic.partitions.set(PartitionIndex{0}, PartitionImage{});
+  image_.topics.set(std::move(topic));
+  step(TopicsChanged{{"p1"}, true});
+  advance(std::chrono::milliseconds(1));
+  EXPECT_EQ(patterns_asked_, 1u);
+  advance(options_.consumer.pattern_pause);
+  beat(0);
+  EXPECT_EQ(patterns_asked_, 2u);
+  answer_patterns();
+  beat(0);
+  EXPECT_EQ(description().members.at(0).target, (ConsumerAssignment{{kTopicOfPattern, {0}}}));
 }
 
 TEST_F(LargeConsumerGroup, one_more_than_its_largest_size_is_refused) {

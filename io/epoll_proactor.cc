@@ -28,6 +28,10 @@ std::optional<std::int64_t> unless_blocked(long answer) {
 }  // namespace
 
 struct EpollProactor::Pending : FileJob {
+  struct Ahead : BackgroundReads::Read {
+    Pending* owner = nullptr;
+  };
+  Ahead ahead;
   Completion* done = nullptr;
   EpollProactor::Kind operation = EpollProactor::Kind::file;
   SocketHandle socket = kNoSocket;
@@ -39,7 +43,7 @@ struct EpollProactor::Pending : FileJob {
 };
 
 Result<std::unique_ptr<EpollProactor>> EpollProactor::create(EpollOptions options) {
-  std::unique_ptr<EpollProactor> proactor(new EpollProactor(options));
+  std::unique_ptr<EpollProactor> proactor(new EpollProactor(std::move(options)));
   proactor->epoll_descriptor_ = ::epoll_create1(EPOLL_CLOEXEC);
   if (proactor->epoll_descriptor_ < 0) return fail(error_from_errno(errno, "epoll_create1"));
   proactor->wake_descriptor_ = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -55,7 +59,11 @@ Result<std::unique_ptr<EpollProactor>> EpollProactor::create(EpollOptions option
 }
 
 EpollProactor::EpollProactor(EpollOptions options)
-    : threads_(std::make_unique<FileThreads>(options.file_threads_max, [this] { wake(); })) {}
+    : threads_(std::make_unique<FileThreads>(options.file_threads_max, [this] { wake(); })),
+      // One thread is left for those who wait.
+      background_reads_(options.durable_writes ? options.durable_writes : std::make_shared<DurableWrites>(),
+                        std::max(1U, options.file_threads_max - 1),
+                        [this](BackgroundReads::Read& read) { submit_read_ahead(read); }) {}
 
 EpollProactor::~EpollProactor() {
   threads_.reset();  // before the descriptor its threads wake us by
@@ -95,6 +103,7 @@ void EpollProactor::read(FileHandle file, std::uint64_t position, Bytes bytes, C
 
 void EpollProactor::write(FileHandle file, std::uint64_t position, ConstBytes bytes,
                           Completion& done) {
+  if (writes_durably(file)) background_reads_.durable_writes().note(now());
   submit_file(FileJob::Work::write, file, position, const_cast<std::byte*>(bytes.data()),
               std::min(bytes.size(), kTransferBytesMax), done);
 }
@@ -114,8 +123,19 @@ void EpollProactor::start_write_back(FileHandle file, std::uint64_t position, st
 
 void EpollProactor::read_ahead(FileHandle file, std::uint64_t position, std::uint64_t length,
                                Completion& done) {
-  submit_file(FileJob::Work::read_ahead, file, position, nullptr,
-              std::min<std::uint64_t>(length, kReadAheadBytesMax), done);
+  Pending& pending = track(done, Kind::file);
+  pending.work = FileJob::Work::read_ahead;
+  pending.ahead.owner = &pending;
+  background_reads_.add(pending.ahead, file, position, std::min<std::uint64_t>(length, kReadAheadBytesMax), now());
+}
+
+void EpollProactor::submit_read_ahead(BackgroundReads::Read& read) {
+  Pending& pending = *static_cast<Pending::Ahead&>(read).owner;
+  bound_read_ahead(read);
+  pending.descriptor = read.file.value();
+  pending.position = read.position;
+  pending.bytes = read.piece;
+  threads_->submit(pending);
 }
 
 void EpollProactor::accept(SocketHandle listener, Completion& done) {
@@ -220,6 +240,11 @@ void EpollProactor::finish_later(Pending& pending, std::int64_t outcome) {
   finished_.push_back(&pending);
 }
 
+void EpollProactor::finish_file(Pending& pending, std::int64_t result) {
+  if (pending.work != FileJob::Work::read_ahead) return finish_later(pending, result);
+  if (const auto whole = background_reads_.ended(pending.ahead, result, now())) finish_later(pending, *whole);
+}
+
 void EpollProactor::on_edge(int descriptor) {
   const auto found = sockets_.find(descriptor);
   if (found == sockets_.end()) return;
@@ -248,7 +273,9 @@ void EpollProactor::cancel(Completion& completion) {
   auto* const pending = static_cast<Pending*>(completion.pending);
   if (pending == nullptr) return;
   if (pending->operation == Kind::file) {
-    if (threads_->cancel(*pending)) finish_later(*pending, -ECANCELED);
+    const bool reads_ahead = pending->work == FileJob::Work::read_ahead;
+    if (reads_ahead && background_reads_.cancel(pending->ahead)) finish_later(*pending, -ECANCELED);
+    else if (threads_->cancel(*pending)) finish_file(*pending, -ECANCELED);
     return;
   }
   const auto found = sockets_.find(pending->socket.value());
@@ -312,7 +339,7 @@ std::size_t EpollProactor::run_once(std::optional<Instant> sleep_until) {
     while (!jobs.empty()) {
       auto& pending = static_cast<Pending&>(jobs.front());
       jobs.pop_front();
-      finish_later(pending, pending.result);
+      finish_file(pending, pending.result);
     }
   }
   return complete_finished();

@@ -10,6 +10,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "io/background_reads.h"
 #include "io/file_threads.h"
 #include "io/posix_proactor.h"
 
@@ -17,6 +18,8 @@ namespace millrace::io {
 
 struct EpollOptions {
   unsigned file_threads_max = 2;
+  // The process's; its own when there is none.
+  std::shared_ptr<DurableWrites> durable_writes;
 };
 
 class EpollProactor final : public PosixProactor {
@@ -61,11 +64,14 @@ class EpollProactor final : public PosixProactor {
   Pending& track(Completion& done, Kind kind);
   void submit_file(FileJob::Work work, FileHandle file, std::uint64_t position, void* buffer,
                    std::size_t bytes, Completion& done);
+  void submit_read_ahead(BackgroundReads::Read& read);
   void start_on_socket(Pending& pending);
   // The operation's result, or nothing when it would block.
   static std::optional<std::int64_t> attempt(Pending& pending);
   // Completes it in run_once, never inside the call that queued it.
   void finish_later(Pending& pending, std::int64_t outcome);
+  // The same of a file's, unless it goes on with its next piece.
+  void finish_file(Pending& pending, std::int64_t result);
   void on_edge(int descriptor);
   std::size_t complete_finished();
   void wait_for_events(std::optional<Instant> sleep_until);
@@ -78,6 +84,7 @@ class EpollProactor final : public PosixProactor {
   std::vector<std::unique_ptr<Pending>> all_;
   std::vector<Pending*> free_;
   std::unique_ptr<FileThreads> threads_;
+  BackgroundReads background_reads_;  // goes before what it links
 };
 
 }  // namespace millrace::io

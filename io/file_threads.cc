@@ -17,7 +17,6 @@ std::int64_t result_of(long answer) { return answer < 0 ? -errno : answer; }
 
 std::int64_t run_read_ahead(const FileJob& job, ReadAheadSink& sink) {
   const auto position = static_cast<off_t>(job.position);
-  ::posix_fadvise(job.descriptor, position, static_cast<off_t>(job.bytes), POSIX_FADV_WILLNEED);
   const auto slices = sink.slices(job.bytes);
   const std::int64_t got = result_of(
       ::preadv(job.descriptor, slices.data(), static_cast<int>(slices.size()), position));

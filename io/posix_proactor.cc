@@ -302,6 +302,15 @@ Result<std::size_t> PosixProactor::receive_inline(SocketHandle socket, Bytes byt
 
 void PosixProactor::close_socket(SocketHandle socket) { ::close(socket.value()); }
 
+bool writes_durably(FileHandle file) {
+  const int flags = ::fcntl(file.value(), F_GETFL);
+  return flags >= 0 && (flags & O_DSYNC) != 0;
+}
+
+void bound_read_ahead(const BackgroundReads::Read& read) {
+  ::posix_fadvise(read.file.value(), 0, 0, read.in_pieces ? POSIX_FADV_RANDOM : POSIX_FADV_NORMAL);
+}
+
 std::span<const ::iovec> ReadAheadSink::slices(std::uint64_t length) {
   if (chunk_.empty()) {
     chunk_.resize(kReadAheadChunk);

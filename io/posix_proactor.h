@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "io/background_reads.h"
 #include "io/proactor.h"
 
 namespace millrace::io {
@@ -46,6 +47,13 @@ class PosixProactor : public Proactor {
  private:
   bool has_cachestat_ = true;
 };
+
+// Whether a write of the file is durable once it completes, so that somebody may be waiting for it.
+bool writes_durably(FileHandle file);
+
+// Tells the kernel how far beyond the piece it may read of the file on its own account: a read in order makes it ask for as much
+// as the device's read_ahead_kb says, which is megabytes on some.
+void bound_read_ahead(const BackgroundReads::Read& read);
 
 // Whether this kernel answers cachestat(2).
 bool cachestat_works();

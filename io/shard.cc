@@ -29,6 +29,7 @@ struct Shards::State {
   std::vector<std::unique_ptr<Thread>> threads;
   std::unique_ptr<Topology> topology;
   Backend backend = Backend::epoll;
+  std::shared_ptr<DurableWrites> durable_writes = std::make_shared<DurableWrites>();
 
   // Start-up only; the data path knows no lock.
   std::mutex mutex;
@@ -51,16 +52,16 @@ Result<BackendChoice> choose_backend(Backend wanted) {
   return BackendChoice{Backend::epoll, features.reason};
 }
 
-Result<std::unique_ptr<Proactor>> make_proactor(Backend backend) {
+Result<std::unique_ptr<Proactor>> make_proactor(Backend backend, std::shared_ptr<DurableWrites> durable_writes) {
   if (backend == Backend::automatic) {
     TRY(choice, choose_backend(backend));
     backend = choice.backend;
   }
   if (backend == Backend::io_uring) {
-    TRY(proactor, UringProactor::create());
+    TRY(proactor, UringProactor::create({.durable_writes = std::move(durable_writes)}));
     return std::unique_ptr<Proactor>(std::move(proactor));
   }
-  TRY(proactor, EpollProactor::create());
+  TRY(proactor, EpollProactor::create({.durable_writes = std::move(durable_writes)}));
   return std::unique_ptr<Proactor>(std::move(proactor));
 }
 
@@ -145,7 +146,7 @@ void Shards::run_thread(Thread& thread, const ShardOptions& options) {
   ::pthread_setname_np(::pthread_self(), ("shard-" + std::to_string(thread.shard.value())).c_str());
   if (options.pin) thread.pinned = state_->topology->settle(thread.place);
   (void)use_own_arena();
-  auto proactor = make_proactor(state_->backend);
+  auto proactor = make_proactor(state_->backend, state_->durable_writes);
   if (!proactor) thread.error = proactor.error();
   {
     std::unique_lock lock(state_->mutex);

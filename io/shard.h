@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "base/ids.h"
+#include "io/background_reads.h"
 #include "io/mailbox.h"
 #include "io/reactor.h"
 #include "io/task.h"
@@ -46,7 +47,8 @@ struct BackendChoice {
   std::string reason;
 };
 Result<BackendChoice> choose_backend(Backend wanted);
-Result<std::unique_ptr<Proactor>> make_proactor(Backend backend);
+// `durable_writes`: shared by those of one process, whose writes wait behind each other's reads.
+Result<std::unique_ptr<Proactor>> make_proactor(Backend backend, std::shared_ptr<DurableWrites> durable_writes = {});
 
 // One shard per core this process may run on.
 std::uint32_t default_shard_count();

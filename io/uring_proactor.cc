@@ -48,13 +48,11 @@ __kernel_timespec timespec_of(Duration duration) {
 }  // namespace
 
 // What is known of an operation from its submission to its completion.
-struct UringProactor::Pending {
+struct UringProactor::Pending : BackgroundReads::Read {
   Completion* done = nullptr;
   Kind kind = Kind::other;
   void* buffer = nullptr;
   std::size_t bytes = 0;
-  int descriptor = -1;
-  std::uint64_t position = 0;
   ::msghdr message{};
 };
 
@@ -88,9 +86,9 @@ int enable_ring(::io_uring& ring) {
 }
 
 Result<std::unique_ptr<UringProactor>> UringProactor::create(UringOptions options) {
-  std::unique_ptr<UringProactor> proactor(new UringProactor(options));
+  std::unique_ptr<UringProactor> proactor(new UringProactor(std::move(options)));
   const auto made =
-      make_ring(options.submission_entries, options.completion_entries, proactor->ring_);
+      make_ring(proactor->options_.submission_entries, proactor->options_.completion_entries, proactor->ring_);
   if (!made) {
     return fail(Errc::unsupported, std::string("io_uring_setup: ") + std::strerror(made.error()));
   }
@@ -102,7 +100,10 @@ Result<std::unique_ptr<UringProactor>> UringProactor::create(UringOptions option
   return proactor;
 }
 
-UringProactor::UringProactor(UringOptions options) : options_(options) {}
+UringProactor::UringProactor(UringOptions options)
+    : options_(std::move(options)),
+      background_reads_(options_.durable_writes ? options_.durable_writes : std::make_shared<DurableWrites>(),
+                        options_.read_ahead_max, [this](BackgroundReads::Read& read) { submit_read_ahead(read); }) {}
 
 UringProactor::~UringProactor() {
   if (enabled_) {
@@ -113,7 +114,7 @@ UringProactor::~UringProactor() {
     enter(std::nullopt);
     for (int i = 0; i < kLastWaits; ++i) {
       set_aside();
-      const std::size_t ended = free_.size() + set_aside_.size() + read_aheads_waiting_.size();
+      const std::size_t ended = free_.size() + set_aside_.size() + background_reads_.waiting();
       if (ended >= all_.size() && !wake_armed_) break;
       enter(kLastWait);
     }
@@ -191,6 +192,7 @@ void UringProactor::write(FileHandle file, std::uint64_t position, ConstBytes by
   pending.buffer = const_cast<std::byte*>(bytes.data());
   pending.bytes = length;
   check_addressable(bytes.data(), length);
+  if (writes_durably(file)) background_reads_.durable_writes().note(now());
   ::io_uring_sqe& entry = next_entry();
   io_uring_prep_write(&entry, file.value(), bytes.data(), static_cast<unsigned>(length), position);
   io_uring_sqe_set_data(&entry, &pending);
@@ -231,20 +233,16 @@ void UringProactor::read_ahead(FileHandle file, std::uint64_t position, std::uin
                                Completion& done) {
   Pending& pending = track(done);
   pending.kind = Kind::read_ahead;
-  pending.descriptor = file.value();
-  pending.position = position;
-  pending.bytes = std::min<std::uint64_t>(length, kReadAheadBytesMax);
-  if (read_aheads_running_ < options_.read_ahead_max) submit_read_ahead(pending);
-  else read_aheads_waiting_.push_back(&pending);
+  background_reads_.add(pending, file, position, std::min<std::uint64_t>(length, kReadAheadBytesMax), now());
 }
 
-void UringProactor::submit_read_ahead(Pending& pending) {
-  ++read_aheads_running_;
+void UringProactor::submit_read_ahead(BackgroundReads::Read& read) {
+  auto& pending = static_cast<Pending&>(read);
   ++worker_operations_;
-  const auto slices = sink_.slices(pending.bytes);
+  bound_read_ahead(read);
+  const auto slices = sink_.slices(read.piece);
   ::io_uring_sqe& entry = next_entry();
-  io_uring_prep_readv(&entry, pending.descriptor, slices.data(),
-                      static_cast<unsigned>(slices.size()), pending.position);
+  io_uring_prep_readv(&entry, read.file.value(), slices.data(), static_cast<unsigned>(slices.size()), read.position);
   entry.flags |= IOSQE_ASYNC;  // inline it would hold the shard up for the whole read
   entry.ioprio = kBackgroundPriority;
   io_uring_sqe_set_data(&entry, &pending);
@@ -305,9 +303,7 @@ void UringProactor::connect(SocketHandle socket, const void* address, unsigned a
 void UringProactor::cancel(Completion& completion) {
   auto* const pending = static_cast<Pending*>(completion.pending);
   if (pending == nullptr) return;
-  if (const auto waiting = std::ranges::find(read_aheads_waiting_, pending);
-      waiting != read_aheads_waiting_.end()) {
-    read_aheads_waiting_.erase(waiting);
+  if (pending->kind == Kind::read_ahead && background_reads_.cancel(*pending)) {
     pending->kind = Kind::other;  // it never ran
     set_aside_.push_back({pending, -ECANCELED});
     return;
@@ -402,17 +398,13 @@ void UringProactor::finish(Pending& pending, std::int32_t result) {
     case Kind::receive: kernel_returns(pending.buffer, pending.bytes); break;
     case Kind::write: check_addressable(pending.buffer, pending.bytes); break;
     case Kind::worker: --worker_operations_; break;
-    case Kind::read_ahead:
-      // Chunks are whole; the caller asked for less.
-      answer = std::min<std::int64_t>(answer, static_cast<std::int64_t>(pending.bytes));
+    case Kind::read_ahead: {
       --worker_operations_;
-      --read_aheads_running_;
-      if (!read_aheads_waiting_.empty()) {
-        Pending& next = *read_aheads_waiting_.front();
-        read_aheads_waiting_.pop_front();
-        submit_read_ahead(next);
-      }
+      const auto whole = background_reads_.ended(pending, result, now());
+      if (!whole) return;
+      answer = *whole;
       break;
+    }
     case Kind::send:
     case Kind::other: break;
   }

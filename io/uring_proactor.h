@@ -9,11 +9,11 @@
 #include <liburing.h>
 
 #include <cstdint>
-#include <deque>
 #include <expected>
 #include <memory>
 #include <vector>
 
+#include "io/background_reads.h"
 #include "io/posix_proactor.h"
 
 namespace millrace::io {
@@ -21,9 +21,11 @@ namespace millrace::io {
 struct UringOptions {
   unsigned submission_entries = 256;
   unsigned completion_entries = 4096;
-  // Whole-range reads into the page cache that may be in the kernel's hands at once; the rest waits its turn, so that a
-  // reader of old data does not take all worker threads from syncs.
+  // Reads into the page cache that may be in the kernel's hands at once; the rest waits its turn, so that a reader of old data
+  // does not take all worker threads from syncs.
   unsigned read_ahead_max = 2;
+  // The process's; its own when there is none.
+  std::shared_ptr<DurableWrites> durable_writes;
 };
 
 // Makes a disabled ring in the best mode this kernel knows; gives the setup flags it got, or an errno.
@@ -82,7 +84,7 @@ class UringProactor final : public PosixProactor {
   Pending& track(Completion& done);
   void recycle(Pending& pending);
   void arm_wake();
-  void submit_read_ahead(Pending& pending);
+  void submit_read_ahead(BackgroundReads::Read& read);
   // Submits and, when `wait` is set, waits at most until then. Returns 0 or a negative errno.
   int enter(std::optional<Duration> wait);
   std::size_t reap();
@@ -98,14 +100,13 @@ class UringProactor final : public PosixProactor {
   std::uint64_t wake_count_ = 0;  // where the kernel puts the eventfd's count
   bool wake_armed_ = false;
   unsigned worker_operations_ = 0;
-  unsigned read_aheads_running_ = 0;
-  std::deque<Pending*> read_aheads_waiting_;
   ReadAheadSink sink_;
   std::vector<Reaped> set_aside_;
   std::vector<std::unique_ptr<Pending>> all_;
   std::vector<Pending*> free_;
   std::uint64_t overflows_ = 0;
   std::uint64_t submission_stalls_ = 0;
+  BackgroundReads background_reads_;  // goes before what it links
 };
 
 }  // namespace millrace::io

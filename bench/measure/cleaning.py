@@ -14,8 +14,8 @@ OVERRIDES = {"log.cleaner.backoff.ms": "100"}
 KEYS = 100_000
 VALUE_BYTES = 1000
 SEGMENT_BYTES = 64 << 20
-# What the cold reader asks for: below what it could read, since it has its turn on the same cores as the paced producer.
-COLD_BYTES_PER_SECOND = 50_000_000
+# What the reader asks for: below what it could read, since it has its turn on the same cores as the paced producer.
+READ_BYTES_PER_SECOND = 50_000_000
 COMPACT = {"cleanup.policy": "compact", "min.cleanable.dirty.ratio": "0.001"}
 
 
@@ -95,27 +95,37 @@ class Cleaning:
                 "cleaner_growth": max(watch.most - before, 0) / 1e6}
 
     def busy(self):
-        """A producer at an even pace, alone and then beside the cleaner and a reader of what no cache holds."""
+        """A producer at an even pace: alone, beside a reader of what the page cache holds, beside one of what no cache holds, and
+        beside that one and the cleaner. The second tells what a reader costs that shares the cores, and nothing else."""
         self.load.create("paced", 8)
         self.fill("cold", self.sizes.cold_megabytes, keyed=False)
         dirty = [f"dirty-{number}" for number in range(4)]
         for topic in dirty:
             self.fill(topic, self.sizes.dirty_megabytes)
         alone = self.paced_p99(warm_up=1)
-        reader = ColdReader(self, "cold")
+        hot = self.beside_reader(cold=False)
+        cold = self.beside_reader(cold=True)
+        beside = self.beside_reader(cold=True, dirty=dirty)
+        last = self.segments(dirty[-1])[-1]
+        if self.cleaned_end(dirty[-1]) >= int(os.path.basename(last).split(".")[0]):
+            print("    the cleaner ended before the producer did", flush=True)
+        return {"produce_alone_p99": alone, "produce_hot_reader_p99": hot, "produce_cold_reader_p99": cold,
+                "produce_busy_p99": beside, "produce_busy_over_alone": beside / alone}
+
+    def beside_reader(self, cold, dirty=()):
+        """The producer's p99 while a reader reads and the cleaner has the topics `dirty` to clean."""
+        reader = Reader(self, "cold", cold)
         reader.start()
         try:
-            self.compact(dirty)
-            beside = self.paced_p99(warm_up=0)  # every moment counts while the cleaner works
+            if dirty:
+                self.compact(dirty)
+            p99 = self.paced_p99(warm_up=0 if dirty else 1)  # every moment counts while the cleaner works
         finally:
             reader.ending = True
             reader.join()
         if reader.bytes_read == 0:
-            raise RuntimeError("the cold reader has read nothing")
-        last = self.segments(dirty[-1])[-1]
-        if self.cleaned_end(dirty[-1]) >= int(os.path.basename(last).split(".")[0]):
-            print("    the cleaner ended before the producer did", flush=True)
-        return {"produce_alone_p99": alone, "produce_busy_p99": beside, "produce_busy_over_alone": beside / alone}
+            raise RuntimeError("the reader has read nothing")
+        return p99
 
     def paced_p99(self, warm_up):
         """1,000 requests of 4 KiB a second, acks=all; each is timed from when it was due."""
@@ -141,13 +151,14 @@ class Watch(threading.Thread):
             time.sleep(0.005)
 
 
-class ColdReader(threading.Thread):
-    """Reads a topic again and again at an even pace; before each pass its pages are dropped."""
+class Reader(threading.Thread):
+    """Reads a topic again and again at an even pace; cold: before each pass its pages are dropped."""
 
-    def __init__(self, cleaning, topic):
+    def __init__(self, cleaning, topic, cold):
         super().__init__()
         self.cleaning = cleaning
         self.topic = topic
+        self.cold = cold
         self.bytes_read = 0
         self.ending = False
 
@@ -155,7 +166,8 @@ class ColdReader(threading.Thread):
         with wire.Connection("127.0.0.1", self.cleaning.broker.port, timeout=60) as connection:
             begin = time.monotonic()
             while not self.ending:
-                load.drop_page_cache(self.cleaning.broker.data_dir, self.topic)
+                if self.cold:
+                    load.drop_page_cache(self.cleaning.broker.data_dir, self.topic)
                 offset = 0
                 while not self.ending:
                     error, high, _, data = connection.fetch(self.topic, 0, offset)
@@ -164,7 +176,7 @@ class ColdReader(threading.Thread):
                     for _, last, _ in wire.batches(data):
                         offset = last + 1
                     self.bytes_read += len(data)
-                    ahead = self.bytes_read / COLD_BYTES_PER_SECOND - (time.monotonic() - begin)
+                    ahead = self.bytes_read / READ_BYTES_PER_SECOND - (time.monotonic() - begin)
                     time.sleep(max(ahead, 0))
                     if offset >= high:
                         break

@@ -261,6 +261,11 @@ bool SimDisk::resident(io::FileHandle handle) {
   return !open || !strikes(faults.cold_one_in, (*open)->path);
 }
 
+bool SimDisk::writes_durably(io::FileHandle handle) const {
+  const auto open = entry(handle);
+  return open && (*open)->options.direct_sync;
+}
+
 // ---- Names
 
 Result<void> SimDisk::rename(const std::string& from, const std::string& to) {

@@ -75,6 +75,7 @@ class SimDisk {
   Result<void> reserve(io::FileHandle handle, std::uint64_t position, std::uint64_t length);
   Result<void> sync(io::FileHandle handle);
   bool resident(io::FileHandle handle);
+  bool writes_durably(io::FileHandle handle) const;
   Result<void> rename(const std::string& from, const std::string& to);
   Result<void> remove(const std::string& path);
   Result<void> make_directory(const std::string& path);

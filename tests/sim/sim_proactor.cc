@@ -7,6 +7,8 @@
 namespace millrace::sim {
 namespace {
 
+constexpr unsigned kReadAheadsAtOnce = 2;
+
 std::unexpected<Error> no_sockets() {
   return fail(Errc::unsupported, "the simulated disk has no sockets; use the simulated stack");
 }
@@ -14,10 +16,18 @@ std::unexpected<Error> no_sockets() {
 }  // namespace
 
 SimProactor::SimProactor(World& world, SimDisk& disk, std::string_view name, DiskTiming disk_timing)
-    : timing(disk_timing), world_(world), disk_(disk), prng_(world.stream(name)) {}
+    : timing(disk_timing),
+      world_(world),
+      disk_(disk),
+      prng_(world.stream(name)),
+      background_reads_(std::make_shared<io::DurableWrites>(), kReadAheadsAtOnce,
+                        [this](io::BackgroundReads::Read& read) { start_read_ahead(static_cast<Ahead&>(read)); }) {}
 
 SimProactor::~SimProactor() {
   for (const auto& [done, pending] : pending_) world_.cancel(pending.event);
+  for (const auto& [done, ahead] : aheads_) {
+    if (!ahead.is_linked()) world_.cancel(ahead.event);
+  }
 }
 
 Duration SimProactor::draw_latency() {
@@ -44,6 +54,17 @@ void SimProactor::queue(io::Completion& done, std::function<std::int64_t()> effe
 }
 
 void SimProactor::cancel(io::Completion& completion) {
+  if (const auto found = aheads_.find(&completion); found != aheads_.end()) {
+    Ahead& ahead = found->second;
+    if (background_reads_.cancel(ahead)) {
+      aheads_.erase(found);
+      finished_.emplace_back(&completion, -ECANCELED);
+    } else {
+      world_.cancel(ahead.event);
+      end_read_ahead(ahead, -ECANCELED);
+    }
+    return;
+  }
   auto node = pending_.extract(&completion);
   if (node.empty()) return;
   world_.cancel(node.mapped().event);
@@ -138,6 +159,7 @@ void SimProactor::read(io::FileHandle file, std::uint64_t position, Bytes bytes,
 
 void SimProactor::write(io::FileHandle file, std::uint64_t position, ConstBytes bytes,
                         io::Completion& done) {
+  if (disk_.writes_durably(file)) background_reads_.durable_writes().note(now());
   const std::uint64_t write = disk_.begin_write(file, position, bytes);
   queue(done, [this, write] { return disk_.end_write(write); },
         [this, write] { disk_.abandon_write(write); });
@@ -161,10 +183,27 @@ void SimProactor::start_write_back(io::FileHandle file, std::uint64_t, std::uint
 
 void SimProactor::read_ahead(io::FileHandle file, std::uint64_t position, std::uint64_t length,
                              io::Completion& done) {
-  queue(done, [this, file, position, length] {
-    std::vector<std::byte> sink(length);
-    return disk_.queued_read(file, position, sink);
+  CHECK(done.pending == nullptr, "an operation was queued twice");
+  ++operations_;
+  done.pending = this;
+  Ahead& ahead = aheads_[&done];
+  ahead.done = &done;
+  background_reads_.add(ahead, file, position, length, now());
+}
+
+void SimProactor::start_read_ahead(Ahead& ahead) {
+  ahead.event = world_.at(world_.now() + draw_latency(), [this, &ahead] {
+    std::vector<std::byte> sink(ahead.piece);
+    end_read_ahead(ahead, disk_.queued_read(ahead.file, ahead.position, sink));
   });
+}
+
+void SimProactor::end_read_ahead(Ahead& ahead, std::int64_t result) {
+  const auto whole = background_reads_.ended(ahead, result, now());
+  if (!whole) return;
+  io::Completion* const done = ahead.done;
+  aheads_.erase(done);
+  finished_.emplace_back(done, *whole);
 }
 
 void SimProactor::accept(io::SocketHandle, io::Completion& done) {

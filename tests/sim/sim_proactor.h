@@ -9,6 +9,7 @@
 #include <memory>
 #include <vector>
 
+#include "io/background_reads.h"
 #include "io/proactor.h"
 #include "tests/sim/sim_disk.h"
 #include "tests/sim/world.h"
@@ -32,6 +33,8 @@ class SimProactor final : public io::Proactor {
 
   DiskTiming timing;
   std::uint64_t operations() const { return operations_; }
+  // Reads into the page cache that are at the disk, and what they are to bring.
+  std::size_t background_reads() const { return aheads_.size() - background_reads_.waiting(); }
 
   std::string_view name() const override { return "simulated"; }
   Instant now() override { return world_.now(); }
@@ -91,6 +94,12 @@ class SimProactor final : public io::Proactor {
     std::function<std::int64_t()> effect;
     std::function<void()> abandon;  // in place of the effect, when cancelled
   };
+  struct Ahead : io::BackgroundReads::Read {
+    io::Completion* done = nullptr;
+    World::Event event;
+  };
+  void start_read_ahead(Ahead& ahead);
+  void end_read_ahead(Ahead& ahead, std::int64_t result);
   // `effect` happens, and the operation completes, after a time drawn.
   void queue(io::Completion& done, std::function<std::int64_t()> effect,
              std::function<void()> abandon = {});
@@ -101,7 +110,9 @@ class SimProactor final : public io::Proactor {
   Prng prng_;
   std::uint64_t operations_ = 0;
   std::map<io::Completion*, Pending> pending_;
+  std::map<io::Completion*, Ahead> aheads_;
   std::vector<std::pair<io::Completion*, std::int64_t>> finished_;
+  io::BackgroundReads background_reads_;  // goes before what it links
 };
 
 }  // namespace millrace::sim

@@ -2,10 +2,13 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstring>
 #include <set>
 #include <string>
+#include <vector>
 
 #include "io/file.h"
 #include "io/gate.h"
@@ -111,6 +114,59 @@ TEST(SimProactor, completions_come_in_an_order_of_the_seed) {
     orders.insert(completion_order(seed));
   }
   EXPECT_GT(orders.size(), 15u);
+}
+
+constexpr std::uint64_t kRange = std::uint64_t{1} << 20;
+
+struct Brought : io::Completion {
+  Brought() : io::Completion(&Brought::on_done) {}
+  static void on_done(io::Completion& self, std::int64_t result) { static_cast<Brought&>(self).result = result; }
+  std::int64_t result = 0;
+};
+
+Task<void> write_durably(io::Proactor& proactor, io::FileHandle file, int times) {
+  alignas(4096) static constexpr std::array<std::byte, 4096> block{};
+  for (int i = 0; i < times; ++i) EXPECT_TRUE(co_await io::write_all(proactor, file, 0, block));
+}
+
+Task<void> wait_for(io::Proactor& proactor, const Brought& brought, std::size_t& most_at_once) {
+  while (brought.result == 0) {
+    most_at_once = std::max(most_at_once, static_cast<SimProactor&>(proactor).background_reads());
+    co_await io::sleep_for(std::chrono::microseconds(10));
+  }
+}
+
+// Three ranges at once, the second of which is cancelled; gives how many were at the disk at the same time.
+Task<std::size_t> bring_in(io::Proactor& proactor, bool durable_writes, std::array<std::int64_t, 3>& results) {
+  const auto cold = proactor.open("cold", {.write = true, .create = true}).value();
+  const std::vector<std::byte> bytes(kRange, std::byte{'c'});
+  EXPECT_TRUE(co_await io::write_all(proactor, cold, 0, bytes));
+  const auto wal = proactor.open("wal", {.write = true, .create = true, .direct_sync = true}).value();
+  co_await write_durably(proactor, wal, durable_writes ? 1 : 0);
+  std::array<Brought, 3> brought;
+  for (Brought& one : brought) proactor.read_ahead(cold, 0, kRange, one);
+  proactor.cancel(brought[1]);
+  std::size_t most_at_once = 0;
+  for (std::size_t i = 0; i < brought.size(); ++i) {
+    co_await wait_for(proactor, brought[i], most_at_once);
+    results[i] = brought[i].result;
+  }
+  proactor.close(wal);
+  proactor.close(cold);
+  co_return most_at_once;
+}
+
+TEST(SimProactor, ranges_are_brought_in_one_at_a_time_beside_durable_writes_and_two_without) {
+  for (const bool durable_writes : {false, true}) {
+    World world(10);
+    SimDisk disk(world.stream("disk"));
+    SimProactor proactor(world, disk, "proactor", {.stall_one_in = 0});
+    std::array<std::int64_t, 3> results{};
+    const auto at_once = io::run_task(proactor, bring_in(proactor, durable_writes, results));
+    EXPECT_EQ(at_once, durable_writes ? 1U : 2U);
+    const auto whole = static_cast<std::int64_t>(kRange);
+    EXPECT_EQ(results, (std::array<std::int64_t, 3>{whole, -ECANCELED, whole}));
+  }
 }
 
 Task<std::int64_t> try_to_accept(io::Proactor& proactor) {

@@ -1,17 +1,20 @@
 // What it costs to receive requests: CPU seconds of the serving thread per GB, the kernel's part
 // included.
 //
-//   net_receive [--size BYTES] [--depth N] [--megabytes N] [--backend io_uring|epoll]
+//   net_receive [--size BYTES] [--depth N] [--megabytes N] [--rounds N] [--backend io_uring|epoll]
+//               [--only floor|server]
 //
 // `floor` is a bare loop: blocking recv of header and payload straight into one buffer, a checksum,
 // a small answer. `server` is net/transport with a handler that does as much. Both are driven by
-// the same thread over one loopback connection with `depth` requests outstanding.
+// the same thread over one loopback connection with `depth` requests outstanding, in turn, `rounds`
+// times, on the same cores, with the same socket buffers and congestion control; medians are
+// printed, and the median of the rounds' ratios.
 #include <fmt/core.h>
 
 #include <CLI/CLI.hpp>
 #include <functional>
-#include <future>
-#include <thread>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "base/check.h"
@@ -29,13 +32,15 @@ struct Settings {
   std::size_t size = 131072;
   std::size_t depth = 5;
   std::size_t megabytes = 64;
+  std::size_t rounds = 5;
   std::string backend = "io_uring";
+  std::string only;
 };
 
 constexpr std::size_t kAnswerBytes = 32;
 
 // Keeps `depth` requests outstanding until `count` are answered.
-void drive(const Settings& settings, const net::Address& address, std::size_t count) {
+std::uint64_t drive(const Settings& settings, const net::Address& address, std::size_t count) {
   const int socket = connect_to(address);
   std::byte* frame = make_buffer(settings.size);
   std::vector<std::byte> start;
@@ -54,35 +59,36 @@ void drive(const Settings& settings, const net::Address& address, std::size_t co
   }
   ::close(socket);
   std::free(frame);
+  return std::uint64_t{count} * bytes;
 }
 
-struct Measured {
-  double cpu_seconds = 0;
+// What the server tells of itself.
+struct Told {
   std::uint64_t checksum = 0;
   std::uint64_t receive_calls = 0;
   std::uint64_t bytes_moved = 0;
 };
 
-Measured serve_floor(const Settings& settings, std::promise<net::Address>& ready) {
+using Ready = std::promise<net::Address>;
+
+void serve_floor(const Settings& settings, Ready& ready, Used& used, Told& told) {
   net::Address address;
   const int listener = listen_somewhere(address);
   ready.set_value(address);
   const int socket = accept_one(listener);
   std::byte* buffer = make_buffer(settings.size);
-  Measured measured;
-  const double before = thread_cpu_seconds();
+  const Meter meter;
   while (receive_whole(socket, buffer, 4)) {
     const auto length = static_cast<std::size_t>(load_big_endian<std::int32_t>(buffer));
     if (!receive_whole(socket, buffer, length)) break;
-    measured.checksum += crc32c({buffer, length});
+    told.checksum += crc32c({buffer, length});
     std::byte answer[kAnswerBytes] = {};
     if (!send_whole(socket, answer, sizeof answer)) break;
   }
-  measured.cpu_seconds = thread_cpu_seconds() - before;
+  meter.stop(used);
   ::close(socket);
   ::close(listener);
   std::free(buffer);
-  return measured;
 }
 
 class ChecksumHandler final : public net::RequestHandler {
@@ -94,14 +100,7 @@ class ChecksumHandler final : public net::RequestHandler {
   std::uint64_t checksum = 0;
 };
 
-io::Task<void> serve_one(net::Server& server) {
-  while (server.counts().accepted == 0 || server.connections() > 0) {
-    co_await io::sleep_for(std::chrono::milliseconds(1));
-  }
-  co_await server.stop(std::chrono::seconds(1));
-}
-
-Measured serve_server(const Settings& settings, std::promise<net::Address>& ready) {
+void serve_server(const Settings& settings, Ready& ready, Used& used, Told& told) {
   auto proactor =
       io::make_proactor(settings.backend == "epoll" ? io::Backend::epoll : io::Backend::io_uring);
   CHECK(proactor.has_value(), "{}", proactor.error().message);
@@ -110,28 +109,48 @@ Measured serve_server(const Settings& settings, std::promise<net::Address>& read
   net::TcpStack stack(**proactor);
   ChecksumHandler handler;
   net::ServerOptions options;
-  options.listeners = {{.name = "BENCH", .listen = {.address = {.host = "127.0.0.1"}}}};
+  options.listeners = {bench_listener()};
   net::Server server(stack, handler, {}, options);
   CHECK(server.listen().has_value());
   server.start();
   ready.set_value(server.address(0));
-  const double before = thread_cpu_seconds();
+  const Meter meter;
   io::run_task(reactor, serve_one(server));
-  return {.cpu_seconds = thread_cpu_seconds() - before,
-          .checksum = handler.checksum,
+  meter.stop(used);
+  told = {.checksum = handler.checksum,
           .receive_calls = server.connection_counts().receive_calls,
           .bytes_moved = server.connection_counts().bytes_moved};
 }
 
-using Serve = std::function<Measured(const Settings&, std::promise<net::Address>&)>;
+using Serve = std::function<void(const Settings&, Ready&, Used&, Told&)>;
 
-Measured measure(const Settings& settings, const Serve& serve, std::size_t count) {
-  std::promise<net::Address> ready;
-  Measured measured;
-  std::thread server([&] { measured = serve(settings, ready); });
-  drive(settings, ready.get_future().get(), count);
-  server.join();
-  return measured;
+// What the rounds gave for one of the two.
+struct Side {
+  const char* name;
+  Serve serve;
+  std::vector<double> cpu_s_per_gb;
+  std::vector<double> sleeps_per_request;
+  Told told;  // by the last round
+};
+
+void run_round(const Settings& settings, std::size_t count, Side& side) {
+  const Used used = measure(
+      [&](Ready& ready, Used& measured) { side.serve(settings, ready, measured, side.told); },
+      [&](const net::Address& address) { return drive(settings, address, count); });
+  side.cpu_s_per_gb.push_back(used.cpu_seconds / static_cast<double>(used.bytes) * 1e9);
+  side.sleeps_per_request.push_back(static_cast<double>(used.sleeps) / static_cast<double>(count));
+}
+
+void print(const Settings& settings, std::size_t count, const Side& side) {
+  if (side.cpu_s_per_gb.empty()) return;
+  const auto requests = static_cast<double>(count);
+  fmt::print(
+      "{:6} size={} cpu_s_per_gb={:.3f} sleeps_per_request={:.2f} receives_per_request={:.2f} "
+      "moved={:.4f} checksum={:x}\n",
+      side.name, settings.size, median(side.cpu_s_per_gb), median(side.sleeps_per_request),
+      static_cast<double>(side.told.receive_calls) / requests,
+      static_cast<double>(side.told.bytes_moved) / (requests * static_cast<double>(settings.size)),
+      side.told.checksum);
 }
 
 }  // namespace
@@ -145,18 +164,19 @@ int main(int argc, char** argv) {
   app.add_option("--depth", settings.depth)->check(CLI::Range(1, 1000));
   app.add_option("--megabytes", settings.megabytes)->check(CLI::Range(1, 100000));
   app.add_option("--backend", settings.backend)->check(CLI::IsMember({"io_uring", "epoll"}));
+  app.add_option("--rounds", settings.rounds)->check(CLI::Range(1, 1000));
+  app.add_option("--only", settings.only)->check(CLI::IsMember({"floor", "server"}));
   CLI11_PARSE(app, argc, argv);
   const std::size_t count =
       std::max<std::size_t>(1, settings.megabytes * 1'000'000 / settings.size);
-  const double gigabytes = static_cast<double>(count * settings.size) / 1e9;
-  for (const auto& [name, serve] : {std::pair<const char*, Serve>{"floor", serve_floor},
-                                    std::pair<const char*, Serve>{"server", serve_server}}) {
-    const Measured measured = measure(settings, serve, count);
-    fmt::print(
-        "{:6} size={} cpu_s_per_gb={:.3f} receives_per_request={:.2f} moved={:.4f} checksum={:x}\n",
-        name, settings.size, measured.cpu_seconds / gigabytes,
-        static_cast<double>(measured.receive_calls) / static_cast<double>(count),
-        static_cast<double>(measured.bytes_moved) / (gigabytes * 1e9), measured.checksum);
+  Side floor{.name = "floor", .serve = serve_floor};
+  Side server{.name = "server", .serve = serve_server};
+  for (std::size_t round = 0; round < settings.rounds; ++round) {
+    if (settings.only != "server") run_round(settings, count, floor);
+    if (settings.only != "floor") run_round(settings, count, server);
   }
+  print(settings, count, floor);
+  print(settings, count, server);
+  if (settings.only.empty()) print_ratio(floor.cpu_s_per_gb, server.cpu_s_per_gb);
   return 0;
 }

@@ -1,23 +1,24 @@
 // What it costs to answer with a file's range: CPU seconds of the serving thread per GB, the
 // kernel's part included.
 //
-//   net_send [--size BYTES] [--megabytes N] [--file-megabytes N] [--cold] [--backend
-//   io_uring|epoll]
+//   net_send [--size BYTES] [--megabytes N] [--rounds N] [--file-megabytes N] [--cold]
+//            [--backend io_uring|epoll] [--only floor|server]
 //
 // `floor` is a bare loop: a blocking recv of the request, send(header, MSG_MORE), sendfile.
 // `server` is net/transport with a handler that answers with the range. The client asks for one
-// range after the other over one loopback connection and throws away what it gets. With --cold the
-// file's pages are dropped before each of the two.
+// range after the other over one loopback connection and throws away what it gets. Both run in
+// turn, `rounds` times, on the same cores, with the same socket buffers and congestion control;
+// medians are printed, and the median of the rounds' ratios. With --cold the file's pages are
+// dropped before each of the two.
 #include <fcntl.h>
 #include <fmt/core.h>
 #include <sys/sendfile.h>
 
 #include <CLI/CLI.hpp>
-#include <chrono>
 #include <filesystem>
 #include <functional>
-#include <future>
-#include <thread>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "bench/micro/loopback.h"
@@ -33,17 +34,13 @@ struct Settings {
   std::size_t size = 1 << 20;
   std::size_t megabytes = 64;
   std::size_t file_megabytes = 64;
+  std::size_t rounds = 5;
   bool cold = false;
   std::string backend = "io_uring";
+  std::string only;
 };
 
 constexpr std::size_t kHeaderBytes = 64;
-
-struct Measured {
-  double cpu_seconds = 0;
-  double wall_seconds = 0;
-  std::uint64_t bytes = 0;
-};
 
 std::uint64_t drive(const net::Address& address, std::size_t count, std::size_t answer_bytes) {
   const int socket = connect_to(address);
@@ -68,12 +65,14 @@ std::uint64_t drive(const net::Address& address, std::size_t count, std::size_t 
   return bytes;
 }
 
-double serve_floor(const Settings& settings, int file, std::promise<net::Address>& ready) {
+using Ready = std::promise<net::Address>;
+
+void serve_floor(const Settings& settings, int file, Ready& ready, Used& used) {
   net::Address address;
   const int listener = listen_somewhere(address);
   ready.set_value(address);
   const int socket = accept_one(listener);
-  const double before = thread_cpu_seconds();
+  const Meter meter;
   std::byte request[256];
   std::uint64_t position = 0;
   while (::recv(socket, request, sizeof request, 0) > 0) {
@@ -87,10 +86,9 @@ double serve_floor(const Settings& settings, int file, std::promise<net::Address
     }
     position = (position + settings.size) % (settings.file_megabytes << 20);
   }
-  const double used = thread_cpu_seconds() - before;
+  meter.stop(used);
   ::close(socket);
   ::close(listener);
-  return used;
 }
 
 class RangeHandler final : public net::RequestHandler {
@@ -109,14 +107,7 @@ class RangeHandler final : public net::RequestHandler {
   std::uint64_t position_ = 0;
 };
 
-io::Task<void> serve_one(net::Server& server) {
-  while (server.counts().accepted == 0 || server.connections() > 0) {
-    co_await io::sleep_for(std::chrono::milliseconds(1));
-  }
-  co_await server.stop(std::chrono::seconds(1));
-}
-
-double serve_server(const Settings& settings, int file, std::promise<net::Address>& ready) {
+void serve_server(const Settings& settings, int file, Ready& ready, Used& used) {
   auto proactor =
       io::make_proactor(settings.backend == "epoll" ? io::Backend::epoll : io::Backend::io_uring);
   CHECK(proactor.has_value(), "{}", proactor.error().message);
@@ -125,31 +116,49 @@ double serve_server(const Settings& settings, int file, std::promise<net::Addres
   net::TcpStack stack(**proactor);
   RangeHandler handler(settings, file);
   net::ServerOptions options;
-  options.listeners = {{.name = "BENCH", .listen = {.address = {.host = "127.0.0.1"}}}};
+  options.listeners = {bench_listener()};
   net::Server server(stack, handler, {}, options);
   CHECK(server.listen().has_value());
   server.start();
   ready.set_value(server.address(0));
-  const double before = thread_cpu_seconds();
+  const Meter meter;
   io::run_task(reactor, serve_one(server));
-  return thread_cpu_seconds() - before;
+  meter.stop(used);
 }
 
-using Serve = std::function<double(const Settings&, int, std::promise<net::Address>&)>;
+using Serve = std::function<void(const Settings&, int, Ready&, Used&)>;
 
-Measured measure(const Settings& settings, int file, const Serve& serve) {
+// What the rounds gave for one of the two.
+struct Side {
+  const char* name;
+  Serve serve;
+  std::vector<double> cpu_s_per_gb;
+  std::vector<double> gb_per_s;
+  std::vector<double> sleeps_per_request;
+  std::uint64_t bytes = 0;
+};
+
+void run_round(const Settings& settings, int file, Side& side) {
   if (settings.cold) ::posix_fadvise(file, 0, 0, POSIX_FADV_DONTNEED);
   const std::size_t count = std::max<std::size_t>(1, (settings.megabytes << 20) / settings.size);
-  std::promise<net::Address> ready;
-  Measured measured;
-  std::thread server([&] { measured.cpu_seconds = serve(settings, file, ready); });
-  const net::Address address = ready.get_future().get();
-  const auto before = std::chrono::steady_clock::now();
-  measured.bytes = drive(address, count, settings.size + kHeaderBytes);
-  measured.wall_seconds =
-      std::chrono::duration<double>(std::chrono::steady_clock::now() - before).count();
-  server.join();
-  return measured;
+  const Used used =
+      measure([&](Ready& ready, Used& measured) { side.serve(settings, file, ready, measured); },
+              [&](const net::Address& address) {
+                return drive(address, count, settings.size + kHeaderBytes);
+              });
+  const double gigabytes = static_cast<double>(used.bytes) / 1e9;
+  side.cpu_s_per_gb.push_back(used.cpu_seconds / gigabytes);
+  side.gb_per_s.push_back(gigabytes / used.wall_seconds);
+  side.sleeps_per_request.push_back(static_cast<double>(used.sleeps) / static_cast<double>(count));
+  side.bytes += used.bytes;
+}
+
+void print(const Settings& settings, const Side& side) {
+  if (side.cpu_s_per_gb.empty()) return;
+  fmt::print(
+      "{:6} size={} {} cpu_s_per_gb={:.3f} gb_per_s={:.2f} sleeps_per_request={:.2f} checksum={}\n",
+      side.name, settings.size, settings.cold ? "cold" : "hot", median(side.cpu_s_per_gb),
+      median(side.gb_per_s), median(side.sleeps_per_request), side.bytes);
 }
 
 int make_file(const Settings& settings, const std::string& path) {
@@ -173,8 +182,10 @@ int main(int argc, char** argv) {
   app.add_option("--size", settings.size)->check(CLI::Range(1024, 64 << 20));
   app.add_option("--megabytes", settings.megabytes)->check(CLI::Range(1, 100000));
   app.add_option("--file-megabytes", settings.file_megabytes)->check(CLI::Range(1, 4096));
+  app.add_option("--rounds", settings.rounds)->check(CLI::Range(1, 1000));
   app.add_flag("--cold", settings.cold);
   app.add_option("--backend", settings.backend)->check(CLI::IsMember({"io_uring", "epoll"}));
+  app.add_option("--only", settings.only)->check(CLI::IsMember({"floor", "server"}));
   CLI11_PARSE(app, argc, argv);
   if ((settings.file_megabytes << 20) % settings.size != 0) {
     fmt::print(stderr, "the file's size must be a multiple of --size\n");
@@ -183,14 +194,15 @@ int main(int argc, char** argv) {
   const std::string path =
       std::filesystem::temp_directory_path() / fmt::format("millrace_net_send_{}", ::getpid());
   const int file = make_file(settings, path);
-  for (const auto& [name, serve] : {std::pair<const char*, Serve>{"floor", serve_floor},
-                                    std::pair<const char*, Serve>{"server", serve_server}}) {
-    const Measured measured = measure(settings, file, serve);
-    const double gigabytes = static_cast<double>(measured.bytes) / 1e9;
-    fmt::print("{:6} size={} {} cpu_s_per_gb={:.3f} gb_per_s={:.2f} checksum={}\n", name,
-               settings.size, settings.cold ? "cold" : "hot", measured.cpu_seconds / gigabytes,
-               gigabytes / measured.wall_seconds, measured.bytes);
+  Side floor{.name = "floor", .serve = serve_floor};
+  Side server{.name = "server", .serve = serve_server};
+  for (std::size_t round = 0; round < settings.rounds; ++round) {
+    if (settings.only != "server") run_round(settings, file, floor);
+    if (settings.only != "floor") run_round(settings, file, server);
   }
+  print(settings, floor);
+  print(settings, server);
+  if (settings.only.empty()) print_ratio(floor.cpu_s_per_gb, server.cpu_s_per_gb);
   ::close(file);
   ::unlink(path.c_str());
   return 0;

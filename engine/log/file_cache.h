@@ -1,5 +1,6 @@
 // FileCache: a shard's open data files, bounded. A file is opened when it is used and closed when others were used since;
-// whoever still holds it (a fetch answer being sent) keeps it open on its own.
+// whoever still holds it (a fetch answer being sent) keeps it open on its own. Of index files, which are not kept open, it keeps
+// the pages that were read last.
 //
 // Shard:      one each.
 // Lifetime:   outlives the slots of its logs' segments.
@@ -13,6 +14,8 @@
 
 #include "base/check.h"
 #include "base/result.h"
+#include "engine/log/format/index_entry.h"
+#include "engine/log/kept_pages.h"
 #include "io/file.h"
 #include "io/proactor.h"
 
@@ -41,6 +44,7 @@ class FileCache {
   FileCache(const FileCache&) = delete;
 
   io::Proactor& proactor() { return proactor_; }
+  KeptPages<OffsetIndexEntry>& index_pages() { return index_pages_; }
 
   // The file of `slot`, which is opened for reading and writing at path() when it is not. The file must exist.
   template <class Path>
@@ -64,6 +68,7 @@ class FileCache {
   std::size_t open_max_;
   // Least recently used first.
   boost::intrusive::list<Slot> used_;
+  KeptPages<OffsetIndexEntry> index_pages_;
 };
 
 }  // namespace millrace::log

@@ -51,6 +51,15 @@ Result<std::vector<Entry>> IndexFile<Entry>::read_entries(io::Proactor& proactor
 }
 
 template <class Entry>
+auto IndexFile<Entry>::read_page(io::Proactor& proactor, io::FileHandle file, std::uint64_t number) const
+    -> Result<Page> {
+  const std::uint64_t first = number * kPageEntries;
+  const auto count = static_cast<std::size_t>(std::min<std::uint64_t>(kPageEntries, file_entries_ - first));
+  TRY(entries, read_entries(proactor, file, first, count));
+  return Page{.number = number, .entries = std::move(entries)};
+}
+
+template <class Entry>
 Result<void> IndexFile<Entry>::load(io::Proactor& proactor, const std::string& path) {
   begin_anew();
   auto handle = proactor.open(path, {});
@@ -77,6 +86,7 @@ void IndexFile<Entry>::begin_anew() {
   file_has_rest_ = true;
   last_.reset();
   tail_.clear();
+  forget_kept();
 }
 
 template <class Entry>

@@ -4,7 +4,7 @@
 // Shard:      its log's.
 // Trust:      none. What the file says is checked when it is first used, and a position it gives is checked again where it is
 //             used (Segment); an index that fails is thrown away and built anew from the data file.
-// Files:      opened for a look or a write and closed again: an idle log holds no handle.
+// Files:      opened for a look or a write and closed again: an idle log holds no handle. Pages that were looked at can be kept.
 #pragma once
 
 #include <algorithm>
@@ -17,6 +17,7 @@
 #include "base/bytes.h"
 #include "base/result.h"
 #include "engine/log/format/index_entry.h"
+#include "engine/log/kept_pages.h"
 #include "io/proactor.h"
 
 namespace millrace::log {
@@ -35,10 +36,13 @@ class IndexFile {
   std::optional<Entry> last() const { return last_; }
 
   void append(const Entry& entry);
-  // The last entry for which `at_or_before` holds; it must hold for a prefix. Errors: corrupt, io_error.
-  template <class Predicate>
-  Result<std::optional<Entry>> find_last(io::Proactor& proactor, const std::string& path,
-                                         Predicate at_or_before) const;
+  // The last entry for which `at_or_before` holds; it must hold for a prefix. Looks at what is in `kept` first, and leaves there
+  // what it reads of the file at path(). Errors: corrupt, io_error.
+  template <class Path, class Predicate>
+  Result<std::optional<Entry>> find_last(io::Proactor& proactor, Path path, Predicate at_or_before,
+                                         KeptPages<Entry>* kept = nullptr);
+  // For who was misled: what was kept may not be what the file says.
+  void forget_kept() { kept_key_ = 0; }
   // Shows the entries in their order to `visit`, from the first one on for which `is_before` does not hold (it must hold for a
   // prefix), until one is answered with false; gives whether one was. Errors: corrupt, io_error.
   template <class Predicate, class Visit>
@@ -56,8 +60,21 @@ class IndexFile {
   // Whole entries read at a time.
   static constexpr std::size_t kPageEntries = 4096 / Entry::kBytes;
 
+  using Page = typename KeptPages<Entry>::Page;
+
   Result<std::vector<Entry>> read_entries(io::Proactor& proactor, io::FileHandle file,
                                           std::uint64_t first, std::size_t count) const;
+  Result<Page> read_page(io::Proactor& proactor, io::FileHandle file, std::uint64_t number) const;
+  // Whether the last entry for which `at_or_before` holds, or that there is none, can be told from this page of the file.
+  template <class Predicate>
+  bool tells(const Page& page, Predicate at_or_before) const;
+  // The page of the file that tells. `last_used`: the one that did the last time, of which this may be the next.
+  template <class Predicate>
+  Result<Page> find_page(io::Proactor& proactor, io::FileHandle file, Predicate at_or_before,
+                         const Page* last_used) const;
+  // The last of the entries for which it holds.
+  template <class Predicate>
+  static std::optional<Entry> last_of(const std::vector<Entry>& entries, Predicate at_or_before);
   // How many of the file's entries are in the prefix for which `holds` does.
   template <class Predicate>
   Result<std::uint64_t> prefix_in_file(io::Proactor& proactor, io::FileHandle file, Predicate holds) const;
@@ -67,6 +84,8 @@ class IndexFile {
   bool file_has_rest_ = false;
   std::optional<Entry> last_;
   std::vector<Entry> tail_;
+  // What pages of the file are kept under; 0: none are.
+  std::uint64_t kept_key_ = 0;
 };
 
 using OffsetIndex = IndexFile<OffsetIndexEntry>;
@@ -89,40 +108,65 @@ class ScopedFile {
 };
 
 template <class Entry>
-template <class Predicate>
-Result<std::optional<Entry>> IndexFile<Entry>::find_last(io::Proactor& proactor,
-                                                         const std::string& path,
-                                                         Predicate at_or_before) const {
-  if (!tail_.empty() && at_or_before(tail_.front())) {
-    std::size_t low = 0;
-    std::size_t high = tail_.size();
-    while (high - low > 1) {
-      const std::size_t middle = low + (high - low) / 2;
-      (at_or_before(tail_[middle]) ? low : high) = middle;
-    }
-    return std::optional<Entry>(tail_[low]);
-  }
+template <class Path, class Predicate>
+Result<std::optional<Entry>> IndexFile<Entry>::find_last(io::Proactor& proactor, Path path,
+                                                         Predicate at_or_before, KeptPages<Entry>* kept) {
+  if (!tail_.empty() && at_or_before(tail_.front())) return last_of(tail_, at_or_before);
   if (file_entries_ == 0) return std::optional<Entry>();
-  TRY(handle, proactor.open(path, {}));
-  const ScopedFile file(proactor, handle);
-  // Pages first, by the first entry of each; then the entries of one page.
-  std::uint64_t low = 0;
-  std::uint64_t high = (file_entries_ + kPageEntries - 1) / kPageEntries;
-  while (high - low > 1) {
-    const std::uint64_t middle = low + (high - low) / 2;
-    TRY(first, read_entries(proactor, file.handle(), middle * kPageEntries, 1));
-    (at_or_before(first.front()) ? low : high) = middle;
+  const Page* last_used = nullptr;
+  if (kept != nullptr && kept_key_ != 0) {
+    const Page* const found = kept->find(kept_key_, [&](const Page& page) { return tells(page, at_or_before); });
+    if (found != nullptr) return last_of(found->entries, at_or_before);
+    last_used = kept->find(kept_key_, [](const Page&) { return true; });
   }
-  const std::uint64_t first = low * kPageEntries;
-  const auto count =
-      static_cast<std::size_t>(std::min<std::uint64_t>(kPageEntries, file_entries_ - first));
-  TRY(page, read_entries(proactor, file.handle(), first, count));
-  std::optional<Entry> found;
-  for (const Entry& entry : page) {
-    if (!at_or_before(entry)) break;
-    found = entry;
+  TRY(handle, proactor.open(path(), {}));
+  const ScopedFile file(proactor, handle);
+  TRY(page, find_page(proactor, file.handle(), at_or_before, last_used));
+  const auto found = last_of(page.entries, at_or_before);
+  if (kept != nullptr) {
+    if (kept_key_ == 0) kept_key_ = kept->new_key();
+    page.key = kept_key_;
+    kept->keep(std::move(page));
   }
   return found;
+}
+
+template <class Entry>
+template <class Predicate>
+std::optional<Entry> IndexFile<Entry>::last_of(const std::vector<Entry>& entries, Predicate at_or_before) {
+  const auto behind = std::ranges::partition_point(entries, at_or_before);
+  if (behind == entries.begin()) return std::nullopt;
+  return *std::prev(behind);
+}
+
+template <class Entry>
+template <class Predicate>
+bool IndexFile<Entry>::tells(const Page& page, Predicate at_or_before) const {
+  if (!at_or_before(page.entries.front())) return page.number == 0;
+  const std::uint64_t end = page.number * kPageEntries + page.entries.size();
+  return end == file_entries_ || !at_or_before(page.entries.back());
+}
+
+template <class Entry>
+template <class Predicate>
+auto IndexFile<Entry>::find_page(io::Proactor& proactor, io::FileHandle file, Predicate at_or_before,
+                                 const Page* last_used) const -> Result<Page> {
+  // By the first entry of each.
+  std::uint64_t low = 0;
+  std::uint64_t high = (file_entries_ + kPageEntries - 1) / kPageEntries;
+  if (last_used != nullptr) {
+    (at_or_before(last_used->entries.front()) ? low : high) = last_used->number;
+    if (low + 1 < high && low == last_used->number) {
+      TRY(next, read_page(proactor, file, low + 1));
+      if (at_or_before(next.entries.front()) && tells(next, at_or_before)) return next;
+    }
+  }
+  while (high - low > 1) {
+    const std::uint64_t middle = low + (high - low) / 2;
+    TRY(first, read_entries(proactor, file, middle * kPageEntries, 1));
+    (at_or_before(first.front()) ? low : high) = middle;
+  }
+  return read_page(proactor, file, low);
 }
 
 template <class Entry>
@@ -176,6 +220,7 @@ Result<void> IndexFile<Entry>::keep_while(io::Proactor& proactor, const std::str
   TRY(handle, proactor.open(path, {}));
   const ScopedFile file(proactor, handle);
   TRY(kept, prefix_in_file(proactor, file.handle(), keep));
+  forget_kept();  // others will stand where those did that are dropped
   file_has_rest_ = file_has_rest_ || kept < file_entries_;
   file_entries_ = kept;
   if (kept > 0) {

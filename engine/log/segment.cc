@@ -63,7 +63,9 @@ io::Task<Result<void>> HeaderScan::fetch_next() {
 
 Result<const std::byte*> HeaderScan::header_at(std::uint64_t position) {
   if (!holds(position)) {
-    const auto wanted = std::min<std::uint64_t>(kWindowBytes, end_ - position);
+    // Of large batches the header alone: the rest of a window is memory that nobody has touched for long, and holds no other.
+    const std::size_t window = batch_bytes_ < kWindowBytes ? kWindowBytes : kBatchHeaderBytes;
+    const auto wanted = std::min<std::uint64_t>(window, end_ - position);
     TRY(got, proactor_.read_inline(file_, position, Bytes(window_, wanted)));
     window_start_ = position;
     window_bytes_ = got;
@@ -95,6 +97,7 @@ Result<BatchLocation> HeaderScan::next() {
                           header + batch_field::kLeaderEpoch)),
                       .position = position_};
   position_ += *size;
+  batch_bytes_ = *size;
   return found;
 }
 
@@ -290,12 +293,17 @@ Result<void> Segment::rebuild_indexes(std::int64_t index_interval_bytes) {
   return write_indexes();
 }
 
+template <class Predicate>
+Result<std::optional<OffsetIndexEntry>> Segment::last_entry(Predicate at_or_before) {
+  return offsets_.find_last(files_.proactor(), [this] { return path(kIndexSuffix); }, at_or_before,
+                            &files_.index_pages());
+}
+
 Result<std::uint64_t> Segment::index_position(Offset offset) {
   TRY_DONE(load_indexes());
-  TRY(entry, offsets_.find_last(files_.proactor(), path(kIndexSuffix),
-                                [&](const OffsetIndexEntry& candidate) {
-                                  return absolute(candidate.relative_offset) <= offset;
-                                }));
+  TRY(entry, last_entry([&](const OffsetIndexEntry& candidate) {
+        return absolute(candidate.relative_offset) <= offset;
+      }));
   if (!entry) return std::uint64_t{0};
   // The entry is believed once the batch it speaks of is where it says.
   const auto position = static_cast<std::uint64_t>(entry->position);
@@ -311,7 +319,9 @@ Result<std::uint64_t> Segment::index_position(Offset offset) {
 
 Result<std::uint64_t> Segment::trusted_index_position(Offset offset) {
   auto position = index_position(offset);
-  if (position || position.error() != Errc::corrupt || rebuilt_) return position;
+  if (position || position.error() != Errc::corrupt) return position;
+  offsets_.forget_kept();
+  if (rebuilt_) return position;
   LOG(warn, "log.index_rebuilt", "segment={} reason=\"{}\"", path(kLogSuffix),
       position.error().message);
   rebuilt_ = true;
@@ -332,21 +342,24 @@ Result<std::optional<BatchLocation>> Segment::locate(Offset offset) {
 
 Result<BatchEnd> Segment::batch_end_before(std::uint64_t start, std::uint64_t limit) {
   TRY_DONE(load_indexes());
-  TRY(entry, offsets_.find_last(files_.proactor(), path(kIndexSuffix),
-                                [&](const OffsetIndexEntry& candidate) {
-                                  return static_cast<std::uint64_t>(candidate.position) <= limit;
-                                }));
+  TRY(entry, last_entry([&](const OffsetIndexEntry& candidate) {
+        return static_cast<std::uint64_t>(candidate.position) <= limit;
+      }));
   BatchEnd end{.position = start};
   if (entry) end.position = std::max(start, static_cast<std::uint64_t>(entry->position));
   TRY(open, file());
   HeaderScan headers = scan(*open, end.position);
   while (!headers.at_end()) {
-    TRY(found, headers.next());
-    if (found.end_position() > limit) {
-      end.next_offset = found.batch.base_offset;
+    const auto found = headers.next();
+    if (!found) {
+      offsets_.forget_kept();
+      return fail(found.error());
+    }
+    if (found->end_position() > limit) {
+      end.next_offset = found->batch.base_offset;
       break;
     }
-    end = {.position = found.end_position(), .next_offset = found.batch.last_offset + 1};
+    end = {.position = found->end_position(), .next_offset = found->batch.last_offset + 1};
   }
   return end;
 }
@@ -354,7 +367,7 @@ Result<BatchEnd> Segment::batch_end_before(std::uint64_t start, std::uint64_t li
 Result<std::uint64_t> Segment::position_for_timestamp(std::int64_t timestamp) {
   TRY_DONE(load_indexes());
   auto entry = times_.find_last(
-      files_.proactor(), path(kTimeIndexSuffix),
+      files_.proactor(), [this] { return path(kTimeIndexSuffix); },
       [&](const TimeIndexEntry& candidate) { return candidate.timestamp <= timestamp; });
   if (!entry) return fail(std::move(entry).error());
   if (!*entry) return std::uint64_t{0};

@@ -93,6 +93,7 @@ class HeaderScan {
   std::uint64_t end_;
   std::uint64_t window_start_ = 0;
   std::size_t window_bytes_ = 0;
+  std::size_t batch_bytes_ = kWindowBytes;  // of the last one, which the next is likely to be as large as
   std::byte window_[kWindowBytes];
 };
 
@@ -220,6 +221,9 @@ class Segment {
 
  private:
   Result<void> load_indexes();
+  // The last entry of the offset index for which it holds.
+  template <class Predicate>
+  Result<std::optional<OffsetIndexEntry>> last_entry(Predicate at_or_before);
   // Where to start looking for `offset`. The second throws a misleading index away and asks the data.
   Result<std::uint64_t> index_position(Offset offset);
   Result<std::uint64_t> trusted_index_position(Offset offset);

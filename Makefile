@@ -39,7 +39,7 @@ TSAN_TESTS := io_test io_allocation_test net_sockets_test net_shards_test
 # A broker built for it ends with its first report, which fails what its clients do.
 TSAN_BROKER := TSAN_OPTIONS=halt_on_error=1
 # For a night: header by header, rounds of power cuts, groups beside Apache Kafka itself.
-SOAK_TESTS := headers_alone|power_cut_long|group_clients_of_kafka|group_tools_of_kafka|group_commands_of_kafka
+SOAK_TESTS := headers_alone|power_cut_long|large_group_long|group_clients_of_kafka|group_tools_of_kafka|group_commands_of_kafka
 
 # What takes longer: everything under AddressSanitizer and UBSan, what crosses shards and a broker with clients under
 # ThreadSanitizer, thousands of simulated lives of a node, real processes that are killed and starved, and every foreign client.

@@ -304,8 +304,14 @@ class Connection:
         return unserved
 
     def set_topic_configs(self, topic, configs):
+        return self.set_configs(2, topic, configs)
+
+    def set_group_configs(self, group, configs):
+        return self.set_configs(32, group, configs)
+
+    def set_configs(self, kind, name, configs):
         """IncrementalAlterConfigs 0. Returns the error."""
-        body = struct.pack(">ib", 1, 2) + string(topic) + struct.pack(">i", len(configs))
+        body = struct.pack(">ib", 1, kind) + string(name) + struct.pack(">i", len(configs))
         body += b"".join(string(key) + b"\0" + string(value) for key, value in configs.items())
         reader = self.ask(INCREMENTAL_ALTER_CONFIGS, 0, body + b"\0")
         reader.i32(), reader.i32()

@@ -193,9 +193,11 @@ void BrokerShard::tell_groups(const MetadataDelta& delta) {
 
 // What groups had read of topics that are gone says nothing of topics made again under their names.
 void BrokerShard::drop_offsets(const MetadataDelta& delta) {
-  std::vector<std::string> gone;
+  GoneTopics gone;
   for (const auto& [id, topic] : delta.topics) {
-    if (topic.removed || image_->topics.find(id) == nullptr) gone.push_back(topic.name);
+    if (!topic.removed && image_->topics.find(id) != nullptr) continue;
+    const TopicImage* now = image_->topics.find(topic.name);
+    gone.insert_or_assign(topic.name, now == nullptr ? TopicId{} : now->id);
   }
   if (!gone.empty()) groups_.drop_topics(gone);
 }

@@ -98,11 +98,8 @@ io::Task<void> CoordinatorDriver::load() {
     LOG(info, "groups.loaded", "partition={} records={} groups={}", partition().value(),
         loader.records(), machine->group_count());
   }
-  // Topics that went while nobody was here to hear of it.
-  const SharedImage image = image_();
-  for (const std::string& topic : machine->committed_topics()) {
-    if (image->topics.find(topic) == nullptr) dropped_.insert(topic);
-  }
+  // Topics that went while nobody was here to hear of it, or while the log did not take that they had.
+  for (const auto& [name, now] : machine->gone_topics(*image_())) dropped_.insert_or_assign(name, now);
   machine_ = std::move(machine);
   ++term_;
   decide(ActivateGroups{});
@@ -110,8 +107,8 @@ io::Task<void> CoordinatorDriver::load() {
   drops_.notify_all();
 }
 
-void CoordinatorDriver::drop_topics(const std::vector<std::string>& names) {
-  dropped_.insert(names.begin(), names.end());
+void CoordinatorDriver::drop_topics(const GoneTopics& topics) {
+  for (const auto& [name, now] : topics) dropped_.insert_or_assign(name, now);
   drop_kept_topics();
 }
 
@@ -126,8 +123,8 @@ void CoordinatorDriver::drop_kept_topics() {
   if (!partition_->check_leader(kNoLeaderEpoch)) return;
   if (retry_drop_at_ && io::Reactor::current().now() < *retry_drop_at_) return;
   const std::uint64_t term = term_;
-  std::set<std::string> dropping = std::exchange(dropped_, {});
-  decide(DropTopics{.topics = {dropping.begin(), dropping.end()}});
+  GoneTopics dropping = std::exchange(dropped_, {});
+  decide(DropTopics{.topics = dropping});
   if (term != term_) {
     dropped_.merge(dropping);
     return;

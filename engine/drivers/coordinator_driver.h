@@ -17,7 +17,6 @@
 #include <map>
 #include <memory>
 #include <optional>
-#include <set>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -69,7 +68,7 @@ class CoordinatorDriver {
   // Asks the machine. What the event points to must live until the answer.
   io::Task<GroupOutcome> ask(GroupEvent event, GroupWait* wait = nullptr);
   // These topics have gone, and with them what was committed for them; while it loads that is kept for later.
-  void drop_topics(const std::vector<std::string>& names);
+  void drop_topics(const GoneTopics& topics);
   // Completes when no crash brings back what was committed for topics that have gone. What the log does not take now is dropped
   // later: nobody waits for that.
   io::Task<void> topics_dropped();
@@ -115,8 +114,8 @@ class CoordinatorDriver {
   std::uint64_t term_ = 0;                 // counts machines
   bool loading_ = false;
   std::optional<Instant> retry_load_at_;  // a load has failed: not before then
-  std::set<std::string> dropped_;         // topics, until the machine is told
-  std::set<std::string> dropping_;        // it has been told, and its records are not stable yet
+  GoneTopics dropped_;                    // until the machine is told
+  GoneTopics dropping_;                   // it has been told, and its records are not stable yet
   Offset dropping_end_{0};
   std::optional<Instant> retry_drop_at_;  // an append has failed: not before then
   std::uint64_t drops_put_off_ = 0;

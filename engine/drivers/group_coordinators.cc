@@ -38,8 +38,8 @@ std::vector<std::shared_ptr<CoordinatorDriver>> GroupCoordinators::all() const {
   return drivers;
 }
 
-void GroupCoordinators::drop_topics(const std::vector<std::string>& names) {
-  for (const auto& driver : all()) driver->drop_topics(names);
+void GroupCoordinators::drop_topics(const GoneTopics& topics) {
+  for (const auto& driver : all()) driver->drop_topics(topics);
 }
 
 io::Task<void> GroupCoordinators::topics_dropped() {

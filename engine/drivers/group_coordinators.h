@@ -32,7 +32,7 @@ class GroupCoordinators {
   std::shared_ptr<CoordinatorDriver> find(const TopicPartition& id) const;
   std::vector<std::shared_ptr<CoordinatorDriver>> all() const;
   // These topics have gone.
-  void drop_topics(const std::vector<std::string>& names);
+  void drop_topics(const GoneTopics& topics);
   // Completes when what was committed for them is gone for good, or cannot be dropped now.
   io::Task<void> topics_dropped();
   // The image has changed in these topics.

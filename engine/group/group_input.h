@@ -154,9 +154,11 @@ struct DeleteGroup {
   Ticket ticket;
   std::string_view group;
 };
-// These topics have gone: what was committed for them says nothing of topics that get their names later.
+// Topics that have gone, by name, with the id of the topic that has the name now; zero where there is none. What was committed for
+// others of that name says nothing of it.
+using GoneTopics = std::map<std::string, TopicId, std::less<>>;
 struct DropTopics {
-  std::vector<std::string> topics;
+  GoneTopics topics;
 };
 struct ConsumerHeartbeat {
   Ticket ticket;

@@ -288,12 +288,14 @@ struct GroupMachine::Decide {
   }
   void operator()(const DropTopics& dropped) const {
     step.out.atomic = false;
-    const std::set<std::string_view> topics(dropped.topics.begin(), dropped.topics.end());
     for (const auto& [id, group] : machine.groups_) {
       // A group reads few topics, and many may go at once.
       group->offsets.for_each_topic([&](const std::string& topic) {
-        if (!topics.contains(topic)) return;
-        group->offsets.for_each_of(topic, [&](std::int32_t partition) {
+        const auto gone = dropped.topics.find(topic);
+        if (gone == dropped.topics.end()) return;
+        const TopicId& now = gone->second;
+        group->offsets.for_each_of(topic, [&](std::int32_t partition, const OffsetCommitValue& value) {
+          if (!now.is_zero() && value.topic_id == now) return;
           step.out.records.push_back(offset_tombstone({id, topic, partition}));
         });
       });
@@ -542,12 +544,22 @@ std::vector<GroupRecord> GroupMachine::hard_state() const {
   return records;
 }
 
-std::set<std::string, std::less<>> GroupMachine::committed_topics() const {
-  std::set<std::string, std::less<>> topics;
+GoneTopics GroupMachine::gone_topics(const MetadataImage& image) const {
+  GoneTopics gone;
   for (const auto& [id, group] : groups_) {
-    group->offsets.for_each_topic([&](const std::string& topic) { topics.insert(topic); });
+    group->offsets.for_each_topic([&](const std::string& name) {
+      const TopicImage* topic = image.topics.find(name);
+      if (topic == nullptr) {
+        gone.try_emplace(name);
+        return;
+      }
+      group->offsets.for_each_of(name, [&](std::int32_t, const OffsetCommitValue& value) {
+        // Older brokers did not say which topic they meant.
+        if (!value.topic_id.is_zero() && value.topic_id != topic->id) gone.try_emplace(name, topic->id);
+      });
+    });
   }
-  return topics;
+  return gone;
 }
 
 // ---- Time

@@ -50,8 +50,8 @@ class GroupMachine {
   // The records from which a replay would make this hard state, in order. Groups that are rebalancing are left out.
   std::vector<GroupRecord> hard_state() const;
   std::size_t group_count() const { return groups_.size(); }
-  // The topics for which an offset is committed.
-  std::set<std::string, std::less<>> committed_topics() const;
+  // The topics for which an offset is committed, and that are not there any more or were made anew since.
+  GoneTopics gone_topics(const MetadataImage& image) const;
   // Patterns to look up in the image; to be asked for after each step. Answered by a PatternsResolved, and asked once until then.
   std::optional<PatternQuestion> next_pattern_question();
   // What the last steps have to say to whoever runs the broker; to be asked for after each step.

@@ -40,10 +40,10 @@ void GroupOffsets::erase(std::string_view topic, std::int32_t partition) {
 }
 
 void GroupOffsets::for_each_of(std::string_view topic,
-                               const std::function<void(std::int32_t)>& visit) const {
+                               const std::function<void(std::int32_t, const OffsetCommitValue&)>& visit) const {
   const auto partitions = topics_.find(topic);
   if (partitions == topics_.end()) return;
-  for (const auto& [partition, value] : partitions->second) visit(partition);
+  for (const auto& [partition, value] : partitions->second) visit(partition, value);
 }
 
 void GroupOffsets::for_each_topic(const std::function<void(const std::string&)>& visit) const {

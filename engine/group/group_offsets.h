@@ -34,7 +34,7 @@ class GroupOffsets {
   void erase(std::string_view topic, std::int32_t partition);
   // Of that topic, in order.
   void for_each_of(std::string_view topic,
-                   const std::function<void(std::int32_t partition)>& visit) const;
+                   const std::function<void(std::int32_t partition, const OffsetCommitValue&)>& visit) const;
   void for_each_topic(const std::function<void(const std::string& topic)>& visit) const;
   // In order of topic and partition.
   void for_each(const std::function<void(const std::string& topic, std::int32_t partition,

@@ -89,7 +89,8 @@ struct OffsetCommitValue {
   static constexpr std::string_view kName = "OffsetCommitValue";
   static constexpr wire::VersionRange kVersions{0, 4};
   static constexpr std::int16_t kFlexibleSince = 4;
-  static constexpr std::int16_t kWritten = 3;
+  // As Apache Kafka 4.2 does: the topic's id tells its offsets from those of a later topic of the name.
+  static constexpr std::int16_t kWritten = 4;
   // Written when the client said how long the offset is to be kept (OffsetCommit 2 to 4).
   static constexpr std::int16_t kWrittenWithExpiry = 1;
 

@@ -41,11 +41,11 @@ class GroupsTest : public BrokerTest {
     return said.error_code;
   }
 
-  ErrorCode commit(std::string_view group, std::int64_t offset) {
+  ErrorCode commit(std::string_view group, std::int64_t offset, std::string_view name = "t") {
     wire::OffsetCommitRequest request;
     request.group_id = group;
     auto& topic = request.topics.emplace_back();
-    topic.name = "t";
+    topic.name = name;
     topic.partitions.push_back({.partition_index = 0, .committed_offset = offset});
     return ask(request, 8).message.topics.at(0).partitions.at(0).error_code;
   }
@@ -253,6 +253,29 @@ TEST_F(GroupsTest, a_topic_removed_while_the_disk_takes_nothing_loses_its_offset
   EXPECT_EQ(run(committed("node", "g")), -1);
   ASSERT_EQ(commit("g", 2), ErrorCode::none);
   EXPECT_EQ(run(committed("node", "g")), 2);
+}
+
+TEST_F(GroupsTest, a_crash_before_there_is_room_brings_no_offsets_back_for_the_next_topic_of_the_name) {
+  make_topic("t");
+  make_topic("stays");
+  ASSERT_EQ(find_coordinator("g"), ErrorCode::none);
+  EXPECT_EQ(run(committed("node", "g")), -1);
+  ASSERT_EQ(commit("g", 5), ErrorCode::none);
+  ASSERT_EQ(commit("g", 6, "stays"), ErrorCode::none);
+  const std::uint64_t capacity = disk_.capacity();
+  disk_.set_capacity((capacity - disk_.free_bytes()) * 100 / 97);
+  run(pass(seconds(2)));  // the broker has looked how much is free
+  remove_topic("t");
+  make_topic("t");
+  EXPECT_EQ(run(error_of_fetch("node", "g", 50)), ErrorCode::coordinator_not_available);
+  Prng random(7);
+  const auto image = disk_.power_cut(random);
+  image->set_capacity(capacity);
+  sim::BrokerNode again(world_, network_, *image, {.shards = 2, .host = "again", .name = "again", .seed = 2});
+  ASSERT_TRUE(again.start());
+  EXPECT_EQ(run(committed("again", "g")), -1);
+  EXPECT_EQ(run(committed("again", "g", "stays")), 6);
+  ASSERT_TRUE(again.stop());
 }
 
 TEST_F(GroupsTest, what_was_committed_for_a_topic_that_is_not_there_at_the_start_is_dropped) {

@@ -175,7 +175,7 @@ class Crowd {
     step(std::move(question));
   }
   void drop_topic() {
-    step(DropTopics{.topics = {"t"}});
+    step(DropTopics{.topics = {{"t", {}}}});
     committed_.clear();
     for (const std::string group : {"g0", "g1"}) {
       step(FetchOffsets{.ticket = ticket(nullptr), .group = group, .partitions = std::nullopt});

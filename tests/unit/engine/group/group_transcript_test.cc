@@ -36,7 +36,7 @@ class World {
         {"describe", &World::describe},   {"list", &World::list},
         {"delete", &World::remove},       {"advance", &World::advance},
         {"restart", &World::restart},     {"read", &World::read},
-        {"drop_topics", &World::drop_topics},
+        {"drop_topics", &World::drop_topics}, {"made_anew", &World::made_anew},
     };
     const auto found = kCommands.find(command.name);
     if (found == kCommands.end()) return "no such command: " + command.name;
@@ -202,7 +202,7 @@ class World {
       question.members.push_back({"", texts.emplace_back(id)});
     return step(std::move(question));
   }
-  // commit GROUP member=ID generation=1 offsets=(t-0:5 t-1:7) metadata=text retention=MS version=8
+  // commit GROUP member=ID generation=1 offsets=(t-0:5 t-1:7) metadata=text retention=MS version=8 id=NUMBER
   std::string commit(const TranscriptCommand& command) {
     CommitOffsets question{.ticket = ticket(command), .group = command.words.at(0), .commits = {}};
     std::deque<std::string> texts;
@@ -216,7 +216,7 @@ class World {
     for (const auto& each : command.list("offsets")) {
       const auto colon = each.find(':');
       question.commits.push_back({.at = partition(each.substr(0, colon), texts),
-                                  .topic_id = {},
+                                  .topic_id = topic_id(command.number("id", 0)),
                                   .offset = std::stoll(each.substr(colon + 1)),
                                   .leader_epoch = -1,
                                   .metadata = texts.emplace_back(command.text("metadata"))});
@@ -253,10 +253,26 @@ class World {
   std::string remove(const TranscriptCommand& command) {
     return step(DeleteGroup{ticket(command), command.words.at(0)});
   }
-  // drop_topics TOPIC ...
+  // drop_topics TOPIC ... now=NUMBER
   std::string drop_topics(const TranscriptCommand& command) {
-    return step(DropTopics{.topics = command.words});
+    DropTopics dropped;
+    for (const std::string& topic : command.words) dropped.topics[topic] = topic_id(command.number("now", 0));
+    return step(std::move(dropped));
   }
+  // made_anew TOPIC NUMBER: which topics have gone when TOPIC has that id, and there is no other
+  std::string made_anew(const TranscriptCommand& command) {
+    TopicImage topic;
+    topic.name = command.words.at(0);
+    topic.id = topic_id(std::stoll(command.words.at(1)));
+    MetadataImage image;
+    image.topics.set(std::move(topic));
+    std::string text;
+    for (const auto& [name, now] : machine_->gone_topics(image)) {
+      text += fmt::format("gone {}{}\n", name, now.is_zero() ? "" : fmt::format(" now={}", now.bytes.back()));
+    }
+    return text;
+  }
+  static TopicId topic_id(std::int64_t number) { return Uuid::from_halves(0, static_cast<std::uint64_t>(number)); }
   // Time passes; whenever the machine wanted to be woken, it is.
   std::string advance(const TranscriptCommand& command) {
     const Duration by = command.has("hours") ? from_ms(command.number("hours") * 3'600'000)

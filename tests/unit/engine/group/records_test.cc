@@ -14,11 +14,14 @@ using tests::to_hex;
 
 TEST(GroupRecords, commit_of_an_offset_is_written_as_kafka_writes_it) {
   const OffsetCommitKey key{.group = "g", .topic = "t", .partition = 0};
-  const OffsetCommitValue value{
-      .offset = 5, .leader_epoch = 2, .metadata = "m", .commit_timestamp = 1, .topic_id = {}};
+  const OffsetCommitValue value{.offset = 5,
+                                .leader_epoch = 2,
+                                .metadata = "m",
+                                .commit_timestamp = 1,
+                                .topic_id = Uuid::from_halves(0x0102030405060708, 0x090a0b0c0d0e0f10)};
   const GroupRecord record = offset_commit_record(key, value);
   EXPECT_EQ(to_hex(record.key), to_hex(golden("OffsetCommitKey g/t/0")));
-  EXPECT_EQ(to_hex(*record.value), to_hex(golden("OffsetCommitValue v3")));
+  EXPECT_EQ(to_hex(*record.value), to_hex(golden("OffsetCommitValue v4")));
   EXPECT_TRUE(decode_group_key(record.key).value() == GroupKey(key));
   EXPECT_TRUE(decode_offset_commit_value(*record.value).value() == value);
 }
@@ -67,14 +70,11 @@ TEST(GroupRecords, members_of_a_group_are_written_as_kafka_writes_them) {
   EXPECT_TRUE(decode_group_metadata_value(wanted).value() == value);
 }
 
-TEST(GroupRecords, commit_with_the_id_of_its_topic_is_read_as_kafka_writes_it) {
-  const OffsetCommitValue value{.offset = 5,
-                                .leader_epoch = 2,
-                                .metadata = "m",
-                                .commit_timestamp = 1,
-                                .topic_id = Uuid::from_halves(0x0102030405060708, 0x090a0b0c0d0e0f10)};
-  EXPECT_EQ(to_hex(encode_value(value, 4)), to_hex(golden("OffsetCommitValue v4")));
-  EXPECT_TRUE(decode_offset_commit_value(golden("OffsetCommitValue v4")).value() == value);
+TEST(GroupRecords, commit_without_the_id_of_its_topic_is_read_as_older_brokers_write_it) {
+  const OffsetCommitValue value{
+      .offset = 5, .leader_epoch = 2, .metadata = "m", .commit_timestamp = 1, .topic_id = {}};
+  EXPECT_EQ(to_hex(encode_value(value, 3)), to_hex(golden("OffsetCommitValue v3")));
+  EXPECT_TRUE(decode_offset_commit_value(golden("OffsetCommitValue v3")).value() == value);
 }
 
 TEST(GroupRecords, version_0_of_a_commit_s_key_is_read_as_version_1) {

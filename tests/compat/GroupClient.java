@@ -1,8 +1,6 @@
 import java.time.Duration;
 import java.util.*;
-import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
-import java.util.concurrent.TimeoutException;
 import java.util.function.BooleanSupplier;
 import org.apache.kafka.clients.admin.*;
 import org.apache.kafka.clients.consumer.*;
@@ -14,17 +12,11 @@ import org.apache.kafka.common.serialization.*;
 /**
  * GroupClient BOOTSTRAP PREFIX PROTOCOLS: consumer groups as a program on Apache Kafka's own Java client uses them.
  *
- * <p>PROTOCOLS is {@code classic} or {@code classic,consumer}. CHANGE says how a group changes its protocol: {@code online}
- * or {@code empty}, while it has no members. Prints a line per check, {@code ok NAME} or {@code FAILED NAME: why}.
+ * <p>PROTOCOLS is {@code classic} or {@code classic,consumer}.
  */
-public final class GroupClient {
-  private static final long TIMEOUT_S = 25;
+public final class GroupClient extends Checks {
   private static final int PARTITIONS = 4;
   private static final int RECORDS = 40;
-
-  private interface Check {
-    void run() throws Exception;
-  }
 
   /** A consumer, what it was told of its partitions, and the records it read. Used by one thread. */
   private final class Member implements ConsumerRebalanceListener, AutoCloseable {
@@ -86,17 +78,8 @@ public final class GroupClient {
     }
   }
 
-  private final String bootstrap;
-  private final String prefix;
-  private final Admin admin;
-  private boolean failed = false;
-  private String note = "";
-
   private GroupClient(String bootstrap, String prefix) {
-    this.bootstrap = bootstrap;
-    this.prefix = prefix;
-    this.admin = Admin.create(Map.of(AdminClientConfig.BOOTSTRAP_SERVERS_CONFIG, bootstrap,
-        AdminClientConfig.REQUEST_TIMEOUT_MS_CONFIG, 10_000, AdminClientConfig.DEFAULT_API_TIMEOUT_MS_CONFIG, 20_000));
+    super(bootstrap, prefix);
   }
 
   public static void main(String[] arguments) {
@@ -109,7 +92,7 @@ public final class GroupClient {
     client.checkZombie();
     client.checkGroupsAdmin("classic", Map.of(), GroupType.CLASSIC);
     client.checkOffsetsAdmin();
-    client.checkRemoval();
+    client.checkRemoval("classic", Map.of());
     if (consumerProtocol) {
       Map<String, Object> consumer = Map.of("group.protocol", "consumer");
       client.checkProtocol("consumer", consumer, false);
@@ -117,6 +100,8 @@ public final class GroupClient {
           false);
       client.checkStaticMembers("consumer_static", consumer);
       client.checkGroupsAdmin("consumer", consumer, GroupType.CONSUMER);
+      client.checkRemoval("consumer", consumer);
+      client.checkRemovalFromMixedGroup(consumer);
       client.checkMove("eager", Map.of("partition.assignment.strategy", RangeAssignor.class.getName()), consumer);
       client.checkMove("cooperative",
           Map.of("partition.assignment.strategy", CooperativeStickyAssignor.class.getName()), consumer);
@@ -124,53 +109,7 @@ public final class GroupClient {
     } else {
       System.out.println("left out: group.protocol=consumer, the broker does not advertise ConsumerGroupHeartbeat");
     }
-    client.admin.close(Duration.ofSeconds(5));
-    System.exit(client.failed ? 1 : 0);
-  }
-
-  private void check(String name, Check check) {
-    try {
-      note = "";
-      check.run();
-      System.out.println("ok " + name + (note.isEmpty() ? "" : " # " + note));
-    } catch (Throwable error) {
-      failed = true;
-      Throwable cause = error instanceof ExecutionException ? error.getCause() : error;
-      String where = "";
-      for (StackTraceElement element : error.getStackTrace()) {
-        if (element.getClassName().startsWith("GroupClient") && !element.getMethodName().equals("same")) {
-          where = " (line " + element.getLineNumber() + ")";
-          break;
-        }
-      }
-      System.out.println("FAILED " + name + ": "
-          + (cause.getClass().getSimpleName() + " " + cause.getMessage()).replace('\n', ' ') + where);
-    }
-    System.out.flush();
-  }
-
-  private static void same(Object got, Object wanted, String what) {
-    if (!Objects.equals(got, wanted)) throw new AssertionError(what + ": got " + got + ", wanted " + wanted);
-  }
-
-  private static void require(boolean condition, String what) {
-    if (!condition) throw new AssertionError(what);
-  }
-
-  private static <T> T get(KafkaFuture<T> future) throws ExecutionException, InterruptedException, TimeoutException {
-    return future.get(TIMEOUT_S, TimeUnit.SECONDS);
-  }
-
-  private static void fails(Class<? extends Exception> wanted, Check check) throws Exception {
-    Throwable got = null;
-    try {
-      check.run();
-    } catch (ExecutionException error) {
-      got = error.getCause();
-    } catch (KafkaException error) {
-      got = error;
-    }
-    same(got == null ? "none" : got.getClass().getSimpleName(), wanted.getSimpleName(), "error");
+    client.end();
   }
 
   /** Polls all members, as their threads would, until `done`. */
@@ -268,10 +207,8 @@ public final class GroupClient {
     String group = prefix + "-" + label + "-group";
     check(label + "_member_returns_without_a_rebalance", () -> {
       String topic = filled(label);
-      Map<String, Object> one = new HashMap<>(settings);
-      one.put("group.instance.id", "one");
-      Map<String, Object> two = new HashMap<>(settings);
-      two.put("group.instance.id", "two");
+      Map<String, Object> one = as("one", settings);
+      Map<String, Object> two = as("two", settings);
       try (Member stays = new Member(group, one).subscribe(topic)) {
         Member leaves = new Member(group, two).subscribe(topic);
         pollUntil("both have two", () -> stays.owned() == 2 && leaves.owned() == 2, stays, leaves);
@@ -335,8 +272,7 @@ public final class GroupClient {
         GroupListing none = get(admin.listGroups(new ListGroupsOptions().inGroupStates(Set.of(GroupState.EMPTY))).all())
             .stream().filter(one -> one.groupId().equals(group)).findFirst().orElse(null);
         same(none, null, "listed as empty");
-        ConsumerGroupDescription described =
-            get(admin.describeConsumerGroups(List.of(group)).describedGroups().get(group));
+        ConsumerGroupDescription described = described(group);
         same(described.groupState(), GroupState.STABLE, "described state");
         same(described.type(), type, "described type");
         same(described.members().size(), 1, "members");
@@ -352,14 +288,13 @@ public final class GroupClient {
       } finally {
         member.close();
       }
-      same(get(admin.describeConsumerGroups(List.of(group)).describedGroups().get(group)).groupState(),
-          GroupState.EMPTY, "state without members");
+      same(described(group).groupState(), GroupState.EMPTY, "state without members");
     });
     check(label + "_group_is_deleted", () -> {
       get(admin.deleteConsumerGroups(List.of(group)).all());
       require(get(admin.listGroups().all()).stream().noneMatch(one -> one.groupId().equals(group)), "still listed");
       fails(GroupIdNotFoundException.class, () -> get(admin.deleteConsumerGroups(List.of(group)).all()));
-      fails(GroupIdNotFoundException.class, () -> get(admin.describeConsumerGroups(List.of(group)).all()));
+      fails(GroupIdNotFoundException.class, () -> described(group));
     });
   }
 
@@ -411,30 +346,68 @@ public final class GroupClient {
             Map.of(part(prefix + "-nowhere", 0), new OffsetAndMetadata(1))).all())));
   }
 
-  private void checkRemoval() {
-    String group = prefix + "-removal-group";
-    check("members_are_removed", () -> {
-      String topic = filled("removal");
+  private static Map<String, Object> as(String instance, Map<String, Object> settings) {
+    Map<String, Object> all = new HashMap<>(settings);
+    all.put("group.instance.id", instance);
+    return all;
+  }
+
+  private ConsumerGroupDescription described(String group) throws Exception {
+    return get(admin.describeConsumerGroups(List.of(group)).all()).get(group);
+  }
+
+  private void removeFrom(String group, String... instances) throws Exception {
+    List<MemberToRemove> members = Arrays.stream(instances).map(MemberToRemove::new).toList();
+    get(admin.removeMembersFromConsumerGroup(group, members.isEmpty()
+        ? new RemoveMembersFromConsumerGroupOptions() : new RemoveMembersFromConsumerGroupOptions(members)).all());
+  }
+
+  private void checkRemoval(String label, Map<String, Object> settings) {
+    String group = prefix + "-" + label + "-removal-group";
+    check(label + "_members_are_removed", () -> {
+      String topic = filled(label + "-removal");
       // Static members stay when they close, so there is somebody to remove.
-      try (Member member = new Member(group, Map.of("group.instance.id", "gone")).subscribe(topic)) {
+      try (Member member = new Member(group, as("gone", settings)).subscribe(topic)) {
         pollUntil("assigned", () -> member.owned() == PARTITIONS, member);
       }
-      same(get(admin.describeConsumerGroups(List.of(group)).all()).get(group).members().size(), 1, "members before");
-      fails(UnknownMemberIdException.class, () -> get(admin.removeMembersFromConsumerGroup(group,
-          new RemoveMembersFromConsumerGroupOptions(List.of(new MemberToRemove("nobody")))).all()));
-      get(admin.removeMembersFromConsumerGroup(group,
-          new RemoveMembersFromConsumerGroupOptions(List.of(new MemberToRemove("gone")))).all());
-      same(get(admin.describeConsumerGroups(List.of(group)).all()).get(group).members().size(), 0, "members after");
+      same(described(group).members().size(), 1, "members before");
+      fails(UnknownMemberIdException.class, () -> removeFrom(group, "nobody"));
+      removeFrom(group, "gone");
+      same(described(group).members().size(), 0, "members after");
     });
-    check("all_members_are_removed", () -> {
-      String topic = prefix + "-removal";
+    check(label + "_all_members_are_removed", () -> {
+      String topic = prefix + "-" + label + "-removal";
       for (String name : List.of("a", "b")) {
-        Member member = new Member(group, Map.of("group.instance.id", name)).subscribe(topic);
-        pollUntil("assigned", () -> member.owned() > 0, member);
-        member.close();
+        try (Member member = new Member(group, as(name, settings)).subscribe(topic)) {
+          pollUntil("it takes part", () -> member.consumer.groupMetadata().generationId() > 0, member);
+        }
       }
-      get(admin.removeMembersFromConsumerGroup(group, new RemoveMembersFromConsumerGroupOptions()).all());
-      same(get(admin.describeConsumerGroups(List.of(group)).all()).get(group).groupState(), GroupState.EMPTY, "state");
+      // One that lives, and is not static: it is removed by its member id, and joins again.
+      try (Member lives = new Member(group, settings).subscribe(topic)) {
+        pollUntil("it takes part", () -> lives.consumer.groupMetadata().generationId() > 0, lives);
+        removeFrom(group);
+        pollUntil("it is back, and alone", () -> lives.owned() == PARTITIONS, lives);
+      }
+      same(described(group).groupState(), GroupState.EMPTY, "state");
+    });
+  }
+
+  private void checkRemovalFromMixedGroup(Map<String, Object> consumer) {
+    check("members_of_either_protocol_are_removed_from_a_mixed_group", () -> {
+      String topic = filled("mixed-removal");
+      String group = prefix + "-mixed-removal-group";
+      try (Member old = new Member(group, as("old", Map.of())).subscribe(topic)) {
+        pollUntil("the classic member has all", () -> old.owned() == PARTITIONS, old);
+        try (Member young = new Member(group, as("young", consumer)).subscribe(topic)) {
+          pollUntil("both have two", () -> old.owned() == 2 && young.owned() == 2, old, young);
+        }
+        same(type(group), GroupType.CONSUMER, "type");
+        removeFrom(group, "young");
+        same(type(group), GroupType.CLASSIC, "type without the young one");
+        pollUntil("the classic member has all again", () -> old.owned() == PARTITIONS, old);
+      }
+      removeFrom(group);
+      same(described(group).groupState(), GroupState.EMPTY, "state");
     });
   }
 
@@ -476,10 +449,9 @@ public final class GroupClient {
     check("static_member_moves_between_the_protocols", () -> {
       String topic = filled("move-static");
       String group = prefix + "-move-group-static";
-      Map<String, Object> mover = Map.of("group.instance.id", "mover");
-      Map<String, Object> young = new HashMap<>(consumer);
-      young.putAll(mover);
-      try (Member stays = new Member(group, Map.of("group.instance.id", "stays")).subscribe(topic)) {
+      Map<String, Object> mover = as("mover", Map.of());
+      Map<String, Object> young = as("mover", consumer);
+      try (Member stays = new Member(group, as("stays", Map.of())).subscribe(topic)) {
         try (Member member = new Member(group, mover).subscribe(topic)) {
           pollUntil("both have two", () -> stays.owned() == 2 && member.owned() == 2, stays, member);
         }
@@ -498,6 +470,6 @@ public final class GroupClient {
   }
 
   private GroupType type(String group) throws Exception {
-    return get(admin.describeConsumerGroups(List.of(group)).all()).get(group).type();
+    return described(group).type();
   }
 }

@@ -17,33 +17,16 @@ import org.apache.kafka.common.serialization.*;
  * JavaClient BOOTSTRAP PREFIX: uses a broker as a program on Apache Kafka's own Java client does.
  *
  * <p>Covers the admin client, the producer with every codec and acks setting, and the consumer with assign() and
- * seek(). Prints a line per check, {@code ok NAME} or {@code FAILED NAME: why}.
+ * seek().
  */
-public final class JavaClient {
+public final class JavaClient extends Checks {
   private static final int MESSAGES = 300;
   /** An hour ago: recent enough that no broker's retention removes the records. */
   private static final long FIRST_TIMESTAMP = System.currentTimeMillis() - 3_600_000;
   private static final long STEP_MS = 1_000;
-  private static final long TIMEOUT_S = 20;
-
-  private interface Check {
-    void run() throws Exception;
-  }
-
-  private final String bootstrap;
-  private final String prefix;
-  private final Admin admin;
-  private boolean failed = false;
-  private String note = "";
 
   private JavaClient(String bootstrap, String prefix) {
-    this.bootstrap = bootstrap;
-    this.prefix = prefix;
-    Map<String, Object> settings = new HashMap<>();
-    settings.put(AdminClientConfig.BOOTSTRAP_SERVERS_CONFIG, bootstrap);
-    settings.put(AdminClientConfig.REQUEST_TIMEOUT_MS_CONFIG, 10_000);
-    settings.put(AdminClientConfig.DEFAULT_API_TIMEOUT_MS_CONFIG, 20_000);
-    this.admin = Admin.create(settings);
+    super(bootstrap, prefix);
   }
 
   public static void main(String[] arguments) {
@@ -58,52 +41,7 @@ public final class JavaClient {
     client.checkDeleteRecords();
     client.checkLogDirs();
     client.checkDeleteTopics();
-    client.admin.close(Duration.ofSeconds(5));
-    System.exit(client.failed ? 1 : 0);
-  }
-
-  private void check(String name, Check check) {
-    try {
-      note = "";
-      check.run();
-      System.out.println("ok " + name + (note.isEmpty() ? "" : " # " + note));
-    } catch (Throwable error) {
-      failed = true;
-      Throwable cause = error instanceof ExecutionException ? error.getCause() : error;
-      String why = (cause.getClass().getSimpleName() + " " + cause.getMessage()).replace('\n', ' ');
-      StackTraceElement[] stack = error.getStackTrace();
-      String where = "";
-      for (StackTraceElement element : stack) {
-        if (element.getClassName().startsWith("JavaClient")) {
-          where = " (line " + element.getLineNumber() + ")";
-          break;
-        }
-      }
-      System.out.println("FAILED " + name + ": " + why + where);
-    }
-    System.out.flush();
-  }
-
-  private static void same(Object got, Object wanted, String what) {
-    if (!Objects.equals(got, wanted)) throw new AssertionError(what + ": got " + got + ", wanted " + wanted);
-  }
-
-  private static void require(boolean condition, String what) {
-    if (!condition) throw new AssertionError(what);
-  }
-
-  private static <T> T get(KafkaFuture<T> future) throws Exception {
-    return future.get(TIMEOUT_S, TimeUnit.SECONDS);
-  }
-
-  private static void fails(Class<? extends Exception> wanted, Check check) throws Exception {
-    try {
-      check.run();
-    } catch (ExecutionException error) {
-      same(error.getCause().getClass().getSimpleName(), wanted.getSimpleName(), "error");
-      return;
-    }
-    throw new AssertionError("no error, wanted " + wanted.getSimpleName());
+    client.end();
   }
 
   private String topic(String name) {

@@ -119,10 +119,7 @@ class Suite:
     def java_program(self, part, name, prefix, *more):
         if not self.wanted(part):
             return
-        path = kafka_jars.compile_java(os.path.join(HERE, f"{name}.java"))
-        logging = "file:" + os.path.join(kafka_jars.KAFKA_FOLDER, "log4j2.properties")
-        self.client(part, ["java", *kafka_jars.TOOL_JVM, f"-Dlog4j2.configurationFile={logging}", "-cp",
-                           path, name, self.bootstrap, prefix, *more])
+        self.client(part, kafka_jars.command_for_source(os.path.join(HERE, f"{name}.java"), [self.bootstrap, prefix, *more]))
 
     def kafkajs(self):
         environment = dict(os.environ, NODE_PATH=kafkajs_modules())

@@ -5,6 +5,7 @@ The cache is `.cache/` in the checkout unless MILLRACE_CACHE names another folde
 
 import contextlib
 import fcntl
+import glob
 import hashlib
 import os
 import re
@@ -112,9 +113,19 @@ def command_for(tool, arguments, jvm=None, log_level="WARN"):
     flags = jvm
     if flags is None:
         flags = BROKER_JVM if tool == "kafka-server-start" else TOOL_JVM
+    return _java(flags, classpath(), TOOLS.get(tool, tool), arguments, log_level)
+
+
+def command_for_source(source, arguments, log_level="WARN"):
+    """The argument vector that runs the program in one Java source file."""
+    name = os.path.splitext(os.path.basename(source))[0]
+    return _java(TOOL_JVM, compile_java(source), name, arguments, log_level)
+
+
+def _java(flags, path, name, arguments, log_level):
     logging = "file:" + os.path.join(KAFKA_FOLDER, "log4j2.properties")
-    return ["java", *flags, f"-Dlog4j2.configurationFile={logging}", f"-Drig.log.level={log_level}",
-            "-cp", classpath(), TOOLS.get(tool, tool), *arguments]
+    return ["java", *flags, f"-Dlog4j2.configurationFile={logging}", f"-Drig.log.level={log_level}", "-cp", path, name,
+            *arguments]
 
 
 def run_tool(tool, arguments, timeout=60, **keywords):
@@ -124,16 +135,20 @@ def run_tool(tool, arguments, timeout=60, **keywords):
 
 
 def compile_java(source):
-    """Compiles one Java source file against the jars; returns the class path to run it with."""
-    with open(source, "rb") as text:
-        digest = hashlib.sha256(text.read() + kafka_version().encode()).hexdigest()[:12]
+    """Compiles a Java source file, and what it uses of its folder, against the jars; returns the class path to run it with."""
+    folder = os.path.dirname(source)
+    digest = hashlib.sha256(kafka_version().encode())
+    for path in sorted(glob.glob(os.path.join(folder, "*.java"))):
+        with open(path, "rb") as text:
+            digest.update(text.read())
+    digest = digest.hexdigest()[:12]
     name = os.path.splitext(os.path.basename(source))[0]
     out = os.path.join(cache_folder(), "java", f"{name}-{digest}")
     complete = os.path.join(out, "complete")
     jars = classpath()
     with only_one_in(out):
         if not os.path.exists(complete):
-            subprocess.run(["javac", "-nowarn", "-cp", jars, "-d", out, source], check=True,
+            subprocess.run(["javac", "-nowarn", "-cp", jars, "-sourcepath", folder, "-d", out, source], check=True,
                            timeout=180)
             with open(complete, "w", encoding="utf-8") as mark:
                 mark.write("ok\n")

@@ -17,7 +17,7 @@ import time
 sys.path[:0] = [os.path.dirname(os.path.abspath(__file__)),
                 os.path.dirname(os.path.dirname(os.path.abspath(__file__)))]
 import loads  # noqa: E402
-from rig import python_packages, running, wire  # noqa: E402
+from rig import kafka_jars, python_packages, running, wire  # noqa: E402
 
 TOPIC, GROUP, PARTITIONS = "pipeline", "pipeline-group", 6
 SESSION_MS = 1500
@@ -28,13 +28,22 @@ CONSUMER_GROUP_HEARTBEAT = 68
 ASKED_TOO_EARLY = (14, 15, 16)  # the coordinator is loading, or is not there yet
 
 
+def program(client, arguments):
+    """What a member runs. The two write the same history."""
+    folder = os.path.dirname(os.path.abspath(__file__))
+    if client == "python":
+        return [sys.executable, os.path.join(folder, "group_member.py"), *arguments]
+    # Nobody reads what it logs.
+    return kafka_jars.command_for_source(os.path.join(folder, "GroupMember.java"), arguments, log_level="OFF")
+
+
 class Member:
     """One place in the group: the process that holds it is killed and started again."""
 
     def __init__(self, run, broker, number, environment):
-        self.command = [sys.executable, os.path.join(os.path.dirname(os.path.abspath(__file__)), "group_member.py"),
-                        "--bootstrap", broker.bootstrap, "--topic", TOPIC, "--group", GROUP, "--assignor",
-                        run.options.assignor, "--protocol", run.options.protocol, "--session-ms", str(SESSION_MS)]
+        self.command = program(run.options.client, [
+            "--bootstrap", broker.bootstrap, "--topic", TOPIC, "--group", GROUP, "--assignor", run.options.assignor,
+            "--protocol", run.options.protocol, "--session-ms", str(SESSION_MS)])
         if number == 0:
             self.command += ["--instance", "instance-0"]
         self.run = run
@@ -256,4 +265,5 @@ if __name__ == "__main__":
     parser.add_argument("--kills", type=int, default=100)
     parser.add_argument("--assignor", default="range", choices=("range", "roundrobin", "cooperative-sticky"))
     parser.add_argument("--protocol", default="classic", choices=("classic", "consumer"))
+    parser.add_argument("--client", default="python", choices=("python", "java"), help="java knows --assignor range alone")
     running.main(parser.parse_args(), body)

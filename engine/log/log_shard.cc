@@ -54,10 +54,7 @@ io::Task<Result<std::unique_ptr<Log>>> LogShard::open(FoundPartition partition, 
   State& shard = *state_;
   auto log = std::make_unique<Log::State>(shard, partition.directory, partition.topic,
                                           partition.partition, partition.topic_id, std::move(options));
-  const auto* steps =
-      tail != nullptr ? tail->find({.topic_id = partition.topic_id, .partition = partition.partition})
-                      : nullptr;
-  auto opened = co_await recover_log(*log, partition, steps);
+  auto opened = co_await recover_log(*log, partition, tail);
   if (!opened) {
     // Nothing of the directory is touched any more.
     log->offline = opened.error();

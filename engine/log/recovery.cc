@@ -441,12 +441,6 @@ io::Task<Result<void>> replay(Log::State& log, const std::vector<WriteAheadStep>
   co_return Result<void>{};
 }
 
-// At least what an `fsync` log can have that no sync has reached: a write-ahead log's worth, and batches too large for one.
-std::uint64_t written_again_max(const Log::State& log) {
-  constexpr std::uint64_t kLeast = std::uint64_t{512} << 20;
-  return std::max(kLeast, 2 * log.shard.options.write_ahead_bytes_max);
-}
-
 io::Task<Result<void>> write_again(Log::State& log, Segment& segment, std::uint64_t position) {
   CO_TRY(file, segment.file());
   std::vector<std::byte> chunk(BatchReader::kChunkBytes);
@@ -464,10 +458,10 @@ io::Task<Result<void>> write_again(Log::State& log, Segment& segment, std::uint6
 
 // After a sync that failed the page cache may hold alone what reads back well, and no later sync would write it: only what is
 // written again is.
-io::Task<Result<void>> write_unsynced_again(Log::State& log) {
+io::Task<Result<void>> write_unsynced_again(Log::State& log, std::uint64_t bytes_max) {
   const std::size_t first = log.segment_index(log.flushed_end);
   const auto location = log.segments[first]->locate(log.flushed_end);
-  std::uint64_t left = written_again_max(log);
+  std::uint64_t left = bytes_max;
   for (std::size_t index = log.segments.size(); index-- > first && left > 0;) {
     Segment& segment = *log.segments[index];
     std::uint64_t from = segment.size() - std::min(segment.size(), left);
@@ -596,7 +590,8 @@ io::Task<Result<Opened>> open_segments(Log::State& log, const FoundPartition& fo
 }  // namespace
 
 io::Task<Result<void>> recover_log(Log::State& log, const FoundPartition& found,
-                                   const std::vector<WriteAheadStep>* steps) {
+                                   const WriteAheadTail* tail) {
+  const auto* steps = tail != nullptr ? tail->find({.topic_id = log.topic_id, .partition = log.partition}) : nullptr;
   CO_TRY(files, list_partition(log.proactor(), log.directory));
   const bool names_missing = (!files.has_metadata || found.topic_id_missing) && !log.topic_id.is_zero();
   if (names_missing) {
@@ -624,7 +619,7 @@ io::Task<Result<void>> recover_log(Log::State& log, const FoundPartition& found,
   if (steps != nullptr) CO_TRY_DONE(co_await replay(log, *steps));
   // Whatever is in a write-ahead log was promised to be on disk, also if the topic has become `replicated` since.
   const bool was_promised = steps != nullptr || (log.is_fsync() && !found.clean_stop);
-  if (was_promised) CO_TRY_DONE(co_await write_unsynced_again(log));
+  if (was_promised) CO_TRY_DONE(co_await write_unsynced_again(log, unsynced_bytes_max(tail)));
   CO_TRY_DONE(co_await settle_bounds(log, steps != nullptr || names_missing));
   log.active().release_files();
   if (!found.clean_stop || found.made_again || opened.bytes_cut > 0) tell_recovered(log, said, opened.bytes_cut, opened.synced);

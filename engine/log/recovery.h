@@ -15,10 +15,10 @@
 
 namespace millrace::log {
 
-// Fills `log`, which is fresh, and appends what `steps`, the write-ahead logs' share of this partition (null: none), hold
-// beyond its segments. Errors: io_error, corrupt, unsupported (message formats before v2).
+// Fills `log`, which is fresh, and appends what `tail`, the write-ahead logs of the last run (null: there is nothing in them), holds
+// of this partition beyond its segments. Errors: io_error, corrupt, unsupported (message formats before v2).
 io::Task<Result<void>> recover_log(Log::State& log, const FoundPartition& found,
-                                   const std::vector<WriteAheadStep>* steps);
+                                   const WriteAheadTail* tail);
 
 // Producers as of the log's end: the newest snapshot that is not behind it, and the batches from there on.
 io::Task<Result<void>> reload_producers(Log::State& log);

@@ -159,6 +159,7 @@ io::Task<Result<void>> FrameReader::take(const FoundFrame& frame, std::uint32_t 
 io::Task<Result<void>> read_one(io::Proactor& proactor, std::string path, WriteAheadTail& tail) {
   CO_TRY(file, io::OpenFile::open(proactor, path, {}));
   CO_TRY(size, proactor.size(file->handle()));
+  tail.note_file(size);
   FrameReader reader(proactor, file->handle(), size);
   CO_TRY(header, co_await reader.file_header());
   if (!header || header->state == FileState::empty) co_return Result<void>{};
@@ -201,6 +202,11 @@ const std::vector<WriteAheadStep>* WriteAheadTail::find(const TopicPartition& pa
 void WriteAheadTail::add(const TopicPartition& partition, WriteAheadStep step) {
   bytes_ += step.batches.size();
   steps_[partition].push_back(std::move(step));
+}
+
+std::uint64_t unsynced_bytes_max(const WriteAheadTail* tail) {
+  constexpr std::uint64_t kLeast = std::uint64_t{512} << 20;
+  return std::max(kLeast, tail != nullptr ? 2 * tail->file_bytes_max() : 0);
 }
 
 io::Task<Result<WriteAheadTail>> read_write_ahead(io::Proactor& proactor, std::string directory) {

@@ -3,6 +3,7 @@
 // Shard:     read on one shard, then immutable: LogShard::open() on any shard looks its partition up.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -34,13 +35,22 @@ class WriteAheadTail {
   bool empty() const { return steps_.empty(); }
   std::size_t partitions() const { return steps_.size(); }
   std::uint64_t bytes() const { return bytes_; }
+  // Of the largest of the files, whatever it held: what the last run could have written before it had to sync, whatever the
+  // settings say now.
+  std::uint64_t file_bytes_max() const { return file_bytes_max_; }
 
   void add(const TopicPartition& partition, WriteAheadStep step);
+  void note_file(std::uint64_t bytes) { file_bytes_max_ = std::max(file_bytes_max_, bytes); }
 
  private:
   std::unordered_map<TopicPartition, std::vector<WriteAheadStep>> steps_;
   std::uint64_t bytes_ = 0;
+  std::uint64_t file_bytes_max_ = 0;
 };
+
+// How much of an `fsync` log's end may not have reached the disk by any sync, at most: a write-ahead log's worth, and batches too
+// large for one. Null: there was no write-ahead log.
+std::uint64_t unsynced_bytes_max(const WriteAheadTail* tail);
 
 // Reads every ".millrace-wal-*" in `directory` (a log directory), whatever the number of shards was. A directory or file that
 // is not there holds nothing. Errors: io_error, corrupt (a hole where a newer write says that none can be: acknowledged data is

@@ -497,6 +497,21 @@ TEST_F(WriteAheadTest, says_how_much_room_it_needs) {
   EXPECT_NE(started.error().message.find("65536"), std::string::npos) << started.error().message;
 }
 
+// Whatever the settings say by now: what a start writes again is to be as much as the last run could leave unsynced.
+TEST_F(WriteAheadTest, what_was_read_says_how_large_the_files_were) {
+  EXPECT_EQ(unsynced_bytes_max(nullptr), std::uint64_t{512} << 20);
+  WriteAheadTail large;
+  large.note_file(std::uint64_t{2} << 30);
+  large.note_file(std::uint64_t{1} << 20);
+  EXPECT_EQ(unsynced_bytes_max(&large), std::uint64_t{4} << 30);
+
+  ASSERT_TRUE(start(64 << 10, 256 << 10));
+  for (int i = 0; i < 200; ++i) append_and_wait(i, 2000);
+  const auto tail = run(read_write_ahead(*proactor_, "/wal"));
+  ASSERT_TRUE(tail);
+  EXPECT_EQ(tail->file_bytes_max(), 256U << 10);
+}
+
 TEST_F(WriteAheadTest, grows_while_traffic_asks_for_it) {
   ASSERT_TRUE(start(64 << 10, 256 << 10));
   const auto small = ahead_->append_bytes_max();

@@ -318,10 +318,7 @@ io::Task<void> Broker::keep_house() {
     if (background_.closing()) co_return;
     const Instant now = io::Reactor::current().now();
     if (now >= next_retention) {
-      co_await on_every_shard(*this, [](BrokerShard& part) -> io::Task<void> {
-        part.keep_house(io::Reactor::current().wall_now());
-        co_return;
-      });
+      co_await on_every_shard(*this, [](BrokerShard& part) -> io::Task<void> { return part.keep_house(); });
       next_retention = now + from_ms(options_.retention_check_ms);
     }
     if (now < next_checkpoint) continue;
@@ -335,9 +332,8 @@ io::Task<void> Broker::keep_house() {
 // What the last run had no time for. It may be much, and nobody waits for it.
 io::Task<void> Broker::remove_deleted() {
   for (const auto& directory : std::exchange(deleted_, {})) {
-    co_await io::yield();
     if (background_.closing()) co_return;
-    const auto removed = log::remove_tree(io::Reactor::current().proactor(), directory);
+    const auto removed = co_await log::remove_tree(io::Reactor::current().proactor(), directory);
     if (!removed) LOG(warn, "partition.remove", "directory={} error=\"{}\"", directory, removed.error().message);
   }
 }

@@ -419,15 +419,24 @@ std::vector<TopicPartition> BrokerShard::unreplayed(const log::WriteAheadTail& t
   return held;
 }
 
-void BrokerShard::keep_house(WallTime now) {
-  for (const auto& [id, partition] : partitions_) {
-    log::Log* log = partition->log();
+// There may be thousands, and some must ask the disk how old their records are.
+io::Task<void> BrokerShard::keep_house() {
+  std::vector<std::shared_ptr<Partition>> all;
+  for (const auto& [id, partition] : partitions_) all.push_back(partition);
+  const WallTime now = io::Reactor::current().wall_now();
+  std::size_t looked_after = 0;
+  for (const auto& partition : all) {
+    if (++looked_after % kPartitionsPerTurn == 0) co_await io::yield();
+    if (ending_) co_return;
+    log::Log* const log = find(partition->id()) == partition ? partition->log() : nullptr;
     if (log == nullptr || log->is_offline()) continue;
     log->expire_producers(now);
+    co_await log->learn_ages(now);
+    if (find(partition->id()) != partition || log->is_offline()) continue;
     const auto removed = log->apply_retention(now, partition->state().high_watermark);
     if (!removed) {
       LOG(error, "retention", "topic={} partition={} error=\"{}\"", partition->topic(),
-          id.partition.value(), removed.error().message);
+          partition->id().partition.value(), removed.error().message);
     }
   }
 }

@@ -74,7 +74,7 @@ class BrokerShard {
   // After stop(): whether every partition under `log_directory` was closed as a clean stop leaves it.
   bool is_clean(const std::string& log_directory) const { return !unclean_.contains(log_directory); }
   // Retention, expiry of producers: what time does to logs.
-  void keep_house(WallTime now);
+  io::Task<void> keep_house();
   // What holds for a topic, from its overrides and the broker's settings. Errors: invalid_argument.
   Result<TopicConfig> resolve_config(const MetadataImage& image, std::string_view topic) const;
 

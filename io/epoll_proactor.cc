@@ -121,6 +121,10 @@ void EpollProactor::start_write_back(FileHandle file, std::uint64_t position, st
   submit_file(FileJob::Work::write_back, file, position, nullptr, length, done);
 }
 
+void EpollProactor::remove_queued(const std::string& path, Completion& done) {
+  submit_file(FileJob::Work::remove, kNoFile, 0, const_cast<char*>(path.c_str()), 0, done);
+}
+
 void EpollProactor::read_ahead(FileHandle file, std::uint64_t position, std::uint64_t length,
                                Completion& done) {
   Pending& pending = track(done, Kind::file);

@@ -38,6 +38,7 @@ class EpollProactor final : public PosixProactor {
   void sync_names(FileHandle directory, Completion& done) override;
   void start_write_back(FileHandle file, std::uint64_t position, std::uint64_t length,
                         Completion& done) override;
+  void remove_queued(const std::string& path, Completion& done) override;
   void read_ahead(FileHandle file, std::uint64_t position, std::uint64_t length,
                   Completion& done) override;
   void accept(SocketHandle listener, Completion& done) override;

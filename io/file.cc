@@ -1,5 +1,7 @@
 #include "io/file.h"
 
+#include <algorithm>
+
 #include "io/completion.h"
 
 namespace millrace::io {
@@ -62,12 +64,31 @@ Task<Result<void>> sync_directory(Proactor& proactor, std::string path) {
   co_return Result<void>{};
 }
 
+Task<Result<void>> remove_file(Proactor& proactor, std::string path) {
+  const std::int64_t result =
+      co_await Operation([&](Completion& completion) { proactor.remove_queued(path, completion); });
+  if (result < 0) co_return fail(error_from_errno(static_cast<int>(result), "remove " + path));
+  co_return Result<void>{};
+}
+
 Task<Result<void>> read_ahead(Proactor& proactor, FileHandle file, std::uint64_t position,
                               std::uint64_t length) {
   const std::int64_t result = co_await Operation([&](Completion& completion) {
     proactor.read_ahead(file, position, length, completion);
   });
   if (result < 0) co_return fail(error_from_errno(static_cast<int>(result), "read ahead"));
+  co_return Result<void>{};
+}
+
+Task<Result<void>> bring_in(Proactor& proactor, std::string path) {
+  constexpr std::uint64_t kStep = std::uint64_t{1} << 20;
+  CO_TRY(file, OpenFile::open(proactor, path, {}));
+  CO_TRY(bytes, proactor.size(file->handle()));
+  for (std::uint64_t position = 0; position < bytes; position += kStep) {
+    const std::uint64_t length = std::min(kStep, bytes - position);
+    if (proactor.resident(file->handle(), position, length)) continue;
+    CO_TRY_DONE(co_await read_ahead(proactor, file->handle(), position, length));
+  }
   co_return Result<void>{};
 }
 

@@ -47,9 +47,13 @@ Task<Result<void>> write_all(Proactor& proactor, FileHandle file, std::uint64_t 
 Task<Result<void>> sync(Proactor& proactor, FileHandle file);
 // Makes the names in a directory durable, as they were at the call. Errors: not_found, refused, io_error.
 Task<Result<void>> sync_directory(Proactor& proactor, std::string path);
+// Removes a file. Errors: not_found, io_error.
+Task<Result<void>> remove_file(Proactor& proactor, std::string path);
 // Brings the range into the page cache. Errors: io_error.
 Task<Result<void>> read_ahead(Proactor& proactor, FileHandle file, std::uint64_t position,
                               std::uint64_t length);
+// Brings all of a file into the page cache, unless it is there. Errors: not_found, refused, io_error.
+Task<Result<void>> bring_in(Proactor& proactor, std::string path);
 // Starts write-back of the range and completes when it is at the device. Errors: io_error, to be taken as one of sync().
 Task<Result<void>> start_write_back(Proactor& proactor, FileHandle file, std::uint64_t position,
                                     std::uint64_t length);

@@ -36,6 +36,7 @@ std::int64_t run_job(const FileJob& job, ReadAheadSink& sink) {
     case FileJob::Work::write_back:
       return result_of(::sync_file_range(job.descriptor, position, static_cast<off_t>(job.bytes),
                                          SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER));
+    case FileJob::Work::remove: return result_of(::unlink(static_cast<const char*>(job.buffer)));
     case FileJob::Work::read_ahead: return run_read_ahead(job, sink);
   }
   return -EINVAL;

@@ -18,11 +18,11 @@
 namespace millrace::io {
 
 struct FileJob : boost::intrusive::list_base_hook<> {
-  enum class Work : std::uint8_t { read, write, sync, sync_names, write_back, read_ahead };
+  enum class Work : std::uint8_t { read, write, sync, sync_names, write_back, remove, read_ahead };
   Work work = Work::read;
   int descriptor = -1;
   std::uint64_t position = 0;
-  void* buffer = nullptr;
+  void* buffer = nullptr;  // remove: the path
   std::size_t bytes = 0;
   std::int64_t result = 0;
   bool begun = false;

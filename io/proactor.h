@@ -99,6 +99,8 @@ class Proactor {
   // Starts write-back of the range; done when it is at the device, durable after a sync. An error is a failed sync's, and told once.
   virtual void start_write_back(FileHandle file, std::uint64_t position, std::uint64_t length,
                                 Completion& done) = 0;
+  // remove(), of what may have pages and blocks enough that giving them back takes its time. The path must stay until completion.
+  virtual void remove_queued(const std::string& path, Completion& done) = 0;
   // Brings the range into the page cache, in the background class.
   virtual void read_ahead(FileHandle file, std::uint64_t position, std::uint64_t length,
                           Completion& done) = 0;

@@ -17,12 +17,13 @@
 namespace millrace::io {
 namespace {
 
-constexpr std::array<std::pair<int, std::string_view>, 10> kNeeded{{
+constexpr std::array<std::pair<int, std::string_view>, 11> kNeeded{{
     {IORING_OP_READ, "READ"},
     {IORING_OP_READV, "READV"},
     {IORING_OP_WRITE, "WRITE"},
     {IORING_OP_FSYNC, "FSYNC"},
     {IORING_OP_SYNC_FILE_RANGE, "SYNC_FILE_RANGE"},
+    {IORING_OP_UNLINKAT, "UNLINKAT"},
     {IORING_OP_ACCEPT, "ACCEPT"},
     {IORING_OP_RECV, "RECV"},
     {IORING_OP_SENDMSG, "SENDMSG"},

@@ -1,5 +1,6 @@
 #include "io/uring_proactor.h"
 
+#include <fcntl.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -226,6 +227,15 @@ void UringProactor::start_write_back(FileHandle file, std::uint64_t position, st
   io_uring_prep_sync_file_range(
       &entry, file.value(), static_cast<unsigned>(std::min<std::uint64_t>(length, UINT32_MAX)),
       position, SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER);
+  io_uring_sqe_set_data(&entry, &pending);
+}
+
+void UringProactor::remove_queued(const std::string& path, Completion& done) {
+  Pending& pending = track(done);
+  pending.kind = Kind::worker;
+  ++worker_operations_;
+  ::io_uring_sqe& entry = next_entry();
+  io_uring_prep_unlinkat(&entry, AT_FDCWD, path.c_str(), 0);
   io_uring_sqe_set_data(&entry, &pending);
 }
 

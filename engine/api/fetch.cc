@@ -49,49 +49,60 @@ void check_divergence(const log::Log& log, FetchPart& part) {
   }
 }
 
-void read_part(BrokerShard& owner, FetchPart& part, FetchBudget& budget, Isolation isolation) {
+// A partition of which something must be brought into memory before it can be read without waiting, and how much is wanted of it.
+struct ColdPartition {
+  std::shared_ptr<Partition> partition;
+  std::size_t bytes_max = 0;
+};
+
+enum class Warmth : std::uint8_t { unknown, warmed };
+
+ColdPartition read_part(BrokerShard& owner, FetchPart& part, FetchBudget& budget, Isolation isolation, Warmth warmth) {
   part.range = {};
   part.aborted.reset();
   const auto partition = owner.find(part.partition);
   if (partition == nullptr) {
     part.error = ErrorCode::not_leader_or_follower;
-    return;
+    return {};
   }
   if (const auto leads = partition->check_leader(LeaderEpoch{part.wanted->current_leader_epoch});
       !leads) {
     part.error = to_error_code(leads.error().code);
-    return;
+    return {};
   }
   part.state = partition->state();
   const Offset from{part.wanted->fetch_offset};
   if (from < part.state.log_start_offset || from > part.state.log_end_offset) {
     part.error = ErrorCode::offset_out_of_range;
-    return;
+    return {};
   }
   check_divergence(*partition->log(), part);
-  if (part.error != ErrorCode::none || part.diverging) return;
+  if (part.error != ErrorCode::none || part.diverging) return {};
   if (isolation == Isolation::read_committed) part.aborted.emplace();
   // What is there and not durable yet will be readable: nothing for now.
-  if (from > part.state.high_watermark) return;
+  if (from > part.state.high_watermark) return {};
   const auto partition_max = static_cast<std::size_t>(std::max(part.wanted->partition_max_bytes, 0));
-  if (budget.bytes_left == 0 && !budget.first) return;
-  auto range = partition->read(from, isolation, std::min(partition_max, budget.bytes_left), budget.first);
+  if (budget.bytes_left == 0 && !budget.first) return {};
+  const std::size_t bytes_max = std::min(partition_max, budget.bytes_left);
+  if (warmth == Warmth::unknown && partition->is_cold(from, isolation, bytes_max)) return {partition, bytes_max};
+  auto range = partition->read(from, isolation, bytes_max, budget.first);
   if (!range) {
     part.error = to_error_code(range.error().code);
-    return;
+    return {};
   }
-  if (range->empty()) return;
+  if (range->empty()) return {};
   if (isolation == Isolation::read_committed) {
     auto aborted = partition->log()->aborted_in(*range);
     if (!aborted) {
       part.error = to_error_code(aborted.error().code);
-      return;
+      return {};
     }
     part.aborted = std::move(*aborted);
   }
   part.range = std::move(*range);
   budget.first = false;
   budget.bytes_left -= std::min<std::size_t>(budget.bytes_left, part.range.length);
+  return {};
 }
 
 io::Task<void> read_group(BrokerShard& owner, const std::vector<FetchPart*>& parts, FetchBudget& budget,
@@ -99,7 +110,10 @@ io::Task<void> read_group(BrokerShard& owner, const std::vector<FetchPart*>& par
   for (FetchPart* part : parts) {
     part->error = ErrorCode::none;
     part->diverging.reset();
-    read_part(owner, *part, budget, isolation);
+    const ColdPartition cold = read_part(owner, *part, budget, isolation, Warmth::unknown);
+    if (cold.partition == nullptr) continue;
+    co_await cold.partition->warm(Offset{part->wanted->fetch_offset}, isolation, cold.bytes_max);
+    (void)read_part(owner, *part, budget, isolation, Warmth::warmed);
   }
   co_return;
 }

@@ -152,25 +152,25 @@ io::Task<Result<void>> MetadataLog::write_snapshot(raft::SnapshotId id,
     CO_TRY_DONE(co_await io::sync(proactor_, file->handle()));
   }
   CO_TRY_DONE(proactor_.rename(part, path));
-  CO_TRY_DONE(proactor_.sync_directory(directory_));
+  CO_TRY_DONE(co_await io::sync_directory(proactor_, directory_));
   snapshots_.push_back(id);
   note_snapshots();
-  co_return drop_before(id);
+  co_return co_await drop_before(id);
 }
 
 // Only after the snapshot is durable. The log's start moves before the older snapshots go, so that
 // at every moment a snapshot stands at or before the start.
-Result<void> MetadataLog::drop_before(const raft::SnapshotId& id) {
+io::Task<Result<void>> MetadataLog::drop_before(raft::SnapshotId id) {
   const WallTime now = proactor_.wall_now();
-  TRY_DONE(log_->roll(now));
-  TRY_DONE(log_->delete_records(id.end_offset));
-  TRY_DONE(log_->apply_retention(now, id.end_offset));
+  CO_TRY_DONE(log_->roll(now));
+  CO_TRY_DONE(log_->delete_records(id.end_offset));
+  CO_TRY_DONE(log_->apply_retention(now, id.end_offset));
   while (snapshots_.front() != id) {
-    TRY_DONE(proactor_.remove(snapshot_path(snapshots_.front())));
+    CO_TRY_DONE(co_await io::remove_file(proactor_, snapshot_path(snapshots_.front())));
     snapshots_.erase(snapshots_.begin());
   }
   note_snapshots();
-  return {};
+  co_return Result<void>{};
 }
 
 }  // namespace millrace::engine

@@ -60,7 +60,7 @@ class MetadataLog {
   Result<void> find_snapshots();
   void note_snapshots();
   std::string snapshot_path(const raft::SnapshotId& id) const;
-  Result<void> drop_before(const raft::SnapshotId& id);
+  io::Task<Result<void>> drop_before(raft::SnapshotId id);
 
   io::Proactor& proactor_;
   Options options_;

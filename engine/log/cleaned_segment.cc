@@ -92,11 +92,11 @@ Result<void> CleanedSegment::rename_all(std::string_view from, std::string_view 
   return {};
 }
 
-void CleanedSegment::remove() {
+io::Task<void> CleanedSegment::remove() {
   direct_.reset();
   file_.reset();
   for (const auto suffix : {kLogSuffix, kIndexSuffix, kTimeIndexSuffix}) {
-    for (const auto ending : {kCleanedSuffix, kSwapSuffix}) (void)proactor_.remove(path(suffix, ending));
+    for (const auto ending : {kCleanedSuffix, kSwapSuffix}) (void)co_await io::remove_file(proactor_, path(suffix, ending));
   }
 }
 

@@ -54,7 +54,7 @@ class CleanedSegment {
   Result<void> rename_to_swap() { return rename_all(kCleanedSuffix, kSwapSuffix); }
   Result<void> rename_to_place() { return rename_all(kSwapSuffix, {}); }
   // Removes all that is not in place.
-  void remove();
+  io::Task<void> remove();
 
  private:
   std::string path(std::string_view suffix, std::string_view ending) const {

@@ -285,7 +285,7 @@ io::Task<Result<void>> CleaningPass::clean_group(std::vector<Offset> bases) {
   if (done) done = check_going();
   if (done) done = co_await swap(cleaned, bases);
   // Of a swap that was decided nothing may go any more; the log is offline then if it was not completed.
-  if (!done && !log_.offline) cleaned.remove();
+  if (!done && !log_.offline) co_await cleaned.remove();
   co_return done;
 }
 

@@ -170,6 +170,11 @@ class Log {
   // Errors: out_of_range, corrupt (the segment is damaged there: said in the log once), io_error; offline in place of corrupt
   // once the log is.
   Result<ReadRange> read(Offset from, const ReadLimits& limits);
+  // Whether read() and, with `aborted`, aborted_in() would look at what may not be in memory, as far as that can be told at once:
+  // then they may wait for the disk, and hold the shard meanwhile.
+  bool is_cold(Offset from, const ReadLimits& limits, bool aborted);
+  // Brings what they would look at into memory. What goes wrong they will tell.
+  io::Task<void> warm(Offset from, ReadLimits limits, bool aborted);
   // The aborted transactions of which records may stand in a range that read() gave: readers of committed records skip them.
   // At once behind read(). Errors: corrupt (the index has been damaged since the start), io_error.
   Result<std::vector<AbortedTransaction>> aborted_in(const ReadRange& range) const;
@@ -201,6 +206,8 @@ class Log {
   io::Task<Result<void>> truncate_fully_to(Offset offset);
   // Ends the active segment if it is not empty.
   Result<void> roll(WallTime now);
+  // Asks the disk for what apply_retention() would otherwise ask it for, without holding the shard.
+  io::Task<void> learn_ages(WallTime now);
   // Removes segments that time, size and the log start offset no longer keep; none at or beyond `high_watermark`. Returns how
   // many went.
   Result<std::size_t> apply_retention(WallTime now, Offset high_watermark);

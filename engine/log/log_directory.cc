@@ -192,15 +192,15 @@ Result<std::string> rename_to_deleted(io::Proactor& proactor, const std::string&
   return gone;
 }
 
-Result<void> remove_tree(io::Proactor& proactor, const std::string& path) {
+io::Task<Result<void>> remove_tree(io::Proactor& proactor, std::string path) {
   auto entries = proactor.list(path);
-  if (!entries && entries.error() == Errc::not_found) return {};
-  if (!entries) return fail(std::move(entries).error());
+  if (!entries && entries.error() == Errc::not_found) co_return Result<void>{};
+  if (!entries) co_return fail(std::move(entries).error());
   for (const auto& entry : *entries) {
-    if (entry.is_directory) return fail(Errc::invalid_argument, path + " holds a directory");
-    TRY_DONE(proactor.remove(path + "/" + entry.name));
+    if (entry.is_directory) co_return fail(Errc::invalid_argument, path + " holds a directory");
+    CO_TRY_DONE(co_await io::remove_file(proactor, path + "/" + entry.name));
   }
-  return proactor.remove_directory(path);
+  co_return proactor.remove_directory(path);
 }
 
 }  // namespace millrace::log

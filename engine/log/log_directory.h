@@ -109,6 +109,6 @@ Result<void> clear_clean_stop(io::Proactor& proactor, const std::string& path);
 Result<std::string> rename_to_deleted(io::Proactor& proactor, const std::string& directory);
 
 // Removes a directory and the files in it, one level deep, as partitions are. A directory that is gone already is no error.
-Result<void> remove_tree(io::Proactor& proactor, const std::string& path);
+io::Task<Result<void>> remove_tree(io::Proactor& proactor, std::string path);
 
 }  // namespace millrace::log

@@ -82,19 +82,26 @@ Error Log::State::note_damage(const Error& error, Offset at) {
   return error;
 }
 
+// Where the batch that holds `from` begins in this segment, if that is in mind.
+std::optional<RecentBatches::Entry> Log::State::known_start(std::size_t index, Offset from) const {
+  const Segment& segment = *segments[index];
+  if (index + 1 == segments.size()) {
+    // The batches of a log that was never compacted follow each other without gaps, so the last one to begin at or before
+    // `from` holds it; of the youngest one the written end is the bound.
+    if (const auto found = recent.at_or_before(from)) return found;
+  }
+  const auto mark = marks.find(from);
+  if (mark && mark->segment_base == segment.base_offset() && mark->position < segment.size()) {
+    return RecentBatches::Entry{.base_offset = from, .position = mark->position};
+  }
+  return std::nullopt;
+}
+
 // Where the batch that holds `from`, or the first one behind it, begins in this segment; empty if there is none.
 Result<std::optional<RecentBatches::Entry>> Log::State::start_of(std::size_t index, Offset from) {
   using Found = std::optional<RecentBatches::Entry>;
   Segment& segment = *segments[index];
-  if (index + 1 == segments.size()) {
-    // The batches of a log that was never compacted follow each other without gaps, so the last one to begin at or before
-    // `from` holds it; of the youngest one the written end is the bound.
-    if (const auto found = recent.at_or_before(from)) return Found(*found);
-  }
-  const auto mark = marks.find(from);
-  if (mark && mark->segment_base == segment.base_offset() && mark->position < segment.size()) {
-    return Found(RecentBatches::Entry{.base_offset = from, .position = mark->position});
-  }
+  if (const auto known = known_start(index, from)) return known;
   TRY(location, segment.locate(from));
   if (!location) return Found();
   return Found(RecentBatches::Entry{.base_offset = location->batch.base_offset, .position = location->position});
@@ -236,6 +243,7 @@ Result<std::vector<AbortedTransaction>> Log::aborted_in(const ReadRange& range) 
 
 io::Task<Result<std::vector<std::byte>>> Log::State::read_bytes(Offset from, ReadLimits limits) {
   limits.may_cut_cold = false;
+  if (is_cold(from, limits)) co_await warm(from, limits, false);
   CO_TRY(range, read(from, limits));
   std::vector<std::byte> bytes(range.length);
   if (range.empty()) co_return bytes;
@@ -246,6 +254,104 @@ io::Task<Result<std::vector<std::byte>>> Log::State::read_bytes(Offset from, Rea
 
 io::Task<Result<std::vector<std::byte>>> Log::read_bytes(Offset from, ReadLimits limits) {
   return state_->read_bytes(from, limits);
+}
+
+// ---- Warm
+
+// What the reader looks at to find where its range begins and ends.
+bool Log::State::is_cold(Offset from, const ReadLimits& limits) const {
+  const Offset limit = std::min(limits.end, written_end);
+  if (from < log_start || from >= limit) return false;
+  const std::size_t index = segment_index(from);
+  Segment& segment = *segments[index];
+  const auto start = known_start(index, from);
+  if (!start) return true;
+  // The limit itself is at the log's tail or near it.
+  const std::uint64_t wanted = start->position + limits.bytes_max;
+  if (wanted >= segment.size()) return false;
+  if (index + 1 == segments.size() && recent.at_or_before_position(wanted)) return false;
+  const auto file = segment.file();
+  const std::uint64_t probe = wanted > kProbeBytes ? wanted - kProbeBytes : 0;
+  return file && !shard.proactor.resident((*file)->handle(), probe, std::min(2 * kProbeBytes, segment.size() - probe));
+}
+
+bool Log::State::aborted_from(std::size_t index) const {
+  return has_aborted && std::any_of(segments.begin() + static_cast<std::ptrdiff_t>(index), segments.end(),
+                                    [](const auto& segment) { return segment->has_aborted(); });
+}
+
+// Reads headers, so that they are in memory, until `enough` says so of one. The segment may go meanwhile: its file stays.
+template <class Enough>
+io::Task<void> pass_headers([[maybe_unused]] std::shared_ptr<const io::OpenFile> file, HeaderScan headers, Enough enough) {
+  while (!headers.at_end()) {
+    if (!headers.holds_next() && !co_await headers.fetch_next()) co_return;
+    const auto found = headers.next();
+    if (!found || enough(*found)) co_return;
+  }
+}
+
+io::Task<void> Log::State::warm_indexes(Offset base, std::string_view suffix) {
+  Segment* const segment = segment_at(base);
+  if (segment != nullptr && !closed) (void)co_await io::bring_in(proactor(), segment->path(suffix));
+}
+
+io::Task<void> Log::State::warm(Offset from, ReadLimits limits, bool aborted) {
+  const Offset base = segments[segment_index(from)]->base_offset();
+  if (is_cold(from, limits)) {
+    const auto known = known_start(segment_index(from), from);
+    co_await warm_indexes(base, kIndexSuffix);
+    const std::uint64_t start = known ? known->position : co_await warm_start(base, from);
+    co_await warm_end(base, start + limits.bytes_max);
+  }
+  if (aborted && has_aborted) co_await warm_aborted(base, from);
+}
+
+// Gives where the batch begins, or where it was looked for last.
+io::Task<std::uint64_t> Log::State::warm_start(Offset base, Offset from) {
+  Segment* const segment = segment_at(base);
+  if (segment == nullptr || closed) co_return 0;
+  const auto position = segment->headers_before(from);
+  const auto file = segment->file();
+  if (!position || !file) co_return 0;
+  std::uint64_t start = *position;
+  const auto reached = [&](const BatchLocation& at) {
+    start = at.position;
+    return at.batch.last_offset >= from;
+  };
+  co_await pass_headers(*file, segment->scan(**file, start), reached);
+  co_return start;
+}
+
+io::Task<void> Log::State::warm_end(Offset base, std::uint64_t wanted) {
+  Segment* const segment = segment_at(base);
+  if (segment == nullptr || closed || wanted >= segment->size()) co_return;
+  const auto position = segment->headers_before_position(wanted);
+  const auto file = segment->file();
+  if (!position || !file) co_return;
+  co_await pass_headers(*file, segment->scan(**file, *position),
+                        [wanted](const BatchLocation& at) { return at.end_position() > wanted; });
+}
+
+// The indexes of this segment and of those behind it, up to the one that shows that no later one is asked.
+io::Task<void> Log::State::warm_aborted(Offset base, Offset from) {
+  std::vector<AbortedTransaction> found;
+  const Segment* const next = segment_from(base + 1);
+  const Offset end = next != nullptr ? next->base_offset() : written_end;
+  for (Segment* segment = segment_at(base); segment != nullptr; segment = segment_from(base + 1)) {
+    base = segment->base_offset();
+    if (!segment->has_aborted()) continue;
+    co_await warm_indexes(base, kTransactionIndexSuffix);
+    segment = segment_at(base);
+    if (segment == nullptr || segment->find_aborted(from, end, found).value_or(true)) co_return;
+  }
+}
+
+bool Log::is_cold(Offset from, const ReadLimits& limits, bool aborted) {
+  return (aborted && state_->aborted_from(state_->segment_index(from))) || state_->is_cold(from, limits);
+}
+
+io::Task<void> Log::warm(Offset from, ReadLimits limits, bool aborted) {
+  return state_->warm(from, limits, aborted);
 }
 
 // ---- By time
@@ -277,10 +383,21 @@ Segment* Log::State::segment_from(Offset base) {
   return next == segments.end() ? nullptr : next->get();
 }
 
-// The youngest timestamp in the segment that begins at `base`, found without holding the shard.
+Segment* Log::State::segment_at(Offset base) {
+  Segment* const found = segment_from(base);
+  return found != nullptr && found->base_offset() == base ? found : nullptr;
+}
+
+// The youngest timestamp in the segment that begins at `base`, found without holding the shard. -1 if it is gone.
 io::Task<Result<TimestampedOffset>> Log::State::youngest_in_segment(Offset base) {
-  Segment* segment = segment_from(base);
-  CHECK(segment != nullptr && segment->base_offset() == base);
+  Segment* segment = segment_at(base);
+  CHECK(segment != nullptr);
+  if (!segment->indexes_loaded()) {
+    co_await warm_indexes(base, kIndexSuffix);
+    co_await warm_indexes(base, kTimeIndexSuffix);
+    segment = segment_at(base);
+    if (segment == nullptr) co_return TimestampedOffset{};
+  }
   CO_TRY(walk, segment->begin_timestamp_walk());
   TimestampedOffset youngest = walk.youngest;
   const std::uint64_t size = segment->size();
@@ -294,9 +411,9 @@ io::Task<Result<TimestampedOffset>> Log::State::youngest_in_segment(Offset base)
         youngest = {.timestamp = found.batch.max_timestamp, .offset = found.batch.last_offset};
       }
     }
-    segment = segment_from(base);
+    segment = segment_at(base);
   }
-  const bool unchanged = segment != nullptr && segment->base_offset() == base && segment->size() == size;
+  const bool unchanged = segment != nullptr && segment->size() == size;
   if (unchanged) segment->note_max_timestamp(youngest);
   co_return youngest;
 }
@@ -313,8 +430,10 @@ io::Task<Result<std::optional<FoundOffset>>> Log::State::find_timestamp(std::int
     base = at + 1;
     CO_TRY(youngest, co_await youngest_in_segment(at));
     if (youngest.timestamp < timestamp) continue;
-    segment = segment_from(at);
-    if (segment == nullptr || segment->base_offset() != at) continue;
+    co_await warm_indexes(at, kTimeIndexSuffix);
+    co_await warm_indexes(at, kIndexSuffix);
+    segment = segment_at(at);
+    if (segment == nullptr) continue;
     CO_TRY(position, segment->position_for_timestamp(timestamp));
     CO_TRY(file, segment->file());
     HeaderScan headers = segment->scan(*file, position);

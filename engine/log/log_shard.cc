@@ -43,7 +43,10 @@ io::Task<void> LogShard::stop() {
   shard.wake.notify_all();
   shard.cleaner.wake();
   co_await shard.gate.close();
-  (void)shard.remove_due(true);
+  // A directory says by its name that it is deleted: the next start removes it, and a stop need not take long.
+  for (auto& removal : std::exchange(shard.removals, {})) {
+    if (!removal.directory) co_await shard.remove(std::move(removal));
+  }
   if (shard.write_ahead) co_await shard.write_ahead->stop();
 }
 
@@ -89,7 +92,7 @@ io::Task<Result<std::unique_ptr<Log>>> LogShard::create(NewPartition partition, 
     made = fail(opened.error());
   }
   // Left there, it would be in the way of the next try.
-  if (const auto removed = remove_tree(shard.proactor, directory); !removed) {
+  if (const auto removed = co_await remove_tree(shard.proactor, directory); !removed) {
     LOG(warn, "partition.create", "directory={} error=\"{}\"", directory, removed.error().message);
   }
   co_return fail(made.error());
@@ -122,28 +125,24 @@ void LogShard::State::remove_later(std::string path, bool directory, std::int64_
   removals.push_back({.due = due, .path = std::move(path), .directory = directory});
 }
 
-bool LogShard::State::remove_due(bool all) {
-  // So many at a time that the shard is not held up: a topic may leave thousands of directories.
-  constexpr std::size_t kAtOnce = 2;
-  const Instant now = io::Reactor::current().now();
-  std::size_t tried = 0;
-  bool more = false;
-  std::erase_if(removals, [&](const Removal& removal) {
-    // A directory says by its name that it is deleted: the next start removes it, and a stop need not take long.
-    if (all && removal.directory) return true;
-    if (!all && removal.due > now) return false;
-    if (!all && tried == kAtOnce) {
-      more = true;
-      return false;
-    }
-    ++tried;
-    const auto removed = removal.directory ? remove_tree(proactor, removal.path) : proactor.remove(removal.path);
-    if (!removed && removed.error() != Errc::not_found) {
-      LOG(warn, "log.remove_failed", "path={} reason=\"{}\"", removal.path, removed.error().message);
-    }
-    return true;
-  });
-  return more;
+// One after the other: a topic may leave thousands of directories.
+io::Task<void> LogShard::State::remove_due() {
+  while (!stopping) {
+    const Instant now = io::Reactor::current().now();
+    const auto due = std::ranges::find_if(removals, [&](const Removal& removal) { return removal.due <= now; });
+    if (due == removals.end()) break;
+    Removal removal = std::move(*due);
+    removals.erase(due);
+    co_await remove(std::move(removal));
+  }
+  removing = false;
+}
+
+io::Task<void> LogShard::State::remove(Removal removal) {
+  const auto removed = removal.directory ? co_await remove_tree(proactor, removal.path)
+                                         : co_await io::remove_file(proactor, removal.path);
+  if (removed || removed.error() == Errc::not_found) co_return;
+  LOG(warn, "log.remove_failed", "path={} reason=\"{}\"", removal.path, removed.error().message);
 }
 
 io::Task<Result<void>> LogShard::State::sync_root(std::string root) {
@@ -177,7 +176,10 @@ io::Task<void> LogShard::State::housekeeping() {
     timer.arm(io::Reactor::current().now() + options.housekeeping_interval);
     co_await wake.wait();
     if (stopping) break;
-    while (remove_due(false) && !stopping) co_await io::yield();
+    if (!removing) {
+      removing = true;
+      gate.spawn(remove_due());
+    }
     // A log may be closed while another is looked after: by index, and never beyond the end.
     for (std::size_t i = 0; i < logs.size(); ++i) look_after(*logs[i]);
   }

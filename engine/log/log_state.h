@@ -101,6 +101,7 @@ struct LogShard::State {
   };
   // Deleted files and directories, until their delay has passed.
   std::deque<Removal> removals;
+  bool removing = false;  // remove_due() runs
   // Those that are closed as well, until they go: checkpoints are written after the last one was closed.
   std::vector<Log::State*> logs;
 
@@ -118,8 +119,8 @@ struct LogShard::State {
   io::Task<Result<void>> sync_root(std::string root);
 
   void remove_later(std::string path, bool directory, std::int64_t delay_ms);
-  // Gives whether more is due.
-  bool remove_due(bool all);
+  io::Task<void> remove_due();
+  io::Task<void> remove(Removal removal);
   WriteAhead* usable_write_ahead() const {
     return write_ahead != nullptr && !write_ahead->failed() ? write_ahead.get() : nullptr;
   }
@@ -273,6 +274,14 @@ struct Log::State final : io::TurnHook, WriteAheadClient {
   // ---- log_read.cc
   Result<ReadRange> read(Offset from, const ReadLimits& limits);
   Result<std::vector<AbortedTransaction>> aborted_in(const ReadRange& range) const;
+  bool is_cold(Offset from, const ReadLimits& limits) const;
+  bool aborted_from(std::size_t index) const;
+  io::Task<void> warm(Offset from, ReadLimits limits, bool aborted);
+  io::Task<std::uint64_t> warm_start(Offset base, Offset from);
+  io::Task<void> warm_end(Offset base, std::uint64_t wanted);
+  io::Task<void> warm_aborted(Offset base, Offset from);
+  io::Task<void> warm_indexes(Offset base, std::string_view suffix);
+  std::optional<RecentBatches::Entry> known_start(std::size_t index, Offset from) const;
   Result<std::optional<RecentBatches::Entry>> start_of(std::size_t index, Offset from);
   Result<BatchEnd> end_in_segment(std::size_t index, Offset limit);
   Result<BatchEnd> cut(std::size_t index, const io::OpenFile& file, std::uint64_t start, BatchEnd end,
@@ -287,6 +296,8 @@ struct Log::State final : io::TurnHook, WriteAheadClient {
   io::Task<Result<std::optional<FoundOffset>>> find_max_timestamp();
   io::Task<Result<TimestampedOffset>> youngest_in_segment(Offset base);
   Segment* segment_from(Offset base);
+  // The one that begins there; null when it is gone.
+  Segment* segment_at(Offset base);
   Result<std::optional<FoundOffset>> find_in_batch(const RecordBatch& batch, std::int64_t timestamp);
   LeaderEpoch epoch_of(Offset offset) const;
 
@@ -310,6 +321,8 @@ struct Log::State final : io::TurnHook, WriteAheadClient {
   Result<void> drop_segment(std::size_t index);
   Result<void> drop_old_snapshots();
   Result<Offset> delete_records(Offset offset);
+  bool retains_by_time() const { return options.deletes && options.retention_ms >= 0; }
+  io::Task<void> learn_ages(WallTime now);
   Result<std::size_t> apply_retention(WallTime now, Offset high_watermark);
   void advance_start(Offset offset);
   // While it is held no pass of the cleaner runs over this log.

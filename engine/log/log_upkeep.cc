@@ -94,14 +94,11 @@ io::Task<void> Log::State::sync_active_segment() {
 }
 
 io::Task<Result<void>> Log::State::sync_segment(Offset base, const io::OpenFile& file) {
-  const auto find = [&]() -> Segment* {
-    Segment* const found = segment_from(base);
-    return found != nullptr && found->base_offset() == base ? found : nullptr;
-  };
-  const std::uint32_t cuts = find() != nullptr ? find()->cuts() : 0;
+  const Segment* const before = segment_at(base);
+  const std::uint32_t cuts = before != nullptr ? before->cuts() : 0;
   CO_TRY_DONE(co_await io::sync(proactor(), file.handle()));
   // It may be gone meanwhile.
-  if (Segment* const segment = find(); segment != nullptr) segment->note_cuts_synced(cuts);
+  if (Segment* const segment = segment_at(base); segment != nullptr) segment->note_cuts_synced(cuts);
   ++shard.counters.segment_syncs;
   co_return Result<void>{};
 }
@@ -308,20 +305,36 @@ Result<void> Log::State::drop_segment(std::size_t index) {
   return {};
 }
 
+io::Task<void> Log::State::learn_ages(WallTime now) {
+  if (!retains_by_time()) co_return;
+  Offset base = segments.front()->base_offset();
+  for (Segment* segment = segment_from(base); segment != nullptr && !closed; segment = segment_from(base + 1)) {
+    base = segment->base_offset();
+    const auto youngest = co_await youngest_in_segment(base);
+    if (!youngest || now.ms - youngest->timestamp <= options.retention_ms) co_return;
+  }
+}
+
+io::Task<void> Log::learn_ages(WallTime now) { return state_->learn_ages(now); }
+
 Result<std::size_t> Log::State::apply_retention(WallTime now, Offset high_watermark) {
   // Over within a sync or two; what is due then is still due at the next call.
   if (swapping) return std::size_t{0};
   TRY_DONE(write_staged());
   std::vector<RetentionSegment> rows;
+  // None is asked for its age behind the first that is too young to go.
+  bool asks_for_age = retains_by_time();
   for (std::size_t index = 0; index < segments.size(); ++index) {
     RetentionSegment row{.base_offset = segments[index]->base_offset(),
                          .end_offset = segment_end(index),
                          .bytes = segments[index]->size(),
                          .youngest_ms = now.ms};
-    // A segment whose records have no time is as young as this process has known it.
-    const auto youngest = segments[index]->max_timestamp();
-    if (youngest && youngest->timestamp >= 0) row.youngest_ms = youngest->timestamp;
-    else row.youngest_ms = std::max(active_since_ms, std::int64_t{0});
+    if (asks_for_age) {
+      // A segment whose records have no time is as young as this process has known it.
+      const auto youngest = segments[index]->max_timestamp();
+      row.youngest_ms = youngest && youngest->timestamp >= 0 ? youngest->timestamp : std::max(active_since_ms, std::int64_t{0});
+      asks_for_age = now.ms - row.youngest_ms > options.retention_ms;
+    }
     rows.push_back(row);
   }
   const std::size_t count = expired_segments(rows,
@@ -404,7 +417,7 @@ io::Task<Result<void>> Log::State::truncate_locked(Offset offset) {
   cleaned_end = std::min(cleaned_end, new_end);
   high_watermark = std::min(high_watermark, new_end);
   modified = true;
-  if (epochs.truncate_from_end(new_end)) CO_TRY_DONE(save_epochs());
+  if (epochs.truncate_from_end(new_end)) CO_TRY_DONE(co_await save_epochs_queued());
   if (WriteAhead* const ahead = shard.usable_write_ahead(); ahead != nullptr) {
     write_ahead_sequence = ahead->note(*this, {.topic_id = topic_id, .partition = partition},
                                        WriteAheadEntry::Kind::truncate, new_end);

@@ -295,15 +295,25 @@ Result<void> Segment::rebuild_indexes(std::int64_t index_interval_bytes) {
 
 template <class Predicate>
 Result<std::optional<OffsetIndexEntry>> Segment::last_entry(Predicate at_or_before) {
+  TRY_DONE(load_indexes());
   return offsets_.find_last(files_.proactor(), [this] { return path(kIndexSuffix); }, at_or_before,
                             &files_.index_pages());
 }
 
-Result<std::uint64_t> Segment::index_position(Offset offset) {
-  TRY_DONE(load_indexes());
+Result<std::uint64_t> Segment::headers_before(Offset offset) {
+  TRY(entry, last_entry([&](const OffsetIndexEntry& candidate) { return absolute(candidate.relative_offset) <= offset; }));
+  return entry ? static_cast<std::uint64_t>(entry->position) : 0;
+}
+
+Result<std::uint64_t> Segment::headers_before_position(std::uint64_t position) {
   TRY(entry, last_entry([&](const OffsetIndexEntry& candidate) {
-        return absolute(candidate.relative_offset) <= offset;
+        return static_cast<std::uint64_t>(candidate.position) <= position;
       }));
+  return entry ? static_cast<std::uint64_t>(entry->position) : 0;
+}
+
+Result<std::uint64_t> Segment::index_position(Offset offset) {
+  TRY(entry, last_entry([&](const OffsetIndexEntry& candidate) { return absolute(candidate.relative_offset) <= offset; }));
   if (!entry) return std::uint64_t{0};
   // The entry is believed once the batch it speaks of is where it says.
   const auto position = static_cast<std::uint64_t>(entry->position);
@@ -341,12 +351,8 @@ Result<std::optional<BatchLocation>> Segment::locate(Offset offset) {
 }
 
 Result<BatchEnd> Segment::batch_end_before(std::uint64_t start, std::uint64_t limit) {
-  TRY_DONE(load_indexes());
-  TRY(entry, last_entry([&](const OffsetIndexEntry& candidate) {
-        return static_cast<std::uint64_t>(candidate.position) <= limit;
-      }));
-  BatchEnd end{.position = start};
-  if (entry) end.position = std::max(start, static_cast<std::uint64_t>(entry->position));
+  TRY(from, headers_before_position(limit));
+  BatchEnd end{.position = std::max(start, from)};
   TRY(open, file());
   HeaderScan headers = scan(*open, end.position);
   while (!headers.at_end()) {

@@ -160,6 +160,12 @@ class Segment {
   // ---- Find
   // The first batch whose last offset is at or behind `offset`; empty if there is none.
   Result<std::optional<BatchLocation>> locate(Offset offset);
+  // Whether the ends of the offset and time index are in mind.
+  bool indexes_loaded() const { return indexes_loaded_; }
+  // Where the headers begin that locate() looks at, and those that batch_end_before() does, as the index says: nothing of the data is
+  // read. Errors: as theirs.
+  Result<std::uint64_t> headers_before(Offset offset);
+  Result<std::uint64_t> headers_before_position(std::uint64_t position);
   // The last end of a batch at or before `limit`, starting from a batch's start. At least `start`.
   Result<BatchEnd> batch_end_before(std::uint64_t start, std::uint64_t limit);
   // A batch start such that no batch before it can hold a record as young as `timestamp`.
@@ -221,7 +227,7 @@ class Segment {
 
  private:
   Result<void> load_indexes();
-  // The last entry of the offset index for which it holds.
+  // The last entry of the offset index for which the predicate holds.
   template <class Predicate>
   Result<std::optional<OffsetIndexEntry>> last_entry(Predicate at_or_before);
   // Where to start looking for `offset`. The second throws a misleading index away and asks the data.

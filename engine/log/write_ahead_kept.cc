@@ -166,9 +166,9 @@ io::Task<Result<std::uint64_t>> WriteAhead::copy_doubtful(std::uint64_t live_fro
     if (!done) break;
   }
   if (done && copy.bytes() > 0) done = co_await copy.finish(options_.shard);
-  if (done && copy.bytes() > 0) done = proactor_.sync_directory(io::directory_of(path));
+  if (done && copy.bytes() > 0) done = co_await io::sync_directory(proactor_, io::directory_of(path));
   if (done && copy.bytes() > 0) co_return copy.bytes();
-  (void)proactor_.remove(path);
+  (void)co_await io::remove_file(proactor_, path);
   CO_TRY_DONE(std::move(done));
   co_return std::uint64_t{0};
 }

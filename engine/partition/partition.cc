@@ -91,6 +91,15 @@ Result<log::ReadRange> Partition::read(Offset from, Isolation isolation, std::si
                            .may_cut_cold = true});
 }
 
+bool Partition::is_cold(Offset from, Isolation isolation, std::size_t bytes_max) const {
+  return log_->is_cold(from, {.end = read_end(isolation), .bytes_max = bytes_max},
+                       isolation == Isolation::read_committed);
+}
+
+io::Task<void> Partition::warm(Offset from, Isolation isolation, std::size_t bytes_max) {
+  return log_->warm(from, {.end = read_end(isolation), .bytes_max = bytes_max}, isolation == Isolation::read_committed);
+}
+
 PartitionState Partition::state() const {
   PartitionState state;
   state.leader_epoch = leader_epoch_;

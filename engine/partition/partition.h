@@ -63,6 +63,9 @@ class Partition {
   // Errors: out_of_range, corrupt, io_error, offline.
   Result<log::ReadRange> read(Offset from, Isolation isolation, std::size_t bytes_max,
                               bool at_least_one_batch);
+  // Whether read() and a look for aborted transactions may wait for the disk: then warm() comes first.
+  bool is_cold(Offset from, Isolation isolation, std::size_t bytes_max) const;
+  io::Task<void> warm(Offset from, Isolation isolation, std::size_t bytes_max);
   void wait_for_data(DataWaiter& waiter) { waiters_.add(waiter); }
 
   void wake_waiters() { waiters_.wake_all(); }

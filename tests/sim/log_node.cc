@@ -72,7 +72,7 @@ io::Task<Result<void>> LogNode::boot(log::LogOptions options) {
 io::Task<Result<void>> LogNode::open_all(log::LogOptions options) {
   CO_TRY(scan, log::scan_log_directory(proactor_, directory_));
   was_clean_ = scan.clean_stop;
-  for (const auto& deleted : scan.deleted) CO_TRY_DONE(log::remove_tree(proactor_, deleted));
+  for (const auto& deleted : scan.deleted) CO_TRY_DONE(co_await log::remove_tree(proactor_, deleted));
   log::WriteAheadTail tail;
   if (!was_clean_) {
     CO_TRY(read, co_await log::read_write_ahead(proactor_, directory_));
@@ -82,7 +82,7 @@ io::Task<Result<void>> LogNode::open_all(log::LogOptions options) {
   for (auto& found : scan.partitions) {
     // A crash while the partition was made, before anybody was told of it.
     if (found.topic_id.is_zero()) {
-      CO_TRY_DONE(log::remove_tree(proactor_, found.directory));
+      CO_TRY_DONE(co_await log::remove_tree(proactor_, found.directory));
       continue;
     }
     const std::string name = log::partition_directory_name(found.topic, found.partition);

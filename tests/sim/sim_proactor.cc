@@ -181,6 +181,14 @@ void SimProactor::start_write_back(io::FileHandle file, std::uint64_t, std::uint
   queue(done, [this, queued] { return disk_.end_write_back(*queued); });
 }
 
+void SimProactor::remove_queued(const std::string& path, io::Completion& done) {
+  queue(done, [this, &path]() -> std::int64_t {
+    const auto removed = disk_.remove(path);
+    if (removed) return 0;
+    return removed.error() == Errc::not_found ? -ENOENT : -EIO;
+  });
+}
+
 void SimProactor::read_ahead(io::FileHandle file, std::uint64_t position, std::uint64_t length,
                              io::Completion& done) {
   CHECK(done.pending == nullptr, "an operation was queued twice");

@@ -66,6 +66,7 @@ class SimProactor final : public io::Proactor {
   void sync_names(io::FileHandle directory, io::Completion& done) override;
   void start_write_back(io::FileHandle file, std::uint64_t position, std::uint64_t length,
                         io::Completion& done) override;
+  void remove_queued(const std::string& path, io::Completion& done) override;
   void read_ahead(io::FileHandle file, std::uint64_t position, std::uint64_t length,
                   io::Completion& done) override;
 

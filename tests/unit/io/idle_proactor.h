@@ -40,6 +40,7 @@ class IdleProactor : public Proactor {
   void sync(FileHandle, Completion& done) override { refuse(done); }
   void sync_names(FileHandle, Completion& done) override { refuse(done); }
   void start_write_back(FileHandle, std::uint64_t, std::uint64_t, Completion& done) override { refuse(done); }
+  void remove_queued(const std::string&, Completion& done) override { refuse(done); }
   void read_ahead(FileHandle, std::uint64_t, std::uint64_t, Completion& done) override { refuse(done); }
   void accept(SocketHandle, Completion& done) override { refuse(done); }
   void receive(SocketHandle, Bytes, Completion& done) override { refuse(done); }

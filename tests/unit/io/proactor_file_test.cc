@@ -166,6 +166,18 @@ TEST_P(ProactorTest, directories_are_made_listed_renamed_and_removed) {
   EXPECT_GT(proactor().free_bytes(directory()).value(), 0u);
 }
 
+TEST_P(ProactorTest, a_file_is_removed_without_holding_the_shard_up) {
+  const auto file = proactor().open(path("a"), {.write = true, .create = true});
+  ASSERT_TRUE(file);
+  EXPECT_TRUE(run_task(proactor(), remove_file(proactor(), path("a"))));
+  EXPECT_TRUE(proactor().list(directory()).value().empty());
+  EXPECT_TRUE(proactor().truncate(*file, 100)) << "who holds it open goes on with it";
+  proactor().close(*file);
+  EXPECT_EQ(run_task(proactor(), remove_file(proactor(), path("a"))).error().code, Errc::not_found);
+  ASSERT_TRUE(proactor().make_directory(path("b")));
+  EXPECT_FALSE(run_task(proactor(), remove_file(proactor(), path("b")))) << "a directory is no file";
+}
+
 TEST_P(ProactorTest, names_are_synced_through_a_directory_and_through_nothing_else) {
   const auto file = proactor().open(path("a"), {.write = true, .create = true});
   ASSERT_TRUE(file);

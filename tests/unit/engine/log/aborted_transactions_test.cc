@@ -81,6 +81,8 @@ class AbortedTransactionsTest : public RecoveryTest {
   }
   // Producers of the transactions that come with the records from `from` on: of one segment, and below `end`.
   Producers producers(int from, int end = 12) {
+    const ReadLimits limits{.end = Offset(end), .bytes_max = 1 << 20};
+    if (log_->is_cold(Offset(from), limits, true)) world_.run(reactor_, log_->warm(Offset(from), limits, true));
     const auto range = log_->read(Offset(from), {.end = Offset(end), .bytes_max = 1 << 20});
     EXPECT_TRUE(range) << range.error().message;
     const auto found = log_->aborted_in(*range);
@@ -116,6 +118,26 @@ TEST_F(AbortedTransactionsTest, a_range_comes_with_those_that_touch_it_and_no_ot
   EXPECT_EQ(producers(0, 1), (Producers{1}));
   EXPECT_EQ(producers(0, 2), (Producers{1, 2}));
   EXPECT_EQ(producers(4, 6), (Producers{2})) << "of 1 nothing is aborted here";
+}
+
+TEST_F(AbortedTransactionsTest, an_index_is_brought_in_before_it_is_looked_at_where_there_is_one) {
+  write(kAborted, index());
+  write(kNextAborted, next_index());
+  leave_cleanly();
+  ASSERT_TRUE(open());
+  const ReadLimits limits{.end = Offset(12), .bytes_max = 1 << 20};
+  // Where its first batch ends is in mind from then on.
+  const auto first = log_->read(Offset(0), {.end = Offset(1), .bytes_max = 1 << 20});
+  ASSERT_TRUE(first);
+  disk_.faults.cold_one_in = 0;
+  EXPECT_FALSE(log_->is_cold(first->end_offset, limits, false));
+  EXPECT_TRUE(log_->is_cold(first->end_offset, limits, true));
+  world_.run(reactor_, log_->warm(first->end_offset, limits, true));
+  EXPECT_EQ(producers(1), (Producers{1, 2, 3}));
+  disk_.faults.only = "txnindex";
+  disk_.faults.read_error_one_in = 1;
+  world_.run(reactor_, log_->warm(Offset(0), limits, true));
+  EXPECT_EQ(log_->aborted_in(*log_->read(Offset(0), limits)).error().code, Errc::io_error) << "who looks is told";
 }
 
 TEST_F(AbortedTransactionsTest, after_a_clean_stop_the_index_is_believed) {

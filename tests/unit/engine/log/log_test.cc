@@ -52,6 +52,33 @@ class LogTest : public LogOnDiskTest {
   }
 };
 
+// Counts how often other work of the shard gets a turn.
+io::Task<void> count_turns(const bool& done, int& turns) {
+  while (!done) {
+    ++turns;
+    co_await io::sleep_for(std::chrono::microseconds(1));
+  }
+}
+
+using TimestampSearch = io::Task<Result<std::optional<FoundOffset>>>;
+
+io::Task<void> expect_found(TimestampSearch search) {
+  const auto found = co_await search;
+  EXPECT_TRUE(found && *found);
+}
+
+// One of them before the work begins.
+io::Task<int> turns_during(io::Task<void> work) {
+  bool done = false;
+  int turns = 0;
+  io::Gate gate;
+  gate.spawn(count_turns(done, turns));
+  co_await work;
+  done = true;
+  co_await gate.close();
+  co_return turns;
+}
+
 TEST_F(LogTest, gives_back_what_was_appended) {
   boot();
   append_numbered(0, 10);
@@ -298,6 +325,22 @@ TEST_F(LogTest, retention_by_time_ends_the_active_segment_too) {
   append_numbered(5, 1);
 }
 
+TEST_F(LogTest, retention_by_time_does_not_ask_the_disk_once_it_has_learned_how_old_segments_are) {
+  options_.segment_bytes = 7000;
+  options_.retention_ms = 100'000;
+  boot();
+  const std::int64_t now = world_.wall_now().ms;
+  for (int i = 0; i < 12; ++i) {
+    ASSERT_TRUE(append({.values = {std::string(3000, 'x')}, .timestamp = i < 6 ? now - 500'000 : now}));
+  }
+  stop();
+  boot();
+  ASSERT_EQ(log_->segment_count(), 6U);
+  EXPECT_GT(run(turns_during(log_->learn_ages(world_.wall_now()))), 1);
+  disk_.faults.read_error_one_in = 1;
+  EXPECT_EQ(log_->apply_retention(world_.wall_now(), log_->end_offset()), 3U) << "all it needs to know is in mind";
+}
+
 TEST_F(LogTest, retention_keeps_what_is_not_below_the_high_watermark) {
   options_.retention_ms = 1000;
   boot();
@@ -338,28 +381,6 @@ TEST_F(LogTest, the_youngest_record_of_a_batch_stamped_by_the_broker_is_its_firs
   EXPECT_GT((*youngest)->timestamp, 5);
 }
 
-// Counts how often other work of the shard gets a turn.
-io::Task<void> count_turns(const bool& done, int& turns) {
-  while (!done) {
-    ++turns;
-    co_await io::sleep_for(std::chrono::microseconds(1));
-  }
-}
-
-using TimestampSearch = io::Task<Result<std::optional<FoundOffset>>>;
-
-io::Task<int> turns_during(TimestampSearch search) {
-  bool done = false;
-  int turns = 0;
-  io::Gate gate;
-  gate.spawn(count_turns(done, turns));
-  const auto found = co_await search;
-  EXPECT_TRUE(found && *found);
-  done = true;
-  co_await gate.close();
-  co_return turns;
-}
-
 TEST_F(LogTest, looking_for_a_time_lets_others_run_while_headers_are_walked_over) {
   constexpr int kBatches = 250;
   options_.index_interval_bytes = 1 << 30;
@@ -369,7 +390,7 @@ TEST_F(LogTest, looking_for_a_time_lets_others_run_while_headers_are_walked_over
     ASSERT_TRUE(append({.values = {std::string(3000, 'x')}, .timestamp = 1000 + i}));
   }
   ASSERT_TRUE(append({.values = {std::string(200'000, 'y')}, .timestamp = 1}));
-  EXPECT_GE(run(turns_during(log_->find_timestamp(1000 + kBatches - 1, Offset(1000)))), kBatches);
+  EXPECT_GE(run(turns_during(expect_found(log_->find_timestamp(1000 + kBatches - 1, Offset(1000))))), kBatches);
 }
 
 TEST_F(LogTest, looking_for_the_youngest_lets_others_run_at_each_segment) {
@@ -381,7 +402,7 @@ TEST_F(LogTest, looking_for_the_youngest_lets_others_run_at_each_segment) {
   }
   stop();
   boot();
-  EXPECT_GE(run(turns_during(log_->find_max_timestamp())), kSegments - 1);
+  EXPECT_GE(run(turns_during(expect_found(log_->find_max_timestamp()))), kSegments - 1);
   const auto again = run(log_->find_max_timestamp());
   ASSERT_TRUE(again && *again);
   EXPECT_EQ((*again)->offset, Offset(2 * kSegments - 1));
@@ -398,6 +419,52 @@ TEST_F(LogTest, a_cold_range_may_end_inside_of_a_batch_only_where_the_reader_say
   ASSERT_TRUE(cut && whole);
   EXPECT_EQ(cut->length, 10'000U);
   EXPECT_LT(whole->length, 10'000U);
+}
+
+TEST_F(LogTest, a_read_says_whether_it_may_wait_for_the_disk_and_finds_the_same_when_it_was_warmed) {
+  options_.segment_bytes = 100'000;
+  options_.index_interval_bytes = 1000;
+  boot();
+  for (int i = 0; i < 60; ++i) ASSERT_TRUE(append({.values = {std::string(3000, 'x')}}));
+  const ReadLimits limits{.end = Offset(60), .bytes_max = 10'000};
+  EXPECT_FALSE(log_->is_cold(Offset(50), limits, false)) << "appended a moment ago";
+  stop();
+  boot();
+  disk_.faults.cold_one_in = 1;
+  for (const int from : {0, 7, 31, 59}) {
+    ASSERT_TRUE(log_->is_cold(Offset(from), limits, false)) << "nobody knows where it is";
+    EXPECT_GT(run(turns_during(log_->warm(Offset(from), limits, false))), 1) << "nobody else could do anything";
+    const auto range = log_->read(Offset(from), limits);
+    ASSERT_TRUE(range) << range.error().message;
+    EXPECT_EQ(range->first_offset, Offset(from));
+  }
+  const auto first = log_->read(Offset(0), limits);
+  ASSERT_TRUE(first);
+  EXPECT_TRUE(log_->is_cold(first->end_offset, limits, false)) << "its end is not in memory";
+  disk_.faults.cold_one_in = 0;
+  EXPECT_FALSE(log_->is_cold(first->end_offset, limits, false)) << "where the last read ended is known";
+  EXPECT_FALSE(log_->is_cold(Offset(60), limits, false)) << "there is nothing to be read";
+}
+
+io::Task<Result<std::size_t>> retain_while_warming(Log& log, WallTime now, ReadLimits limits) {
+  io::Gate gate;
+  gate.spawn(log.warm(Offset(3), limits, true));
+  auto removed = log.apply_retention(now, log.end_offset());
+  co_await gate.close();
+  co_return removed;
+}
+
+TEST_F(LogTest, segments_may_go_while_what_a_read_would_look_at_is_brought_in) {
+  options_.segment_bytes = 40'000;
+  options_.index_interval_bytes = 1000;
+  options_.retention_bytes = 50'000;
+  boot();
+  for (int i = 0; i < 60; ++i) ASSERT_TRUE(append({.values = {std::string(3000, 'x')}}));
+  disk_.faults.cold_one_in = 1;
+  const auto removed = run(retain_while_warming(*log_, world_.wall_now(), {.end = Offset(60), .bytes_max = 10'000}));
+  ASSERT_TRUE(removed);
+  EXPECT_GT(*removed, 0U);
+  EXPECT_EQ(log_->read(Offset(3), {.end = Offset(60), .bytes_max = 10'000}).error().code, Errc::out_of_range);
 }
 
 TEST_F(LogTest, a_full_disk_refuses_the_batch_and_nothing_of_it_remains) {
@@ -619,10 +686,10 @@ TEST_F(LogTest, a_directory_that_was_lost_is_made_again_with_what_the_write_ahea
   Prng prng(1);
   const auto after = disk_.process_kill(prng);
   sim::SimProactor there(world_, *after, "there");
-  ASSERT_TRUE(remove_tree(there, "/data/t-0"));
   io::Reactor reactor(ShardId{1}, there);
   const io::Reactor::Enter enter(reactor);
   world_.add(reactor);
+  ASSERT_TRUE(world_.run(reactor, remove_tree(there, "/data/t-0")));
   LogShard shard(there, shard_options_);
   const auto records = world_.run(reactor, make_again(there, shard, lost));
   world_.remove(reactor);

@@ -40,6 +40,12 @@ void set_aside(const log::FoundPartition& found) {
 // After checkpoint files could not be written, while topics wait for it.
 constexpr Duration kCheckpointPause = std::chrono::seconds(1);
 
+// Of which the controller is told at a time, as Kafka's broker does.
+constexpr std::size_t kAssignmentsAtOnce = 2250;
+// After it could not be told.
+constexpr Duration kAssignmentPause = std::chrono::seconds(5);
+constexpr Duration kNothingToAssign = std::chrono::hours(1);
+
 }  // namespace
 
 Broker::Broker(io::Shards& shards, BrokerOptions options)
@@ -59,6 +65,7 @@ io::Task<Result<void>> Broker::start() {
   if (!clean_start_) CO_TRY_DONE(co_await write_checkpoints());
   background_.spawn(keep_house());
   background_.spawn(remove_deleted());
+  background_.spawn(keep_directories_recorded());
   started_ = true;
   co_return Result<void>{};
 }
@@ -173,6 +180,11 @@ io::Task<Result<void>> Broker::join_cluster() {
   question.log_directories = options_.directory_ids;
   CO_TRY(epoch, co_await controller_->join(std::move(question)));
   broker_epoch_ = epoch;
+  // Before it may lead: the controller elects nobody whose directory is out of service, and it may have been another.
+  if (const auto recorded = co_await record_directories(); !recorded) {
+    LOG(warn, "directories.record", "error=\"{}\"", recorded.error().message);
+    recording_.wake();
+  }
   producer_ids_ = std::make_unique<ProducerIdSource>(*controller_, options_.node_id, broker_epoch_);
   co_return co_await controller_->unfence(broker_epoch_);
 }
@@ -228,6 +240,7 @@ io::Task<void> Broker::publish_to_parts(SharedImage image, const MetadataDelta& 
   }
   if (!made_again.empty()) co_await clear_stale_rows(std::move(made_again));
   co_await on_all_shards([&](BrokerShard& part) { return part.apply(image, delta); });
+  if (!delta.topics.empty() || delta.features) recording_.wake();
 }
 
 // After a crash a topic must not be taken for one before it that had its name. While the files cannot be written it has no logs.
@@ -257,8 +270,13 @@ io::Task<void> Broker::on_shard(ShardId shard, Function& function) {
 
 io::Task<Result<void>> Broker::stop() {
   housekeeping_.wake();
+  recording_.wake();
   co_await background_.close();
   if (producer_ids_) {
+    // Kafka elects nobody at its next start of whose directory it learns only then.
+    if (const auto recorded = co_await record_directories(); !recorded) {
+      LOG(warn, "directories.record", "error=\"{}\"", recorded.error().message);
+    }
     if (const auto left = co_await controller_->leave(broker_epoch_); !left) {
       LOG(warn, "broker.leave", "error=\"{}\"", left.error().message);
     }
@@ -327,6 +345,35 @@ io::Task<void> Broker::keep_house() {
     }
     next_checkpoint = now + from_ms(options_.checkpoint_ms);
   }
+}
+
+io::Task<void> Broker::keep_directories_recorded() {
+  Duration pause = kNothingToAssign;
+  while (!background_.closing()) {
+    co_await recording_.until(io::Reactor::current().now() + pause);
+    if (background_.closing()) co_return;
+    const auto recorded = co_await record_directories();
+    pause = recorded ? kNothingToAssign : kAssignmentPause;
+    if (!recorded) LOG(warn, "directories.record", "error=\"{}\"", recorded.error().message);
+  }
+}
+
+// With several log directories the broker chooses where a new log goes, and an operator may have moved one while it was stopped.
+io::Task<Result<void>> Broker::record_directories() {
+  std::vector<ReplicaDirectory> unrecorded;
+  co_await on_every_shard(*this, [&](BrokerShard& part) -> io::Task<void> {
+    std::ranges::move(part.unrecorded_directories(), std::back_inserter(unrecorded));
+    co_return;
+  });
+  for (std::size_t begin = 0; begin < unrecorded.size(); begin += kAssignmentsAtOnce) {
+    const auto end = std::min(unrecorded.size(), begin + kAssignmentsAtOnce);
+    const auto position = [&](std::size_t index) { return unrecorded.begin() + static_cast<std::ptrdiff_t>(index); };
+    AssignDirectories question{.broker = options_.node_id, .broker_epoch = broker_epoch_, .replicas = {position(begin), position(end)}};
+    const auto reply = co_await controller_->ask(std::move(question));
+    const auto& answer = std::get<OperationResult>(reply);
+    if (answer.error != wire::ErrorCode::none) co_return fail(Errc::refused, answer.message);
+  }
+  co_return Result<void>{};
 }
 
 // What the last run had no time for. It may be much, and nobody waits for it.

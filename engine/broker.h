@@ -72,6 +72,8 @@ class Broker {
   io::Task<void> on_shard(ShardId shard, Function& function);
   io::Task<void> keep_house();
   io::Task<void> remove_deleted();
+  io::Task<void> keep_directories_recorded();
+  io::Task<Result<void>> record_directories();
   io::Task<void> close_parts();
   io::Task<void> look_for_unclean(BrokerShard& part, std::vector<std::string>& directories);
   io::Task<Result<void>> write_checkpoints();
@@ -103,6 +105,7 @@ class Broker {
   // An older picture of the partitions must not overwrite a newer one's files.
   io::Semaphore checkpoint_turn_{1};
   io::Gate background_;
+  DataWaiter recording_;     // woken when there may be logs in directories that the metadata does not say, and at the end
   DataWaiter housekeeping_;  // woken when there is something to do, and at the end
 };
 

@@ -125,6 +125,7 @@ io::Task<void> BrokerShard::remove_gone(const SharedImage& image, const Metadata
   for (const auto& partition : gone) {
     partitions_.erase(partition->id());
     unmade_.erase(partition->id());
+    unrecorded_.erase(partition->id());
     co_await remove(*partition, directories);
     if (++removed % kPartitionsPerTurn == 0) co_await io::yield();
   }
@@ -235,6 +236,8 @@ io::Task<void> BrokerShard::apply_partition(const TopicImage& topic, PartitionIn
   }
   configure(config, *partition);
   assign(*partition, *assignment);
+  if (!unrecorded_.contains(partition->id())) co_return;
+  if (is_recorded(*assignment, io::directory_of(partition->log()->directory()))) unrecorded_.erase(partition->id());
 }
 
 void BrokerShard::assign(Partition& partition, const PartitionImage& assignment) {
@@ -275,6 +278,7 @@ io::Task<Result<std::unique_ptr<log::Log>>> BrokerShard::open_log(const TopicIma
     auto opened = co_await logs_.open(from, std::move(log_options), write_ahead_tail_);
     if (opened) {
       ++placed_in(io::directory_of(from.directory));
+      note_directory(id, *topic.partition(index), io::directory_of(from.directory));
       co_return opened;
     }
     if (opened.error() == Errc::disk_full && !is_held) unmade_.insert(id);
@@ -285,7 +289,8 @@ io::Task<Result<std::unique_ptr<log::Log>>> BrokerShard::open_log(const TopicIma
     unmade_.insert(id);
     co_return fail(Errc::refused, "the checkpoint files, which cannot be written, speak of a topic that had its name before");
   }
-  const std::string directory = directory_for_new_partition();
+  const Uuid recorded = topic.partition(index)->directory_of(options_.node_id);
+  const std::string directory = directory_for_new_partition(recorded);
   ++placed_in(directory);
   // A crash may have lost the directory of a partition whose first records only the write-ahead log holds.
   auto opened = co_await logs_.create({.log_directory = directory,
@@ -294,7 +299,12 @@ io::Task<Result<std::unique_ptr<log::Log>>> BrokerShard::open_log(const TopicIma
                                        .topic_id = topic.id,
                                        .tail = write_ahead_tail_},
                                       std::move(log_options));
-  if (opened) co_return opened;
+  if (opened) {
+    // A log that went with its directory must not be led as if this new one were it.
+    const bool is_lost = recorded != kDirectoryUnassigned && recorded != kDirectoryMigrating;
+    if (!is_lost) note_directory(id, *topic.partition(index), directory);
+    co_return opened;
+  }
   --placed_in(directory);
   if (opened.error() == Errc::disk_full && !is_held) unmade_.insert(id);
   co_return opened;
@@ -319,6 +329,7 @@ io::Task<std::shared_ptr<Partition>> BrokerShard::find_or_make(TopicPartition id
   if (entry == partitions_.end()) {
     // The topic was deleted meanwhile.
     unmade_.erase(id);
+    unrecorded_.erase(id);
     std::set<std::string> directories;
     co_await remove(*made, directories);
     co_await sync_directories(std::move(directories));
@@ -383,7 +394,39 @@ std::size_t& BrokerShard::placed_in(const std::string& log_directory) {
   return placed_[static_cast<std::size_t>(found - options_.log_directories.begin())];
 }
 
-const std::string& BrokerShard::directory_for_new_partition() const {
+const Uuid& BrokerShard::id_of_directory(const std::string& log_directory) const {
+  const auto found = std::ranges::find(options_.log_directories, log_directory);
+  CHECK(found != options_.log_directories.end(), "{} is no log directory", log_directory);
+  return options_.directory_ids[static_cast<std::size_t>(found - options_.log_directories.begin())];
+}
+
+void BrokerShard::note_directory(TopicPartition id, const PartitionImage& assignment, const std::string& log_directory) {
+  if (!is_recorded(assignment, log_directory)) unrecorded_.insert(id);
+}
+
+bool BrokerShard::is_recorded(const PartitionImage& assignment, const std::string& log_directory) const {
+  return assignment.directory_of(options_.node_id) == id_of_directory(log_directory);
+}
+
+std::vector<ReplicaDirectory> BrokerShard::unrecorded_directories() const {
+  std::vector<ReplicaDirectory> unrecorded;
+  if (!has_directories(image_->metadata_version())) return unrecorded;
+  for (const TopicPartition& id : unrecorded_) {
+    const auto partition = find(id);
+    const PartitionImage* assignment = image_->topics.find(id);
+    if (partition == nullptr || partition->log() == nullptr || assignment == nullptr) continue;
+    const std::string directory = io::directory_of(partition->log()->directory());
+    if (!is_recorded(*assignment, directory)) unrecorded.push_back({id, id_of_directory(directory)});
+  }
+  return unrecorded;
+}
+
+const std::string& BrokerShard::directory_for_new_partition(const Uuid& recorded) const {
+  // A crash may have lost its directory after the metadata has said where it is.
+  const auto known = std::ranges::find(options_.directory_ids, recorded);
+  if (known != options_.directory_ids.end()) {
+    return options_.log_directories[static_cast<std::size_t>(known - options_.directory_ids.begin())];
+  }
   // The directory with the fewest partitions, as Kafka chooses.
   const auto fewest = std::ranges::min_element(placed_) - placed_.begin();
   return options_.log_directories[static_cast<std::size_t>(fewest)];

@@ -15,6 +15,7 @@
 #include "base/ids.h"
 #include "base/result.h"
 #include "engine/broker_options.h"
+#include "engine/controller/controller_input.h"
 #include "engine/drivers/group_coordinators.h"
 #include "engine/log/log_directory.h"
 #include "engine/log/log_shard.h"
@@ -69,6 +70,8 @@ class BrokerShard {
   // One row per partition under `log_directory`, also after stop(). A partition that is not open keeps the row it had:
   // without it the next start would take damage below its recovery point for a tail that may be cut off.
   std::vector<log::CheckpointRow> checkpoint_rows(const std::string& log_directory) const;
+  // Where logs are of which the metadata says something else, as of image(). None while its metadata.version knows no directories.
+  std::vector<ReplicaDirectory> unrecorded_directories() const;
   // The partitions that are offline since the start and for which `tail` holds records.
   std::vector<TopicPartition> unreplayed(const log::WriteAheadTail& tail) const;
   // After stop(): whether every partition under `log_directory` was closed as a clean stop leaves it.
@@ -109,7 +112,11 @@ class BrokerShard {
   void configure(const Result<TopicConfig>& config, Partition& partition) const;
   // By log directory, how many partitions of this shard are there or on their way there.
   std::size_t& placed_in(const std::string& log_directory);
-  const std::string& directory_for_new_partition() const;
+  const std::string& directory_for_new_partition(const Uuid& recorded) const;
+  const Uuid& id_of_directory(const std::string& log_directory) const;
+  // Its log was made or found there.
+  void note_directory(TopicPartition id, const PartitionImage& assignment, const std::string& log_directory);
+  bool is_recorded(const PartitionImage& assignment, const std::string& log_directory) const;
 
   const BrokerOptions& options_;
   ShardId shard_;
@@ -118,6 +125,7 @@ class BrokerShard {
   SharedImage image_ = std::make_shared<const MetadataImage>();
   std::unordered_map<TopicPartition, std::shared_ptr<Partition>> partitions_;
   std::unordered_set<TopicPartition> unmade_;  // for want of room, or their name is held
+  std::set<TopicPartition> unrecorded_;        // open, and in a directory that the metadata does not say
   std::set<std::string> held_names_;
   std::vector<std::size_t> placed_;            // by log directory
   FetchSessions fetch_sessions_;

@@ -111,8 +111,9 @@ RegisterBrokerResult BrokerRegistry::register_broker(const MetadataImage& image,
                      .incarnation_id = question.incarnation_id,
                      .endpoints = question.listeners,
                      .features = question.features,
-                     .rack = question.rack,
-                     .directories = question.log_directories};
+                     .rack = question.rack};
+  // What the record cannot say the image must not have, or another controller would have another one.
+  if (has_directories(image.metadata_version())) broker.directories = question.log_directories;
   if (same_process) {
     broker.epoch = former->epoch;
     broker.fenced = former->fenced;
@@ -228,6 +229,33 @@ OperationResult BrokerRegistry::unregister(const MetadataImage& image,
   }
   Elections(image, options_.static_broker_config).broker_leaves(broker->id, records);
   records.push_back({UnregisterBrokerRecord{broker->id.value(), broker->epoch.value()}, 0});
+  return {};
+}
+
+OperationResult BrokerRegistry::assign_directories(const MetadataImage& image,
+                                                   const AssignDirectories& question,
+                                                   std::vector<VersionedRecord>& records) const {
+  if (!has_directories(image.metadata_version())) {
+    return {ErrorCode::unsupported_version,
+            fmt::format("Directory assignment is not supported yet with metadata version {}",
+                        image.metadata_version())};
+  }
+  const BrokerImage* broker = image.brokers.find(question.broker);
+  if (broker == nullptr || broker->epoch != question.broker_epoch) {
+    return {ErrorCode::stale_broker_epoch,
+            fmt::format("Expected broker epoch {}, but received {}",
+                        broker == nullptr ? -1 : broker->epoch.value(), question.broker_epoch.value())};
+  }
+  if (question.replicas.size() > kRecordsPerOperationMax) {
+    return {ErrorCode::policy_violation, fmt::format("{} replicas at once", question.replicas.size())};
+  }
+  std::set<TopicPartition> seen;  // a second change would not see what the first one did
+  const Elections elections(image, options_.static_broker_config);
+  for (const ReplicaDirectory& replica : question.replicas) {
+    if (std::ranges::find(broker->directories, replica.directory) == broker->directories.end()) continue;
+    if (!seen.insert(replica.partition).second) continue;
+    elections.replica_is_in(question.broker, replica.partition, replica.directory, records);
+  }
   return {};
 }
 

@@ -38,6 +38,11 @@ class BrokerRegistry {
                                   std::vector<VersionedRecord>& records);
   OperationResult unregister(const MetadataImage& image, const UnregisterBroker& question,
                              std::vector<VersionedRecord>& records);
+  // Writes down where the replicas are. Those that the metadata does not know, or knows to be there, need nothing; nor do those in
+  // directories that are out of service. Errors: STALE_BROKER_EPOCH; UNSUPPORTED_VERSION, below 3.7-IV2; POLICY_VIOLATION, for
+  // more than kRecordsPerOperationMax.
+  OperationResult assign_directories(const MetadataImage& image, const AssignDirectories& question,
+                                     std::vector<VersionedRecord>& records) const;
   // Fences at most one broker whose session is over, so that each fencing sees what the one before
   // it did. Returns whether there may be more.
   bool fence_stale(const MetadataImage& image, Instant now, std::vector<VersionedRecord>& records);

@@ -90,10 +90,21 @@ struct AllocateProducerIds {
   BrokerId broker;
   BrokerEpoch broker_epoch;
 };
+struct ReplicaDirectory {
+  TopicPartition partition;
+  Uuid directory;
+  bool operator==(const ReplicaDirectory&) const = default;
+};
+// Where a broker has these of its replicas, which is not what the metadata says.
+struct AssignDirectories {
+  BrokerId broker;
+  BrokerEpoch broker_epoch;
+  std::vector<ReplicaDirectory> replicas;
+};
 
 using ControllerEvent =
     std::variant<Activate, Tick, RegisterBroker, BrokerHeartbeat, UnregisterBroker,
-                 AllocateProducerIds, const wire::CreateTopicsRequest*,
+                 AllocateProducerIds, AssignDirectories, const wire::CreateTopicsRequest*,
                  const wire::DeleteTopicsRequest*, const wire::CreatePartitionsRequest*,
                  const wire::IncrementalAlterConfigsRequest*, const wire::AlterConfigsRequest*,
                  const wire::UpdateFeaturesRequest*>;

@@ -47,6 +47,10 @@ struct ControllerMachine::Decide {
   void operator()(const AllocateProducerIds& question) const {
     out.replies.emplace_back(allocate_producer_ids(image(), question, out.records));
   }
+  void operator()(const AssignDirectories& question) const {
+    out.atomic = false;
+    out.replies.emplace_back(machine.registry_.assign_directories(image(), question, out.records));
+  }
   void operator()(const wire::CreateTopicsRequest* request) const {
     const auto find = [this](std::string_view name) { return machine.find_collision(name); };
     out.replies.emplace_back(topics().create(*request, find, out.records));

@@ -10,6 +10,7 @@ struct Elections::Circumstances {
   BrokerId leaving = kNoBroker;
   BrokerId joining = kNoBroker;
   const std::vector<Uuid>* offline = nullptr;  // directories of `leaving` alone, when set
+  std::optional<PlacedReplica> placed;         // the replica that is elsewhere than was known
 };
 
 bool directory_online(const BrokerImage& broker, const Uuid& directory) {
@@ -41,13 +42,17 @@ std::optional<VersionedRecord> Elections::change(const TopicImage& topic, Partit
     return circumstances.offline == nullptr ||
            std::ranges::find(*circumstances.offline, directory) != circumstances.offline->end();
   };
+  const auto directory_of = [&](BrokerId id) {
+    const auto& placed = circumstances.placed;
+    return placed && placed->broker == id ? placed->directory : partition.directory_of(id);
+  };
   std::vector<BrokerId> isr = partition.isr;
   std::erase_if(isr, [&](BrokerId id) { return gone(id, partition.directory_of(id)); });
   const auto live = [&](BrokerId id) {
     const BrokerImage* broker = image_.brokers.find(id);
     if (broker == nullptr || gone(id, partition.directory_of(id))) return false;
     if (id != circumstances.joining && !broker->active()) return false;
-    return directory_online(*broker, partition.directory_of(id));
+    return directory_online(*broker, directory_of(id));
   };
   return change_partition(
       {.topic_id = topic.id,
@@ -58,6 +63,7 @@ std::optional<VersionedRecord> Elections::change(const TopicImage& topic, Partit
        .isr = std::move(isr),
        .directory_for =
            [&](BrokerId id) { return directory_for_new_replica(image_.brokers.find(id)); },
+       .placed = circumstances.placed,
        .min_insync_replicas = rules.min_insync_replicas,
        .metadata_version = image_.metadata_version(),
        // Whoever was eligible when the last one left stays so, whatever became of the feature.
@@ -100,6 +106,17 @@ void Elections::directories_fail(BrokerId broker, const std::vector<Uuid>& offli
     return std::ranges::find(offline, partition.directory_of(broker)) != offline.end();
   };
   change_all({.leaving = broker, .offline = &offline}, affected, records);
+}
+
+void Elections::replica_is_in(BrokerId broker, const TopicPartition& id, const Uuid& directory,
+                              std::vector<VersionedRecord>& records) const {
+  const TopicImage* topic = image_.topics.find(id.topic_id);
+  const PartitionImage* partition = topic == nullptr ? nullptr : topic->partition(id.partition);
+  if (partition == nullptr || !partition->has_replica(broker)) return;
+  if (partition->directory_of(broker) == directory) return;
+  const Circumstances circumstances{.placed = PlacedReplica{broker, directory}};
+  auto record = change(*topic, id.partition, *partition, rules_of(*topic), circumstances);
+  if (record) records.push_back(std::move(*record));
 }
 
 bool Elections::leads_any(BrokerId broker) const {

@@ -25,6 +25,9 @@ class Elections {
   // Replicas in these directories of `broker` are out of service.
   void directories_fail(BrokerId broker, const std::vector<Uuid>& offline,
                         std::vector<VersionedRecord>& records) const;
+  // `broker` has its replica in that directory of its own, which is in service.
+  void replica_is_in(BrokerId broker, const TopicPartition& id, const Uuid& directory,
+                     std::vector<VersionedRecord>& records) const;
   bool leads_any(BrokerId broker) const;
 
  private:

@@ -155,17 +155,24 @@ class Change {
         record.eligible_leader_replicas = to_raw_ids(elr_);
       if (last_known_ != current_.last_known_elr) record.last_known_elr = to_raw_ids(last_known_);
     }
-    if (replicas_ == current_.replicas) return;
-    record.replicas = to_raw_ids(replicas_);
-    if (has_directories(request_.metadata_version)) record.directories = directories();
+    const bool other_replicas = replicas_ != current_.replicas;
+    if (other_replicas) record.replicas = to_raw_ids(replicas_);
+    if (!has_directories(request_.metadata_version)) return;
+    if (other_replicas || is_elsewhere()) record.directories = directories();
+  }
+
+  bool is_elsewhere() const {
+    const auto& placed = request_.placed;
+    return placed && contains(replicas_, placed->broker) && current_.directory_of(placed->broker) != placed->directory;
   }
 
   // Always as many as there are replicas.
   std::vector<Uuid> directories() const {
     std::vector<Uuid> found;
     for (const BrokerId id : replicas_) {
-      found.push_back(current_.has_replica(id) ? current_.directory_of(id)
-                                               : request_.directory_for(id));
+      if (request_.placed && request_.placed->broker == id) found.push_back(request_.placed->directory);
+      else if (current_.has_replica(id)) found.push_back(current_.directory_of(id));
+      else found.push_back(request_.directory_for(id));
     }
     return found;
   }

@@ -18,6 +18,11 @@ enum class Election : std::uint8_t {
   unclean,    // as online, but rather a replica that is behind than none
 };
 
+struct PlacedReplica {
+  BrokerId broker;
+  Uuid directory;
+};
+
 // What is asked for. What is not set stays as it is.
 struct PartitionChangeRequest {
   TopicId topic_id;
@@ -33,6 +38,8 @@ struct PartitionChangeRequest {
   std::optional<std::vector<BrokerId>> adding_replicas;
   // Where a replica that is new to the partition will be kept.
   std::function<Uuid(BrokerId)> directory_for;
+  // A replica whose directory is another than was known.
+  std::optional<PlacedReplica> placed;
   // Brokers known to have lost what they had not flushed.
   std::vector<BrokerId> uncleanly_stopped;
   std::int32_t min_insync_replicas = 1;

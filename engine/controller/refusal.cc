@@ -18,6 +18,9 @@ struct Refuse {
   ControllerReply operator()(const UnregisterBroker&) const {
     return OperationResult{error, std::string(message)};
   }
+  ControllerReply operator()(const AssignDirectories&) const {
+    return OperationResult{error, std::string(message)};
+  }
   ControllerReply operator()(const RegisterBroker&) const {
     return RegisterBrokerResult{.error = error, .message = std::string(message)};
   }

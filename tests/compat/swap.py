@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
-"""One data directory, opened by Millrace and by Apache Kafka in turn, each going on where the other stopped.
+"""The data directories of a node, opened by Millrace and by Apache Kafka in turn, each going on where the other stopped.
 
-  swap.py --binary build/release/millrace [--first millrace|kafka]
+  swap.py --binary build/release/millrace [--first millrace|kafka] [--directories 2]
 
-After each change of system every topic is read back whole and more is produced to it.
+After each change of system every topic is read back whole and more is produced to it. Each system makes a topic of several
+partitions in its first turn, which are spread over all directories.
 """
 
 import argparse
@@ -20,6 +21,7 @@ CODECS = ("none", "gzip", "snappy", "lz4", "zstd")
 LINES = 500
 NODE_ID = "1"
 TRANSACTIONS = "swap-transactions"
+PARTITIONS = 4
 
 
 def kcat(broker, *arguments, text=""):
@@ -59,6 +61,32 @@ def create(broker):
             connection.await_served(topic, 0)
 
 
+def spread_lines(system, turn, partition):
+    return [f"{system} {partition} turn {turn} line {i}" for i in range(20)]
+
+
+def spread(broker, systems, turn, directories):
+    """The topics of several partitions, one made by each system so far: read whole, more produced to them."""
+    if turn < len(systems):
+        with wire.Connection("127.0.0.1", broker.port) as connection:
+            name = f"spread-{broker.system}"
+            answer = connection.create_topics(4, {name: (PARTITIONS, {})})
+            assert answer[name][0] == 0, answer
+    for made, system in enumerate(systems[:turn + 1]):
+        for partition in range(PARTITIONS):
+            with wire.Connection("127.0.0.1", broker.port) as connection:
+                connection.await_served(f"spread-{system}", partition)
+            place = ["-t", f"spread-{system}", "-p", str(partition)]
+            kcat(broker, "-P", *place, text="\n".join(spread_lines(system, turn, partition)) + "\n")
+            got = kcat(broker, "-C", *place, "-o", "beginning", "-e", "-q").splitlines()
+            wanted = [line for t in range(made, turn + 1) for line in spread_lines(system, t, partition)]
+            assert got == wanted, f"{system} {partition}: {len(got)} lines, wanted {len(wanted)}"
+    # Who comes second may find the one directory fuller than the other.
+    for directory in directories:
+        there = [name for name in os.listdir(directory) if name.startswith(f"spread-{systems[0]}-")]
+        assert there, f"nothing of spread-{systems[0]} in {directory}"
+
+
 def transact(broker, turn, committed):
     """Transactions that end either way, in turn; what the committed ones hold is added to `committed`."""
     sys.path.insert(0, python_packages.confluent_kafka())
@@ -92,7 +120,7 @@ def config_is_kept(broker):
     assert "retention.ms=86400000" in out, out
 
 
-def take_turn(report, broker, turn, committed):
+def take_turn(report, broker, turn, committed, systems):
     name = f"turn_{turn}_{broker.system}"
     try:
         broker.start()
@@ -107,6 +135,7 @@ def take_turn(report, broker, turn, committed):
             report.run(f"{name}/read_{codec}", compare, broker, codec, turn)
             report.run(f"{name}/produce_{codec}", produce, broker, codec, turn)
             report.run(f"{name}/read_more_{codec}", compare, broker, codec, turn + 1)
+        report.run(f"{name}/spread", spread, broker, systems, turn, broker.data_dirs)
         report.run(f"{name}/read_committed", read_committed, broker, committed)
         if broker.system == "kafka":
             report.run(f"{name}/transactions", transact, broker, turn, committed)
@@ -121,6 +150,7 @@ def main():
     parser.add_argument("--binary", default=os.path.join(kafka_jars.ROOT, "build/release/millrace"))
     parser.add_argument("--first", choices=("millrace", "kafka"), default="millrace")
     parser.add_argument("--turns", type=int, default=3)
+    parser.add_argument("--directories", type=int, default=2, help="of log.dirs")
     parser.add_argument("--release", help="format with the features of that release of Kafka, not the newest")
     parser.add_argument("--quorum", choices=("static", "standalone"), default="static",
                         help="controller.quorum.voters, or voters that the metadata names")
@@ -129,16 +159,17 @@ def main():
     report = reports.Report(options.only)
     scratch = tempfile.mkdtemp(prefix="millrace-swap-")
     systems = ["millrace", "kafka"] if options.first == "millrace" else ["kafka", "millrace"]
+    directories = ",".join(os.path.join(scratch, f"data{i}") for i in range(options.directories))
     try:
         port = brokers.free_port()
         committed = []
         for turn in range(options.turns):
             system = systems[turn % 2]
-            settings = {"log.dirs": os.path.join(scratch, "data"), "node.id": NODE_ID}
+            settings = {"log.dirs": directories, "node.id": NODE_ID}
             broker = brokers.open_broker(system, os.path.join(scratch, system), options.binary, settings,
                                          port=port, static_quorum=options.quorum == "static",
                                          release=options.release)
-            if not take_turn(report, broker, turn, committed):
+            if not take_turn(report, broker, turn, committed, systems):
                 break
     except Exception as error:  # the closing line is printed whatever happens
         report.failed("script/ends", f"{type(error).__name__}: {error}")

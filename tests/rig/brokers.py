@@ -69,6 +69,10 @@ class Process:
         return self.overrides.get("log.dirs", os.path.join(self.folder, "data"))
 
     @property
+    def data_dirs(self):
+        return self.data_dir.split(",")
+
+    @property
     def pid(self):
         return self.process.pid
 
@@ -140,7 +144,8 @@ class Process:
     def erase(self):
         """Removes the stopped broker's data."""
         assert not self.alive()
-        shutil.rmtree(self.data_dir, ignore_errors=True)
+        for directory in self.data_dirs:
+            shutil.rmtree(directory, ignore_errors=True)
 
     def __enter__(self):
         return self
@@ -235,7 +240,7 @@ class Kafka(Process):
         }
         with open(self.properties, "w", encoding="utf-8") as out:
             out.writelines(f"{key}={value}\n" for key, value in settings.items())
-        if not os.path.exists(os.path.join(self.data_dir, "meta.properties")):
+        if not os.path.exists(os.path.join(self.data_dirs[0], "meta.properties")):
             self._format()
 
     def command(self):

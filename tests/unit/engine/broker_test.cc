@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "io/file.h"
 #include "tests/sim/broker_node.h"
 #include "tests/sim/log_node.h"
 #include "tests/sim/sim_disk.h"
@@ -23,7 +24,7 @@ class BrokerTest : public testing::Test {
   Result<void> start() {
     node_ = std::make_unique<sim::BrokerNode>(
         world_, network_, *disk_,
-        sim::BrokerNodeOptions{.name = "start " + std::to_string(++starts_), .seed = starts_});
+        sim::BrokerNodeOptions{.directories = directories_, .name = "start " + std::to_string(++starts_), .seed = starts_});
     return node_->start();
   }
   void stop() {
@@ -39,9 +40,9 @@ class BrokerTest : public testing::Test {
     disk_ = std::move(image);
   }
 
-  wire::ErrorCode create(const std::string& name) {
+  wire::ErrorCode create(const std::string& name, std::int32_t partitions = 1) {
     wire::CreateTopicsRequest request;
-    request.topics.push_back({.name = name, .num_partitions = 1, .replication_factor = 1});
+    request.topics.push_back({.name = name, .num_partitions = partitions, .replication_factor = 1});
     const auto reply = node_->run(node_->broker().controller().ask(&request));
     return std::get<Reply<wire::CreateTopicsResponse>>(reply).response.topics.front().error_code;
   }
@@ -89,9 +90,27 @@ class BrokerTest : public testing::Test {
     ASSERT_EQ(records->size(), static_cast<std::size_t>(end - first));
     for (const auto& record : *records) EXPECT_EQ(record.value, name + std::to_string(record.offset.value()));
   }
-  std::vector<std::string> entries() {
+  // Of each partition of the topic, whether the metadata says the directory in which its log is.
+  void expect_recorded(const std::string& name, std::int32_t partitions) {
+    const auto image = node_->broker().image();
+    const auto& options = node_->broker().options();
+    const TopicImage* topic = image->topics.find(name);
+    ASSERT_NE(topic, nullptr);
+    for (std::int32_t number = 0; number < partitions; ++number) {
+      SCOPED_TRACE(number);
+      const PartitionIndex index(number);
+      const auto open = node_->broker().at(ShardId{0}).find({topic->id, index});
+      ASSERT_NE(open, nullptr);
+      const std::string directory = io::directory_of(open->log()->directory());
+      const auto at = std::ranges::find(options.log_directories, directory) - options.log_directories.begin();
+      EXPECT_EQ(topic->partition(index)->directory_of(options.node_id),
+                options.directory_ids[static_cast<std::size_t>(at)]);
+      EXPECT_EQ(topic->partition(index)->leader, options.node_id);
+    }
+  }
+  std::vector<std::string> entries(const std::string& directory = "/data") {
     std::vector<std::string> names;
-    const auto listed = disk_->list("/data");
+    const auto listed = disk_->list(directory);
     for (const auto& entry : *listed) names.push_back(entry.name);
     return names;
   }
@@ -107,6 +126,7 @@ class BrokerTest : public testing::Test {
   std::unique_ptr<sim::SimDisk> disk_;
   Prng random_;
   std::uint64_t starts_ = 0;
+  std::uint32_t directories_ = 1;
   std::unique_ptr<sim::BrokerNode> node_;
 };
 
@@ -222,6 +242,71 @@ TEST_F(BrokerTest, a_topic_deleted_and_made_at_once_is_the_new_one) {
   stop();
   ASSERT_TRUE(start());
   expect_some("t", 0, 1);
+}
+
+TEST_F(BrokerTest, with_several_directories_the_metadata_soon_says_in_which_a_new_log_is) {
+  directories_ = 2;
+  ASSERT_TRUE(start());
+  ASSERT_EQ(create("t", 4), wire::ErrorCode::none);
+  pass(std::chrono::milliseconds(200));
+  expect_recorded("t", 4);
+  const auto there = entries("/data1");
+  EXPECT_EQ(std::ranges::count_if(there, [](const std::string& name) { return name.starts_with("t-"); }), 2);
+}
+
+TEST_F(BrokerTest, a_stop_right_after_a_topic_was_made_still_says_where_its_logs_are) {
+  directories_ = 3;
+  ASSERT_TRUE(start());
+  ASSERT_EQ(create("t", 6), wire::ErrorCode::none);
+  stop();
+  ASSERT_TRUE(start());
+  // As the metadata log says it: nothing has been written since.
+  expect_recorded("t", 6);
+  const auto topic = node_->broker().image()->topics.find("t");
+  const auto before = topic->partition(PartitionIndex(5))->partition_epoch;
+  pass(std::chrono::seconds(10));
+  EXPECT_EQ(node_->broker().image()->topics.find("t")->partition(PartitionIndex(5))->partition_epoch, before);
+}
+
+TEST_F(BrokerTest, a_log_that_was_moved_to_another_directory_is_led_from_there) {
+  directories_ = 2;
+  ASSERT_TRUE(start());
+  ASSERT_EQ(create("t"), wire::ErrorCode::none);
+  append_some("t", 0, 5);
+  const std::string from = partition("t")->log()->directory();
+  const std::string to = from.starts_with("/data1/") ? "/data/t-0" : "/data1/t-0";
+  stop();
+  ASSERT_TRUE(disk_->rename(from, to));
+  ASSERT_TRUE(start());
+  EXPECT_EQ(partition("t")->log()->directory(), to);
+  expect_recorded("t", 1);
+  expect_some("t", 0, 5);
+  append_some("t", 5, 6);
+}
+
+TEST_F(BrokerTest, a_log_whose_directory_is_gone_is_not_led_as_an_empty_one) {
+  directories_ = 2;
+  ASSERT_TRUE(start());
+  ASSERT_EQ(create("t", 2), wire::ErrorCode::none);
+  const BrokerOptions options = node_->broker().options();
+  stop();
+  // Another disk in its place.
+  for (const std::string index : {"0", "1"}) {
+    if (!disk_->list("/data1/t-" + index)) continue;
+    for (const auto& name : entries("/data1/t-" + index)) ASSERT_TRUE(disk_->remove("/data1/t-" + index + "/" + name));
+    ASSERT_TRUE(disk_->remove_directory("/data1/t-" + index));
+  }
+  const std::string properties =
+      "version=1\ncluster.id=" + options.cluster_id + "\nnode.id=" + std::to_string(options.node_id.value()) +
+      "\ndirectory.id=" + Uuid::from_halves(77, 77).to_string() + "\n";
+  write("/data1/meta.properties", as_bytes(properties));
+  ASSERT_TRUE(start());
+  const TopicImage* topic = node_->broker().image()->topics.find("t");
+  int led = 0;
+  for (const int index : {0, 1}) {
+    if (topic->partition(PartitionIndex(index))->leader != kNoBroker) ++led;
+  }
+  EXPECT_EQ(led, 1);
 }
 
 TEST_F(BrokerTest, a_directory_of_no_topic_is_set_aside_and_its_name_is_free) {

@@ -99,7 +99,7 @@ class RandomCluster {
   void ask_something() {
     asked_ = BrokerId(static_cast<int>(prng_.below(5)));
     Broker& broker = brokers_[asked_];
-    switch (prng_.below(9)) {
+    switch (prng_.below(10)) {
       case 0:
         return register_broker(broker);
       case 1:
@@ -113,6 +113,8 @@ class RandomCluster {
       case 5:
         if (prng_.chance(6)) step(UnregisterBroker{asked_});
         return;
+      case 6:
+        return assign_directories(broker);
       default:
         return heartbeat(broker);
     }
@@ -141,6 +143,18 @@ class RandomCluster {
     if (prng_.chance(12))
       beat.offline_directories = {Uuid::from_halves(9, static_cast<std::uint64_t>(asked_.value()))};
     step(std::move(beat));
+  }
+  // Some that are its own, some that are not, some twice; now and then in a directory that nobody has.
+  void assign_directories(const Broker& broker) {
+    AssignDirectories question{.broker = asked_, .broker_epoch = broker.epoch, .replicas = {}};
+    machine_->image().topics.for_each([&](const TopicImage& topic) {
+      const PartitionIndex index(static_cast<std::int32_t>(prng_.below(4)));
+      const auto directory = Uuid::from_halves(9 + prng_.below(2) + (prng_.chance(20) ? 5 : 0),
+                                               static_cast<std::uint64_t>(asked_.value()));
+      question.replicas.push_back({{topic.id, index}, directory});
+      if (prng_.chance(10)) question.replicas.push_back({{topic.id, index}, kDirectoryLost});
+    });
+    step(std::move(question));
   }
   std::string some_topic() { return "t" + std::to_string(prng_.below(12)); }
   void create_topic() {

@@ -54,6 +54,7 @@ class World {
         {"replace", &World::replace},
         {"features", &World::features},
         {"ids", &World::ids},
+        {"places", &World::places},
         {"advance", &World::advance},
         {"options", &World::set_options},
         {"restart", &World::restart},
@@ -226,6 +227,21 @@ class World {
     return step(AllocateProducerIds{BrokerId(static_cast<int>(command.number("broker"))),
                                     BrokerEpoch(command.number("epoch"))});
   }
+  // places id=1 epoch=9 replicas=(foo-0 foo-1) in=(71 72)
+  std::string places(const TranscriptCommand& command) {
+    AssignDirectories question{.broker = BrokerId(static_cast<int>(command.number("id"))),
+                               .broker_epoch = BrokerEpoch(command.number("epoch")),
+                               .replicas = {}};
+    const auto directories = command.numbers("in");
+    for (const std::string& name : command.list("replicas")) {
+      const auto dash = name.find('-');
+      const TopicImage* topic = machine_->image().topics.find(name.substr(0, dash));
+      const PartitionIndex index(std::stoi(name.substr(dash + 1)));
+      question.replicas.push_back({{topic == nullptr ? numbered(6, 6) : topic->id, index},
+                                   numbered(7, directories.at(question.replicas.size()))});
+    }
+    return step(std::move(question));
+  }
   std::string advance(const TranscriptCommand& command) {
     now_ += from_ms(std::stoll(command.words.at(0)));
     std::string text = step(Tick{});
@@ -392,7 +408,7 @@ TEST_P(ControllerTranscript, answers_as_written_and_replays_to_the_same_state) {
 
 INSTANTIATE_TEST_SUITE_P(All, ControllerTranscript,
                          ::testing::Values("activation", "brokers", "topics", "partitions",
-                                           "configs", "features", "eligible", "failover"),
+                                           "configs", "features", "eligible", "failover", "directories"),
                          [](const auto& info) { return std::string(info.param); });
 
 }  // namespace

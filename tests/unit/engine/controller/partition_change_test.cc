@@ -156,6 +156,52 @@ TEST_F(PartitionChange, below_metadata_version_17_no_directories_are_written) {
   EXPECT_EQ(change_partition(asked)->version, 0);
 }
 
+TEST_F(PartitionChange, a_replica_that_is_elsewhere_is_written_with_the_others_and_nothing_else_changes) {
+  const auto current = partition(ids({1, 2, 3}), 1);
+  auto asked = request(current);
+  asked.placed = {BrokerId(2), Uuid::from_halves(9, 9)};
+  const auto changed = record(asked);
+  EXPECT_THAT(*changed.directories, ElementsAre(directory(BrokerId(1)), Uuid::from_halves(9, 9), directory(BrokerId(3))));
+  EXPECT_FALSE(changed.isr || changed.replicas || changed.eligible_leader_replicas || changed.last_known_elr);
+  EXPECT_EQ(changed.leader, PartitionChangeRecord{}.leader);
+  asked.placed->directory = directory(BrokerId(2));
+  EXPECT_FALSE(change_partition(asked));
+}
+
+TEST_F(PartitionChange, where_directories_were_never_written_the_others_are_migrating) {
+  auto current = partition(ids({1, 2, 3}), 1);
+  current.directories.clear();
+  auto asked = request(current);
+  asked.placed = {BrokerId(1), directory(BrokerId(1))};
+  EXPECT_THAT(*record(asked).directories,
+              ElementsAre(directory(BrokerId(1)), kDirectoryMigrating, kDirectoryMigrating));
+  asked.metadata_version = 16;
+  EXPECT_FALSE(change_partition(asked));
+}
+
+// Kafka clears the eligible leaders with the directories.
+TEST_F(PartitionChange, a_stopped_brokers_replica_stays_eligible_when_it_is_found_elsewhere) {
+  auto current = partition({}, -1);
+  current.eligible_leader_replicas = ids({1});
+  auto asked = request(current, ids({1, 2, 3}));
+  asked.eligible_leader_replicas = true;
+  asked.placed = {BrokerId(1), Uuid::from_halves(9, 9)};
+  const auto changed = record(asked);
+  EXPECT_TRUE(changed.directories);
+  EXPECT_FALSE(changed.isr || changed.eligible_leader_replicas || changed.last_known_elr);
+}
+
+TEST_F(PartitionChange, where_nobody_is_eligible_any_more_only_an_unclean_election_finds_a_leader) {
+  auto current = partition({}, -1);
+  auto asked = request(current);
+  asked.eligible_leader_replicas = true;
+  EXPECT_FALSE(change_partition(asked));
+  asked.election = Election::unclean;
+  const auto changed = record(asked);
+  EXPECT_EQ(changed.leader, 1);
+  EXPECT_THAT(*changed.isr, ElementsAre(1));
+}
+
 TEST_F(PartitionChange, with_eligible_leaders_who_falls_below_min_isr_stays_eligible) {
   const auto current = partition(ids({1, 2}), 1);
   auto asked = request(current, ids({1}));

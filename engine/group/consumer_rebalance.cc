@@ -512,6 +512,7 @@ std::optional<ConsumerRebalance::Refusal> ConsumerRebalance::assign() {
 
 void ConsumerRebalance::reconcile(const std::string& id, const std::optional<ConsumerAssignment>& owned) {
   Member& member = *group_.find(id);
+  const ConsumerAssignment was_to_give_back = member.current.pending_revocation;
   Current to = next(member, owned);
   const bool is_new = member.current.epoch == 0 && member.current.previous_epoch == 0 &&
                       member.current.assigned.empty() && to.epoch == 0;
@@ -526,7 +527,9 @@ void ConsumerRebalance::reconcile(const std::string& id, const std::optional<Con
   }
   if (member.current.state != State::unrevoked_partitions) return member.revocation.clear();
   // A classic member is given the time when it is asked to join again.
-  if (member.revocation.at || member.is_classic()) return;
+  if (member.is_classic()) return;
+  // What it is to give back next has its own time.
+  if (member.revocation.at && member.current.pending_revocation == was_to_give_back) return;
   step_.timers.set(member.revocation, step_.now + from_ms(std::max(member.profile.rebalance_timeout_ms, 0)),
                    GroupTimerKind::revocation, group_.id(), id);
 }

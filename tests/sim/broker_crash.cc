@@ -27,6 +27,11 @@ engine::GroupOptions quick_groups() {
   options.session_timeout_min = std::chrono::milliseconds(10);
   options.new_member_join_timeout = std::chrono::milliseconds(500);
   options.offsets_retention_check = std::chrono::milliseconds(300);
+  options.consumer.session_timeout = kSubscriberSession;
+  options.consumer.session_timeout_min = std::chrono::milliseconds(10);
+  options.consumer.heartbeat_interval = std::chrono::milliseconds(20);
+  options.consumer.heartbeat_interval_min = std::chrono::milliseconds(10);
+  options.consumer.pattern_pause = std::chrono::milliseconds(30);
   return options;
 }
 
@@ -55,6 +60,16 @@ BrokerLife::BrokerLife(const BrokerRun& run)
     member.group = i == 3 ? "g1" : "g0";
     if (random_.chance(3)) member.instance_id = fmt::format("instance{}", i);
   }
+  const std::uint64_t subscribers = random_.below(4);
+  const bool they_move = random_.chance(3);
+  for (std::uint64_t i = 0; i < subscribers; ++i) {
+    SubscriberTruth& member = oracle_.subscribers.emplace_back();
+    member.group = "k0";
+    member.moves = they_move;
+    member.name = fmt::format("subscriber{}", i);
+    if (random_.chance(3)) member.instance_id = fmt::format("instance{}", i);
+  }
+  if (subscribers > 0) (void)oracle_.groups["k0"];
 }
 
 void BrokerLife::fail(std::string what) {
@@ -193,6 +208,7 @@ io::Task<void> BrokerLife::verify_topics(Actor& actor) {
     if (truth.state == TopicTruth::State::deleted) fail(fmt::format("the topic {} was deleted and is there", name));
     if (truth.state == TopicTruth::State::creating) truth.id = found.topic_id;
     truth.state = TopicTruth::State::exists;
+    for (auto& [group, committed] : oracle_.groups) committed.topic_stays(name);
     if (found.topic_id != truth.id) fail(fmt::format("the topic {} has another id", name));
     if (found.partitions.size() != truth.partitions.size()) {
       fail(fmt::format("the topic {} has {} partitions of {}", name, found.partitions.size(), truth.partitions.size()));
@@ -351,6 +367,7 @@ io::Task<void> BrokerLife::work() {
   for (std::uint64_t i = 0; i < consumers; ++i) gate.spawn(act_consumer(i));
   gate.spawn(act_admin());
   for (std::size_t i = 0; i < oracle_.members.size(); ++i) gate.spawn(act_member(i));
+  for (std::size_t i = 0; i < oracle_.subscribers.size(); ++i) gate.spawn(act_subscriber(i));
   gate.spawn(act_committer());
   co_await gate.close();
 }
@@ -369,6 +386,7 @@ void BrokerLife::end_generation(bool last) {
     const std::uint64_t resets = std::exchange(network_.faults.reset_one_in, 0);
     run(verify_liveness());
     if (report_.failure.empty()) run(verify_groups_settle());
+    if (report_.failure.empty()) run(verify_subscribers_settle());
     if (report_.failure.empty()) run(verify());
     network_.faults.reset_one_in = resets;
     clean = last || random_.chance(2);

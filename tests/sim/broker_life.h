@@ -1,5 +1,6 @@
 // BrokerLife: the parts of one simulated life that broker_crash.cc (starts, crashes, faults), broker_clients.cc (what clients
-// do and check), broker_groups.cc (members of groups) and broker_offsets.cc (committed offsets) share.
+// do and check), broker_groups.cc (members of groups), broker_subscribers.cc (those of the consumer protocol),
+// broker_movers.cc (those of groups that move) and broker_offsets.cc (committed offsets) share.
 #pragma once
 
 #include <fmt/format.h>
@@ -18,6 +19,7 @@
 
 #include "io/gate.h"
 #include "net/transport/client_connection.h"
+#include "net/wire/consumer_group_heartbeat.h"
 #include "net/wire/fetch.h"
 #include "net/wire/join_group.h"
 #include "net/wire/produce.h"
@@ -44,6 +46,9 @@ inline std::int16_t draw_version(Prng& random, std::int16_t least, std::int16_t 
 inline io::SleepAwaiter short_sleep(Prng& random, std::uint64_t microseconds) {
   return io::sleep_for(std::chrono::microseconds(random.below(microseconds)));
 }
+
+// Of members of the consumer protocol.
+inline constexpr Duration kSubscriberSession = std::chrono::milliseconds(250);
 
 enum class Trouble : std::uint8_t { none, full_disk, bad_partition, bad_write_ahead, resets, short_transfers };
 
@@ -177,6 +182,37 @@ class BrokerLife {
   io::Task<void> settle(Actor& actor, MemberTruth& member, const MemberTruth& other, Instant deadline);
   io::Task<bool> is_stable(Actor& actor, std::string group);
 
+  // ---- broker_subscribers.cc
+  io::Task<void> act_subscriber(std::size_t number);
+  io::Task<void> subscriber_step(Actor& actor, SubscriberTruth& member);
+  void subscribe(Prng& random, SubscriberTruth& member);
+  wire::ConsumerGroupHeartbeatRequest heartbeat_of(Prng& random, SubscriberTruth& member, std::int16_t version,
+                                                   const OwnedPartitions& owned, bool says_all);
+  io::Task<void> beat(Actor& actor, SubscriberTruth& member);
+  io::Task<void> unsubscribe(Actor& actor, SubscriberTruth& member);
+  io::Task<void> commit_as_subscriber(Actor& actor, SubscriberTruth& member, bool stale, bool unknown);
+  // It has done nothing, and nothing has happened, for which it may be thrown out.
+  bool must_be_member(const SubscriberTruth& member) const;
+  void take_subscriber_error(SubscriberTruth& member, wire::ErrorCode code);
+  // `in_step`: it knew before what the coordinator had for it.
+  void take_assigned(Actor& actor, SubscriberTruth& member, std::uint64_t asked, const OwnedPartitions& partitions,
+                     bool in_step);
+  // Of the topics that the oracle knows.
+  std::vector<PartitionName> names_of(const OwnedPartitions& partitions) const;
+  bool own_everything(const SubscriberTruth& one, const SubscriberTruth& two) const;
+  io::Task<void> verify_subscribers_settle();
+  io::Task<void> verify_settled(Actor& actor, SubscriberTruth& one, const SubscriberTruth& two);
+  io::Task<void> settle_subscriber(Actor& actor, SubscriberTruth& member, const SubscriberTruth& other, Instant deadline);
+  io::Task<bool> is_stable_with_subscribers(Actor& actor, std::string group, std::size_t members);
+
+  // ---- broker_movers.cc
+  io::Task<void> beat_as_classic(Actor& actor, SubscriberTruth& member);
+  io::Task<void> join_as_classic(Actor& actor, SubscriberTruth& member);
+  std::vector<std::vector<std::byte>> share_out_to_readers(Prng& random, const wire::JoinGroupResponse& joined);
+  io::Task<void> sync_as_classic(Actor& actor, SubscriberTruth& member, const wire::JoinGroupResponse& joined);
+  io::Task<void> leave_as_classic(Actor& actor, SubscriberTruth& member);
+  void take_classic_error(SubscriberTruth& member, wire::ErrorCode code, std::string_view request);
+
   // ---- broker_offsets.cc
   struct CommitPlan {
     std::string group;
@@ -185,6 +221,7 @@ class BrokerLife {
     std::int32_t generation = -1;
     std::vector<PartitionName> partitions;
     bool must_be_refused = false;
+    std::int16_t least_version = 2;
   };
   using Committed = std::map<PartitionName, std::pair<std::int64_t, std::string>>;
   io::Task<void> act_committer();

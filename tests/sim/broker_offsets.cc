@@ -22,7 +22,7 @@ constexpr int kLoadAttempts = 1000;
 bool is_no_member(ErrorCode code) {
   return code == ErrorCode::illegal_generation || code == ErrorCode::unknown_member_id ||
          code == ErrorCode::rebalance_in_progress || code == ErrorCode::fenced_instance_id ||
-         code == ErrorCode::group_id_not_found;
+         code == ErrorCode::group_id_not_found || code == ErrorCode::stale_member_epoch;
 }
 
 }  // namespace
@@ -79,7 +79,8 @@ io::Task<ErrorCode> BrokerLife::commit(Actor& actor, CommitPlan plan) {
   request.group_id = plan.group;
   request.generation_id_or_member_epoch = plan.generation;
   request.member_id = plan.member_id;
-  const std::int16_t version = draw_version(actor.random, plan.instance_id ? kStaticSince : 2, 10);
+  const std::int16_t version = draw_version(
+      actor.random, plan.instance_id ? std::max(kStaticSince, plan.least_version) : plan.least_version, 10);
   if (plan.instance_id) request.group_instance_id = *plan.instance_id;
   std::deque<std::string> texts;
   std::map<PartitionName, std::uint64_t> numbers;
@@ -269,9 +270,9 @@ io::Task<void> BrokerLife::act_committer() {
     const std::string group = fmt::format("s{}", actor.random.below(2));
     const auto partitions = some_partitions(actor.random);
     const std::uint64_t choice = actor.random.below(12);
-    if (choice == 0 && actor.random.chance(2)) co_await delete_group(actor, oracle_.members[0].group);
+    if (choice == 0 && actor.random.chance(2)) co_await delete_group(actor, actor.random.chance(2) ? "g0" : "k0");
     else if (choice == 0) co_await delete_group(actor, group);
-    else if (choice == 1) co_await delete_committed(actor, group);
+    else if (choice == 1) co_await delete_committed(actor, actor.random.chance(3) ? "k0" : group);
     else if (choice <= 4) co_await check_committed(actor, group, actor.random.chance(2) ? partitions : std::vector<PartitionName>());
     else if (!partitions.empty()) (void)co_await commit(actor, {.group = group, .member_id = {}, .instance_id = {}, .partitions = partitions});
     co_await short_sleep(actor.random, 25'000);
@@ -313,6 +314,8 @@ io::Task<void> BrokerLife::verify_committed_of(Actor& actor, std::string group, 
     fail(fmt::format("{}: {}-{} was committed by nobody", group, partition.first, partition.second));
   }
   if (any) truth.may_begin_anew();
+  if (any) oracle_.ownerships[group].forget();
+  for (SubscriberTruth& member : oracle_.subscribers) member.is_known &= !any || member.group != group;
 }
 
 io::Task<void> BrokerLife::verify_committed(Actor& actor) {

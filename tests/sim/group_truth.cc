@@ -53,7 +53,7 @@ void GroupTruth::commit_done(const PartitionName& partition, std::uint64_t numbe
     else if (commit.done < number) commit.replaced = std::min(commit.replaced, now);
   }
   // Who may commit in a generation says that the group has it, and from now on it has something to keep.
-  if (generation && *generation == generation_) may_begin_anew_ = !surely_has_offsets();
+  if (generation && (*generation == generation_ || *generation == epoch_)) may_begin_anew_ = !surely_has_offsets();
 }
 
 void GroupTruth::commit_refused(const PartitionName& partition, std::uint64_t number) {
@@ -61,6 +61,7 @@ void GroupTruth::commit_refused(const PartitionName& partition, std::uint64_t nu
 }
 
 void GroupTruth::topic_goes(const std::string& topic) {
+  going_.insert(topic);
   for (auto& [partition, commits] : offsets_) {
     if (partition.first != topic) continue;
     may_begin_anew_ = true;
@@ -69,6 +70,7 @@ void GroupTruth::topic_goes(const std::string& topic) {
 }
 
 void GroupTruth::topic_is_new(const std::string& topic, bool disk_was_full) {
+  going_.erase(topic);
   for (auto& [partition, commits] : offsets_) {
     if (partition.first != topic || disk_was_full) continue;
     // One that is still under way may be meant for either.
@@ -79,6 +81,7 @@ void GroupTruth::topic_is_new(const std::string& topic, bool disk_was_full) {
 }
 
 void GroupTruth::topic_is_gone(const std::string& topic) {
+  going_.erase(topic);
   if (std::erase_if(offsets_, [&](const auto& entry) { return entry.first.first == topic; }) > 0) may_begin_anew_ = true;
 }
 
@@ -121,8 +124,8 @@ std::set<PartitionName> GroupTruth::partitions() const {
 }
 
 bool GroupTruth::surely_has_offsets() const {
-  return std::ranges::any_of(offsets_, [](const auto& entry) {
-    return std::ranges::all_of(entry.second.all, [](const Commit& commit) {
+  return std::ranges::any_of(offsets_, [&](const auto& entry) {
+    return !going_.contains(entry.first.first) && std::ranges::all_of(entry.second.all, [](const Commit& commit) {
       return commit.replaced != kNever || commit.offset != kNothing;
     });
   });
@@ -169,6 +172,21 @@ std::string GroupTruth::assigned(std::int32_t generation, const std::string& own
   }
   here.owners[owner] = assignment.partitions;
   return {};
+}
+
+// ---- Epochs
+
+std::string GroupTruth::joined_in_epoch(std::int32_t epoch, std::int32_t least) {
+  if (epoch < least && !may_begin_anew_) return fmt::format("a member joins in epoch {}, known was {}", epoch, least);
+  if (may_begin_anew_) epoch_ = std::min(epoch_, epoch);
+  told_epoch(epoch);
+  return {};
+}
+
+void GroupTruth::told_epoch(std::int32_t epoch) {
+  if (epoch < epoch_) return;
+  epoch_ = epoch;
+  may_begin_anew_ = !surely_has_offsets();
 }
 
 }  // namespace millrace::sim

@@ -63,6 +63,8 @@ class GroupTruth {
   void commit_refused(const PartitionName& partition, std::uint64_t number);
   // The topic is being deleted: when it has gone nobody knows.
   void topic_goes(const std::string& topic);
+  // It was to be deleted and is there.
+  void topic_stays(const std::string& topic) { going_.erase(topic); }
   // Another topic has its name: what was committed for the first is no longer there, unless a disk that was full kept it from
   // being dropped before a crash.
   void topic_is_new(const std::string& topic, bool disk_was_full);
@@ -87,6 +89,12 @@ class GroupTruth {
   std::string describe_generations() const;
   void may_begin_anew() { may_begin_anew_ = true; }
 
+  // ---- Epochs of the consumer protocol, each of one member. Who joins has the newest.
+  std::int32_t epoch_least() const { return may_begin_anew_ ? 0 : epoch_; }
+  // `least`: what was to be expected when it asked.
+  std::string joined_in_epoch(std::int32_t epoch, std::int32_t least);
+  void told_epoch(std::int32_t epoch);
+
  private:
   static constexpr std::uint64_t kNever = std::numeric_limits<std::uint64_t>::max();
   struct Commit {
@@ -110,7 +118,9 @@ class GroupTruth {
 
   std::uint64_t clock_ = 0;
   std::map<PartitionName, Commits> offsets_;
+  std::set<std::string> going_;  // topics that are being deleted: what is committed for them meanwhile may go with them
   std::int32_t generation_ = 0;  // the newest one that a member was given partitions in
+  std::int32_t epoch_ = 0;       // the newest that a member of the consumer protocol was told
   bool may_begin_anew_ = true;
   std::map<std::int32_t, Generation> generations_;
 };

@@ -13,6 +13,7 @@
 
 #include "base/ids.h"
 #include "tests/sim/group_truth.h"
+#include "tests/sim/subscriber_truth.h"
 
 namespace millrace::sim {
 
@@ -85,6 +86,8 @@ struct Oracle {
   std::vector<ProducerTruth> producers;
   std::map<std::string, GroupTruth> groups;
   std::vector<MemberTruth> members;
+  std::vector<SubscriberTruth> subscribers;  // of the consumer protocol
+  std::map<std::string, Ownership> ownerships;  // of their groups
   bool has_offsets_topic = false;            // __consumer_offsets
   std::set<std::int32_t> offsets_in_doubt;  // its partitions that went offline after an error of the disk
 

@@ -17,7 +17,7 @@ namespace millrace::server {
 namespace {
 
 constexpr Duration kPortPause = std::chrono::milliseconds(20);
-constexpr int kPortAttempts = 150;  // three seconds, over all listeners
+constexpr int kPortAttempts = 500;  // ten seconds, over all listeners
 
 std::uint32_t limit(std::int64_t value) {
   // Kafka's "no limit" is the largest integer.

@@ -26,7 +26,7 @@ class Report:
         self._add(name, True, note)
 
     def failed(self, name, why):
-        self._add(name, False, " ".join(str(why).split())[:600] or "no reason given")
+        self._add(name, False, shortened(" ".join(str(why).split())) or "no reason given")
 
     def expect(self, name, condition, why):
         """ok if condition holds, else failed with `why`."""
@@ -94,6 +94,11 @@ class Report:
             print(f"ok {name}" + (f" # {note}" if note else ""), flush=True)
         else:
             print(f"FAILED {name}: {note}", flush=True)
+
+
+def shortened(text, limit=1200):
+    """Both ends of a text: the end of a log says why."""
+    return text if len(text) <= limit else text[:limit // 4] + " ... " + text[-limit * 3 // 4:]
 
 
 def short(value, limit=200):

@@ -41,7 +41,8 @@ constexpr Setting kSettings[] = {
             "How long an adaptive shard looks for work before it sleeps, in microseconds.")
         .within(between(0, 1000000)),
     integer("millrace.shards", "0",
-            "Shards, each a thread with its own partitions; 0 for one per core, and on two cores for one alone if millrace.durability is replicated.")
+            "Shards, each a thread with its own partitions; 0 for one per hardware thread it may run on, and on two of them for one "
+            "alone if millrace.durability is replicated.")
         .within(between(0, 1024)),
     string(
         "millrace.tcp.congestion", "auto",

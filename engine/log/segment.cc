@@ -300,8 +300,12 @@ Result<std::optional<OffsetIndexEntry>> Segment::last_entry(Predicate at_or_befo
                             &files_.index_pages());
 }
 
+Result<std::optional<OffsetIndexEntry>> Segment::entry_before(Offset offset) {
+  return last_entry([&](const OffsetIndexEntry& candidate) { return absolute(candidate.relative_offset) <= offset; });
+}
+
 Result<std::uint64_t> Segment::headers_before(Offset offset) {
-  TRY(entry, last_entry([&](const OffsetIndexEntry& candidate) { return absolute(candidate.relative_offset) <= offset; }));
+  TRY(entry, entry_before(offset));
   return entry ? static_cast<std::uint64_t>(entry->position) : 0;
 }
 
@@ -313,7 +317,7 @@ Result<std::uint64_t> Segment::headers_before_position(std::uint64_t position) {
 }
 
 Result<std::uint64_t> Segment::index_position(Offset offset) {
-  TRY(entry, last_entry([&](const OffsetIndexEntry& candidate) { return absolute(candidate.relative_offset) <= offset; }));
+  TRY(entry, entry_before(offset));
   if (!entry) return std::uint64_t{0};
   // The entry is believed once the batch it speaks of is where it says.
   const auto position = static_cast<std::uint64_t>(entry->position);

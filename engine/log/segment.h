@@ -230,6 +230,7 @@ class Segment {
   // The last entry of the offset index for which the predicate holds.
   template <class Predicate>
   Result<std::optional<OffsetIndexEntry>> last_entry(Predicate at_or_before);
+  Result<std::optional<OffsetIndexEntry>> entry_before(Offset offset);
   // Where to start looking for `offset`. The second throws a misleading index away and asks the data.
   Result<std::uint64_t> index_position(Offset offset);
   Result<std::uint64_t> trusted_index_position(Offset offset);

@@ -22,11 +22,6 @@ constexpr std::int8_t kTopicResource = 2;
 // Longer than a session, a rebalance that nobody answers and an assignment that never comes take together.
 constexpr Duration kSettledAfter = std::chrono::seconds(15);
 
-std::optional<std::string_view> view(const std::optional<std::string>& text) {
-  if (!text) return std::nullopt;
-  return *text;
-}
-
 }  // namespace
 
 bool BrokerLife::group_may_fail(const std::string& group) const {
@@ -246,15 +241,21 @@ io::Task<void> BrokerLife::member_step(Actor& actor, MemberTruth& member) {
   }
 }
 
-io::Task<void> BrokerLife::act_member(std::size_t number) {
-  Actor actor(*this, fmt::format("member {}", number));
-  MemberTruth& member = oracle_.members[number];
-  for (int i = 0; i < kStepsPerMember && !over(); ++i) {
-    if (i == 0) co_await find_coordinator(actor, member.group);
-    if (!over() && oracle_.has_offsets_topic) co_await member_step(actor, member);
+io::Task<void> BrokerLife::act_in_group(std::string name, std::string group, int steps,
+                                        std::function<io::Task<void>(Actor&)> step) {
+  Actor actor(*this, name);
+  for (int i = 0; i < steps && !over(); ++i) {
+    if (i == 0) co_await find_coordinator(actor, group);
+    if (!over() && oracle_.has_offsets_topic) co_await step(actor);
     co_await short_sleep(actor.random, 30'000);
   }
   co_await actor.close();
+}
+
+io::Task<void> BrokerLife::act_member(std::size_t number) {
+  MemberTruth& member = oracle_.members[number];
+  co_await act_in_group(fmt::format("member {}", number), member.group, kStepsPerMember,
+                        [&](Actor& actor) { return member_step(actor, member); });
 }
 
 // ---- No group is stuck

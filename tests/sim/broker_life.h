@@ -32,6 +32,12 @@ namespace millrace::sim {
 
 // ---- For those who write requests
 
+// The text as requests hold it, which borrow theirs.
+inline std::optional<std::string_view> view(const std::optional<std::string>& text) {
+  if (!text) return std::nullopt;
+  return *text;
+}
+
 // The topic's entry in a request, made at its first partition.
 template <class Topics, class Matches>
 auto& entry_for(Topics& topics, Matches matches) {
@@ -164,6 +170,8 @@ class BrokerLife {
   io::Task<void> check_offsets(Actor& actor);
 
   // ---- broker_groups.cc
+  // What members of groups do alike: `step` again and again, once the group's coordinator is asked for.
+  io::Task<void> act_in_group(std::string name, std::string group, int steps, std::function<io::Task<void>(Actor&)> step);
   io::Task<void> act_member(std::size_t number);
   io::Task<void> find_coordinator(Actor& actor, std::string group);
   io::Task<void> weaken_offsets_topic(Actor& actor);

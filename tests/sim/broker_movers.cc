@@ -18,11 +18,6 @@ constexpr std::int16_t kStaticJoinSince = 5;
 constexpr std::int16_t kStaticSince = 3;
 constexpr std::int16_t kSeveralLeaveSince = 3;
 
-std::optional<std::string_view> view(const std::optional<std::string>& text) {
-  if (!text) return std::nullopt;
-  return *text;
-}
-
 }  // namespace
 
 void BrokerLife::take_classic_error(SubscriberTruth& member, ErrorCode code, std::string_view request) {

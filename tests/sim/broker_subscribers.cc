@@ -267,14 +267,9 @@ io::Task<void> BrokerLife::subscriber_step(Actor& actor, SubscriberTruth& member
 }
 
 io::Task<void> BrokerLife::act_subscriber(std::size_t number) {
-  Actor actor(*this, fmt::format("subscriber {}", number));
   SubscriberTruth& member = oracle_.subscribers[number];
-  for (int i = 0; i < kStepsPerSubscriber && !over(); ++i) {
-    if (i == 0) co_await find_coordinator(actor, member.group);
-    if (!over() && oracle_.has_offsets_topic) co_await subscriber_step(actor, member);
-    co_await short_sleep(actor.random, 30'000);
-  }
-  co_await actor.close();
+  co_await act_in_group(fmt::format("subscriber {}", number), member.group, kStepsPerSubscriber,
+                        [&](Actor& actor) { return subscriber_step(actor, member); });
 }
 
 // ---- No group is stuck

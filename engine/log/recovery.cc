@@ -148,8 +148,9 @@ io::Task<Result<void>> cut_tail(Log::State& log, Segment& segment, const io::Ope
 io::Task<Result<void>> cut_zeros_at_end(Log::State& log, Segment& segment, Offset end) {
   CO_TRY(last, segment.end_of_headers());
   // What else does not end where it should is damage, and readers of it are told.
-  if (last.next_offset != end || last.position == segment.size()) co_return Result<void>{};
+  if (last.next_offset != end) co_return Result<void>{};
   CO_TRY(file, segment.file());
+  if (last.position == segment.size()) co_return co_await io::sync(log.proactor(), file->handle());  // as in sync_end()
   BatchReader reader(log.proactor(), file->handle(), last.position, segment.size());
   CO_TRY(zeros, co_await reader.only_zeros(last.position));
   if (!zeros) co_return Result<void>{};
@@ -209,6 +210,14 @@ Result<std::uint64_t> drop_following(Log::State& log, std::size_t first) {
     TRY_DONE(log.drop_segment(log.segments.size() - 1));
   }
   return bytes;
+}
+
+// A start that was killed may have cut the tail and not synced the cut. What a log has beyond its recovery point the next flush
+// syncs, and the cut with it; a log that ends there would roll without one, and a power cut bring the tail back into its middle.
+io::Task<Result<void>> sync_end(Log::State& log, Offset recovery_point) {
+  if (log.end > recovery_point || log.active().empty()) co_return Result<void>{};
+  CO_TRY(file, log.active().file());
+  co_return co_await io::sync(log.proactor(), file->handle());
 }
 
 // Gives how many bytes of records were cut off.
@@ -580,6 +589,7 @@ io::Task<Result<Opened>> open_segments(Log::State& log, const FoundPartition& fo
     before.release_files();
   }
   CO_TRY(bytes_cut, co_await recover_from(log, look_from, found.recovery_point, files));
+  CO_TRY_DONE(co_await sync_end(log, found.recovery_point));
   if (log.end < found.recovery_point) {
     LOG(error, "log.shorter_than_synced", "partition={} end_offset={} recovery_point={}", log.name(),
         log.end.value(), found.recovery_point.value());

@@ -72,7 +72,12 @@ void GroupTruth::topic_goes(const std::string& topic) {
 void GroupTruth::topic_is_new(const std::string& topic, bool disk_was_full) {
   going_.erase(topic);
   for (auto& [partition, commits] : offsets_) {
-    if (partition.first != topic || disk_was_full) continue;
+    if (partition.first != topic) continue;
+    if (disk_was_full) {
+      // Also of what was committed after topic_goes(): it may have been dropped or not.
+      commits.all.push_back({.metadata = {}, .begun = ++clock_});
+      continue;
+    }
     // One that is still under way may be meant for either.
     std::erase_if(commits.all, [](const Commit& commit) { return commit.done != kNever; });
     commits.since = ++clock_;

@@ -3,6 +3,8 @@
 
 #include <zlib.h>
 
+#include <set>
+
 #include "base/prng.h"
 
 namespace millrace::log {
@@ -32,6 +34,53 @@ TEST_F(RecoveryTest, what_it_says_is_synced_is_on_disk_also_where_the_log_start_
     EXPECT_TRUE(found == whole) << "cut " << i;
     after->close(*file);
   }
+}
+
+// The start before was killed between the cut of a tail and its sync: the page cache says the file is whole, the disk says more.
+class RecoveryAfterKilledCut : public RecoveryTest {
+ protected:
+  void cut_without_sync(const std::string& path, std::uint64_t size, ConstBytes tail) {
+    const auto handle = disk_.open(path, {.write = true});
+    CHECK(disk_.write(*handle, size, tail).has_value());
+    CHECK(disk_.sync(*handle).has_value());
+    CHECK(disk_.truncate(*handle, size).has_value());
+    disk_.close(*handle);
+    CHECK(disk_.sync_directory("/").has_value() && disk_.sync_directory("/data").has_value());
+    CHECK(disk_.sync_directory("/data/t-0").has_value());
+  }
+  // The sizes the file has after power cuts.
+  std::set<std::uint64_t> sizes_after_power_cuts(const std::string& path) {
+    std::set<std::uint64_t> sizes;
+    Prng cuts(1);
+    for (int i = 0; i < 16; ++i) {
+      const auto after = disk_.power_cut(cuts);
+      const auto file = after->open(path, {});
+      sizes.insert(after->size(*file).value());
+      after->close(*file);
+    }
+    return sizes;
+  }
+};
+
+TEST_F(RecoveryAfterKilledCut, the_tail_does_not_come_back_behind_a_log_that_ends_at_its_recovery_point) {
+  const auto whole = batches(0, 3);
+  write(kData, whole);
+  write("/data/recovery-point-offset-checkpoint", as_bytes("0\n1\nt 0 3\n"));
+  cut_without_sync(kData, whole.size(), as_bytes("a part of a batch"));
+  EXPECT_EQ(sizes_after_power_cuts(kData).size(), 2U);
+  ASSERT_TRUE(open());
+  EXPECT_EQ(sizes_after_power_cuts(kData), (std::set<std::uint64_t>{whole.size()}));
+}
+
+TEST_F(RecoveryAfterKilledCut, zeros_do_not_come_back_in_front_of_the_segment_that_begins_at_the_recovery_point) {
+  const auto whole = batches(0, 3);
+  write(kData, whole);
+  write("/data/t-0/00000000000000000003.log", batches(3, 5));
+  write("/data/recovery-point-offset-checkpoint", as_bytes("0\n1\nt 0 3\n"));
+  cut_without_sync(kData, whole.size(), std::vector<std::byte>(1000));
+  EXPECT_EQ(sizes_after_power_cuts(kData).size(), 2U);
+  ASSERT_TRUE(open());
+  EXPECT_EQ(sizes_after_power_cuts(kData), (std::set<std::uint64_t>{whole.size()}));
 }
 
 TEST_F(RecoveryTest, ends_the_log_before_a_torn_batch_wherever_it_is_torn) {

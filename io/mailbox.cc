@@ -52,6 +52,20 @@ std::size_t Ring::drain() {
   return count;
 }
 
+bool Ring::want_room() {
+  // The same handshake as in Mailbox::prepare_sleep: the wish, and then a look at the head; the other side moves the head and
+  // then looks for a wish.
+  room_wanted_.store(true, std::memory_order_seq_cst);
+  head_seen_ = head_.load(std::memory_order_seq_cst);
+  return tail_.load(std::memory_order_relaxed) - head_seen_ > mask_;
+}
+
+bool Ring::take_wish() {
+  // Moves nothing, and puts what drain() has moved before the look.
+  head_.exchange(head_.load(std::memory_order_relaxed), std::memory_order_seq_cst);
+  return room_wanted_.load(std::memory_order_seq_cst) && room_wanted_.exchange(false, std::memory_order_acq_rel);
+}
+
 bool Ring::empty() const {
   return head_.load(std::memory_order_relaxed) == tail_.load(std::memory_order_seq_cst);
 }
@@ -60,7 +74,11 @@ std::size_t Mailbox::drain() {
   if (targets_waiting_ > 0) flush();
   std::size_t count = 0;
   for (std::uint32_t from = 0; from < all_->shards_; ++from) {
-    if (from != shard_.value()) count += all_->ring(ShardId{from}, shard_).drain();
+    if (from == shard_.value()) continue;
+    Ring& ring = all_->ring(ShardId{from}, shard_);
+    const std::size_t drained = ring.drain();
+    if (drained > 0 && ring.take_wish()) all_->wake_if_asleep(*all_->mailboxes_[from]);
+    count += drained;
   }
   return count;
 }
@@ -85,17 +103,20 @@ void Mailbox::flush() {
 }
 
 bool Mailbox::prepare_sleep() {
-  // What did not fit must be offered again; the receiver does not say when it has made room.
-  if (targets_waiting_ > 0) return false;
   // Dekker's handshake: we raise the flag and then look at the rings; a sender fills a ring and then looks at the flag. All
-  // four are sequentially consistent, so at least one of us sees the other.
+  // four are sequentially consistent, so at least one of us sees the other. A receiver that makes room does as a sender.
   asleep_.store(true, std::memory_order_seq_cst);
-  for (std::uint32_t from = 0; from < all_->shards_; ++from) {
-    if (from == shard_.value()) continue;
-    if (!all_->ring(ShardId{from}, shard_).empty()) {
-      asleep_.store(false, std::memory_order_relaxed);
-      return false;
-    }
+  if (nothing_to_do()) return true;
+  asleep_.store(false, std::memory_order_relaxed);
+  return false;
+}
+
+bool Mailbox::nothing_to_do() {
+  for (std::uint32_t other = 0; other < all_->shards_; ++other) {
+    const ShardId peer{other};
+    if (peer == shard_) continue;
+    if (!all_->ring(peer, shard_).empty()) return false;
+    if (!waiting_[other].empty() && !all_->ring(shard_, peer).want_room()) return false;
   }
   return true;
 }

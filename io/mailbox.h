@@ -2,7 +2,8 @@
 //
 // A ring is bounded. What does not fit waits in a list of the sender's, linked through the messages themselves, and follows in
 // order: nothing is dropped and nothing is allocated. Since a message's sender waits for its return, that list is no longer
-// than the number of waiting coroutines: the full ring holds them back.
+// than the number of waiting coroutines: the full ring holds them back. A sender with such a list may sleep: it is woken when the
+// receiver has made room.
 #pragma once
 
 #include <atomic>
@@ -41,7 +42,7 @@ class MessageList {
   Message* last_ = nullptr;
 };
 
-// Shard:     push() and full() on the producer's, drain() and empty() on the consumer's.
+// Shard:     push(), full() and want_room() on the producer's, drain(), empty() and take_wish() on the consumer's.
 // Invariant: head <= tail <= head + capacity, as counters that never go back.
 class Ring {
  public:
@@ -51,9 +52,13 @@ class Ring {
   // False when full.
   bool push(Message& message);
   bool full();
+  // Asks to be told of the next room; false when there is some already.
+  bool want_room();
   // Runs what has arrived, at most what was there at the start; returns how many.
   std::size_t drain();
   bool empty() const;
+  // Whether the producer asked for room since the last call; after a drain().
+  bool take_wish();
 
  private:
   static constexpr std::size_t kLine = 64;
@@ -62,6 +67,7 @@ class Ring {
   std::size_t mask_;
   alignas(kLine) std::atomic<std::uint64_t> tail_{0};  // the producer's line
   std::uint64_t head_seen_ = 0;
+  std::atomic<bool> room_wanted_{false};  // set by the producer, taken by the consumer
   alignas(kLine) std::atomic<std::uint64_t> head_{0};  // the consumer's line
 };
 
@@ -77,6 +83,8 @@ class Mailbox final : public Inbox {
  private:
   friend class Mailboxes;
   void flush();
+  // Neither has a message arrived nor is there room for one that waits.
+  bool nothing_to_do();
 
   Mailboxes* all_ = nullptr;
   ShardId shard_{};

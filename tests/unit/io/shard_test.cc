@@ -44,7 +44,7 @@ TEST(Ring, refuses_when_full_and_keeps_the_order) {
   EXPECT_EQ(order, (std::vector<int>{0, 1, 2, 3, 4, 5}));
 }
 
-TEST(Mailboxes, what_does_not_fit_follows_in_order_and_keeps_the_sender_awake) {
+TEST(Mailboxes, what_does_not_fit_follows_in_order_and_lets_the_sender_sleep_until_there_is_room) {
   Mailboxes mailboxes(2, 4);
   std::vector<int> order;
   std::deque<Numbered> messages(11);
@@ -55,16 +55,36 @@ TEST(Mailboxes, what_does_not_fit_follows_in_order_and_keeps_the_sender_awake) {
   }
   Mailbox& sender = mailboxes.of(ShardId{0});
   Mailbox& receiver = mailboxes.of(ShardId{1});
-  EXPECT_FALSE(sender.prepare_sleep());
-  for (int i = 0; i < 5; ++i) {
+  IdleProactor proactor;
+  mailboxes.set_proactor(ShardId{0}, &proactor);
+  for (int wakes = 1; wakes <= 2; ++wakes) {
+    EXPECT_TRUE(sender.prepare_sleep());
     receiver.drain();
+    EXPECT_EQ(proactor.wakes(), wakes);
+    sender.finish_sleep();
     sender.drain();
   }
+  EXPECT_TRUE(sender.prepare_sleep());
+  receiver.drain();
+  EXPECT_EQ(proactor.wakes(), 2) << "all have been sent: nobody waits for room";
+  sender.finish_sleep();
   EXPECT_TRUE(sender.prepare_sleep());
   sender.finish_sleep();
   std::vector<int> expected(11);
   std::iota(expected.begin(), expected.end(), 0);
   EXPECT_EQ(order, expected);
+}
+
+TEST(Mailboxes, a_sender_stays_awake_while_what_waits_would_fit) {
+  Mailboxes mailboxes(2, 4);
+  std::vector<int> order;
+  std::deque<Numbered> messages(5);
+  for (auto& message : messages) {
+    message.order = &order;
+    mailboxes.send(message, ShardId{0}, ShardId{1});
+  }
+  mailboxes.of(ShardId{1}).drain();
+  EXPECT_FALSE(mailboxes.of(ShardId{0}).prepare_sleep());
 }
 
 TEST(Mailboxes, wakes_a_sleeper_once_and_nobody_else) {

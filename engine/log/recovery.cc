@@ -466,10 +466,10 @@ io::Task<Result<void>> write_again(Log::State& log, Segment& segment, std::uint6
 }
 
 // After a sync that failed the page cache may hold alone what reads back well, and no later sync would write it: only what is
-// written again is.
-io::Task<Result<void>> write_unsynced_again(Log::State& log, std::uint64_t bytes_max) {
-  const std::size_t first = log.segment_index(log.flushed_end);
-  const auto location = log.segments[first]->locate(log.flushed_end);
+// written again is. From `synced` on; requires: flush_turn.
+io::Task<Result<void>> write_from_again(Log::State& log, Offset synced, std::uint64_t bytes_max) {
+  const std::size_t first = log.segment_index(synced);
+  const auto location = log.segments[first]->locate(synced);
   std::uint64_t left = bytes_max;
   for (std::size_t index = log.segments.size(); index-- > first && left > 0;) {
     Segment& segment = *log.segments[index];
@@ -480,6 +480,16 @@ io::Task<Result<void>> write_unsynced_again(Log::State& log, std::uint64_t bytes
     if (index + 1 < log.segments.size()) segment.release_files();
   }
   co_return Result<void>{};
+}
+
+// A replay has syncs begun in the background, which know nothing of what is written again: what they took for synced since
+// `synced` is synced once more.
+io::Task<Result<void>> write_unsynced_again(Log::State& log, Offset synced, std::uint64_t bytes_max) {
+  co_await log.flush_turn.acquire(1);
+  log.flushed_end = std::min(log.flushed_end, synced);
+  auto written = co_await write_from_again(log, log.flushed_end, bytes_max);
+  log.flush_turn.release(1);
+  co_return written;
 }
 
 // Where a log begins of which there is no segment. Its records may have begun below the log start, and are held from there on.
@@ -626,10 +636,11 @@ io::Task<Result<void>> recover_log(Log::State& log, const FoundPartition& found,
   const bool has_data = log.segments.size() > 1 || !log.active().empty();
   log.names_unsynced = log.directory_dirty = !found.clean_stop || !has_data || names_missing;
   note_synced(log, opened.synced);
+  const Offset synced = log.flushed_end;
   if (steps != nullptr) CO_TRY_DONE(co_await replay(log, *steps));
   // Whatever is in a write-ahead log was promised to be on disk, also if the topic has become `replicated` since.
   const bool was_promised = steps != nullptr || (log.is_fsync() && !found.clean_stop);
-  if (was_promised) CO_TRY_DONE(co_await write_unsynced_again(log, unsynced_bytes_max(tail)));
+  if (was_promised) CO_TRY_DONE(co_await write_unsynced_again(log, synced, unsynced_bytes_max(tail)));
   CO_TRY_DONE(co_await settle_bounds(log, steps != nullptr || names_missing));
   log.active().release_files();
   if (!found.clean_stop || found.made_again || opened.bytes_cut > 0) tell_recovered(log, said, opened.bytes_cut, opened.synced);

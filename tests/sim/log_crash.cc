@@ -166,7 +166,10 @@ io::Task<void> Life::verify_log(log::Log& log, Promise& promise, bool lose_unsyn
                      promise.fsync ? "fsync" : "replicated", offset, log.end_offset().value()));
     break;
   }
-  // Who reads now must find the same again.
+  // Who reads now must find the same again, and nothing that was not there comes back behind it.
+  const bool settled = promise.fsync || !promise.in_doubt;
+  if (settled) promise.sent.erase(promise.sent.lower_bound(begin.value()), promise.sent.end());
+  for (const auto& [offset, value] : there) promise.sent[offset].insert(value);
   promise.acknowledged = std::move(there);
   trace(static_cast<std::uint64_t>(log.end_offset().value()));
 }

@@ -290,6 +290,11 @@ io::Task<Result<std::unique_ptr<log::Log>>> BrokerShard::open_log(const TopicIma
     co_return fail(Errc::refused, "the checkpoint files, which cannot be written, speak of a topic that had its name before");
   }
   const Uuid recorded = topic.partition(index)->directory_of(options_.node_id);
+  if (is_lost(recorded)) {
+    // An empty one in its place would be led by the next start, which finds it like any other.
+    co_return fail(Errc::not_found, fmt::format("it was in the log directory with the id {}, which this broker does not have",
+                                                recorded.to_string()));
+  }
   const std::string directory = directory_for_new_partition(recorded);
   ++placed_in(directory);
   // A crash may have lost the directory of a partition whose first records only the write-ahead log holds.
@@ -300,9 +305,7 @@ io::Task<Result<std::unique_ptr<log::Log>>> BrokerShard::open_log(const TopicIma
                                        .tail = write_ahead_tail_},
                                       std::move(log_options));
   if (opened) {
-    // A log that went with its directory must not be led as if this new one were it.
-    const bool is_lost = recorded != kDirectoryUnassigned && recorded != kDirectoryMigrating;
-    if (!is_lost) note_directory(id, *topic.partition(index), directory);
+    note_directory(id, *topic.partition(index), directory);
     co_return opened;
   }
   --placed_in(directory);
@@ -419,6 +422,11 @@ std::vector<ReplicaDirectory> BrokerShard::unrecorded_directories() const {
     if (!is_recorded(*assignment, directory)) unrecorded.push_back({id, id_of_directory(directory)});
   }
   return unrecorded;
+}
+
+bool BrokerShard::is_lost(const Uuid& recorded) const {
+  return recorded != kDirectoryUnassigned && recorded != kDirectoryMigrating &&
+         std::ranges::find(options_.directory_ids, recorded) == options_.directory_ids.end();
 }
 
 const std::string& BrokerShard::directory_for_new_partition(const Uuid& recorded) const {

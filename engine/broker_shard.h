@@ -112,6 +112,8 @@ class BrokerShard {
   void configure(const Result<TopicConfig>& config, Partition& partition) const;
   // By log directory, how many partitions of this shard are there or on their way there.
   std::size_t& placed_in(const std::string& log_directory);
+  // A log that was there is gone with its directory.
+  bool is_lost(const Uuid& recorded) const;
   const std::string& directory_for_new_partition(const Uuid& recorded) const;
   const Uuid& id_of_directory(const std::string& log_directory) const;
   // Its log was made or found there.

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <array>
 
 #include "io/file.h"
 #include "tests/sim/broker_node.h"
@@ -284,29 +285,40 @@ TEST_F(BrokerTest, a_log_that_was_moved_to_another_directory_is_led_from_there) 
   append_some("t", 5, 6);
 }
 
-TEST_F(BrokerTest, a_log_whose_directory_is_gone_is_not_led_as_an_empty_one) {
+TEST_F(BrokerTest, a_log_whose_directory_is_gone_is_not_led_as_an_empty_one_and_is_led_when_it_is_back) {
   directories_ = 2;
   ASSERT_TRUE(start());
   ASSERT_EQ(create("t", 2), wire::ErrorCode::none);
   const BrokerOptions options = node_->broker().options();
+  const auto properties = [&](const Uuid& directory) {
+    return "version=1\ncluster.id=" + options.cluster_id + "\nnode.id=" + std::to_string(options.node_id.value()) +
+           "\ndirectory.id=" + directory.to_string() + "\n";
+  };
+  const auto leaders = [&] {
+    const TopicImage* topic = node_->broker().image()->topics.find("t");
+    return std::ranges::count_if(std::array{0, 1}, [&](int index) {
+      return topic->partition(PartitionIndex(index))->leader == options.node_id;
+    });
+  };
   stop();
   // Another disk in its place.
-  for (const std::string index : {"0", "1"}) {
-    if (!disk_->list("/data1/t-" + index)) continue;
-    for (const auto& name : entries("/data1/t-" + index)) ASSERT_TRUE(disk_->remove("/data1/t-" + index + "/" + name));
-    ASSERT_TRUE(disk_->remove_directory("/data1/t-" + index));
+  const std::string log = disk_->list("/data1/t-0") ? "/t-0" : "/t-1";
+  ASSERT_TRUE(disk_->make_directory("/old"));
+  ASSERT_TRUE(disk_->rename("/data1" + log, "/old" + log));
+  write("/data1/meta.properties", as_bytes(properties(Uuid::from_halves(77, 77))));
+  // A later start finds what the one before had there.
+  for (int life = 0; life < 3; ++life) {
+    SCOPED_TRACE(life);
+    ASSERT_TRUE(start());
+    pass(std::chrono::seconds(1));
+    EXPECT_EQ(leaders(), 1);
+    if (life == 1) kill();
+    else stop();
   }
-  const std::string properties =
-      "version=1\ncluster.id=" + options.cluster_id + "\nnode.id=" + std::to_string(options.node_id.value()) +
-      "\ndirectory.id=" + Uuid::from_halves(77, 77).to_string() + "\n";
-  write("/data1/meta.properties", as_bytes(properties));
+  write("/data1/meta.properties", as_bytes(properties(options.directory_ids[1])));
+  ASSERT_TRUE(disk_->rename("/old" + log, "/data1" + log));
   ASSERT_TRUE(start());
-  const TopicImage* topic = node_->broker().image()->topics.find("t");
-  int led = 0;
-  for (const int index : {0, 1}) {
-    if (topic->partition(PartitionIndex(index))->leader != kNoBroker) ++led;
-  }
-  EXPECT_EQ(led, 1);
+  EXPECT_EQ(leaders(), 2);
 }
 
 TEST_F(BrokerTest, a_directory_of_no_topic_is_set_aside_and_its_name_is_free) {

@@ -1,15 +1,17 @@
 // bench_join --port P --topic T --group G [--members M] [--protocol classic|consumer] [--heartbeat-ms H]
 //
 // The time that members of a new group need from their first request to their first record. All of them join at once, each
-// on a connection of its own, as a client would: join, take the assignment, fetch the committed offsets, fetch. Every
-// partition of T must hold a record, and there must be as many as members. Members go on with heartbeats and rejoin until
-// all have read something. One thread and one epoll serve all of them. Prints one line of JSON: the median and the
-// longest time.
+// on a connection of its own, as a client would: join, take the assignment, fetch the committed offsets, fetch. In the
+// consumer protocol a new assignment is confirmed by a heartbeat at once, as the Java client does it, with the fetches on
+// their way. Every partition of T must hold a record, and there must be as many as members. Members go on with heartbeats
+// and rejoin until all have read something. One thread and one epoll serve all of them. Prints one line of JSON: the
+// median and the longest time.
 
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <deque>
 #include <memory>
 #include <utility>
 
@@ -70,7 +72,7 @@ Partitions assigned(Reader reader) {
   return partitions;
 }
 
-// Member is one consumer; it has one request on its way at a time.
+// Member is one consumer; it has one request on its way at a time, and beside it the heartbeat that confirms an assignment.
 class Member {
  public:
   Member(const Options& options, int number, int partition_count)
@@ -94,10 +96,23 @@ class Member {
   // Takes in what has come and sends what follows from it.
   void serve() {
     answers_.receive(socket_);
-    const auto answer = answers_.next();
-    if (answer.empty()) return;
+    for (auto answer = answers_.next(); !answer.empty(); answer = answers_.next()) take(answer);
+  }
+
+  // Sends the heartbeat where it is due and nothing is on its way.
+  void tick(std::uint64_t now) {
+    if (!asked_.empty() || now < heartbeat_at_ns_) return;
+    is_consumer_protocol() ? send_consumer_heartbeat() : send_heartbeat();
+  }
+
+ private:
+  bool is_consumer_protocol() const { return options_.protocol == "consumer"; }
+
+  void take(std::span<const std::byte> answer) {
     Reader reader(answer);
-    switch (std::exchange(asked_, 0)) {
+    const std::int16_t api = asked_.front();
+    asked_.pop_front();
+    switch (api) {
       case kJoinGroup:
         return on_join(reader);
       case kSyncGroup:
@@ -113,19 +128,12 @@ class Member {
     }
   }
 
-  // Sends the heartbeat where it is due and nothing is on its way.
-  void tick(std::uint64_t now) {
-    if (asked_ != 0 || now < heartbeat_at_ns_) return;
-    is_consumer_protocol() ? send_consumer_heartbeat() : send_heartbeat();
-  }
-
- private:
-  bool is_consumer_protocol() const { return options_.protocol == "consumer"; }
-
   void send(std::int16_t api, const Writer& body) {
-    asked_ = api;
+    asked_.push_back(api);
     send_all(socket_, frame_of(body));
   }
+
+  bool is_asked(std::int16_t api) const { return std::ranges::find(asked_, api) != asked_.end(); }
 
   void rest() { heartbeat_at_ns_ = now_ns() + options_.heartbeat_ms * 1'000'000; }
 
@@ -198,6 +206,7 @@ class Member {
     if (error != 0) give_up("SyncGroup answered error " + std::to_string(error));
     reader.number<std::int32_t>();
     owned_ = assigned(reader);
+    heartbeat_at_ns_ = 0;
     begin_to_read();
   }
 
@@ -218,7 +227,9 @@ class Member {
 
   // ---- The consumer protocol
 
+  // The next is due an interval after this was sent, as in the Java client.
   void send_consumer_heartbeat() {
+    rest();
     Writer body = begin_request(kConsumerGroupHeartbeat, 1, true);
     body.compact_text(options_.group);
     body.compact_text(id_);
@@ -262,7 +273,7 @@ class Member {
     reader.compact_text();
     generation_ = reader.number<std::int32_t>();
     reader.number<std::int32_t>();
-    if (reader.number<std::int8_t>() < 0) return rest();
+    if (reader.number<std::int8_t>() < 0) return;
     owned_.clear();
     for (auto topics = reader.unsigned_varint(); topics > 1; --topics) {
       const auto id = reader.take(16);
@@ -273,14 +284,14 @@ class Member {
       reader.unsigned_varint();
     }
     owned_changed_ = true;
+    send_consumer_heartbeat();  // what was taken or given up is confirmed at once
     begin_to_read();
   }
 
   // ---- Reading
 
   void begin_to_read() {
-    heartbeat_at_ns_ = 0;  // what was taken or given up is confirmed at once
-    if (owned_.empty() || has_read()) return;
+    if (owned_.empty() || has_read() || is_asked(kOffsetFetch) || is_asked(kFetch)) return;
     Writer body = begin_request(kOffsetFetch, 5);
     body.text(options_.group);
     body.number<std::int32_t>(1);
@@ -291,6 +302,7 @@ class Member {
   }
 
   void send_fetch() {
+    if (owned_.empty()) return;  // it has given them up meanwhile
     Writer body = begin_request(kFetch, 11);
     body.number<std::int32_t>(-1);
     body.number<std::int32_t>(500);
@@ -326,7 +338,8 @@ class Member {
         const auto bytes = reader.number<std::int32_t>();
         if (bytes <= 0) continue;
         first_record_ns_ = now_ns();
-        return rest();
+        if (!is_consumer_protocol()) rest();
+        return;
       }
     }
     send_fetch();
@@ -340,7 +353,7 @@ class Member {
   Partitions owned_;
   bool owned_changed_ = false;
   std::vector<std::byte> topic_id_;
-  std::int16_t asked_ = 0;  // the API whose answer is on its way
+  std::deque<std::int16_t> asked_;  // the APIs whose answers are on their way
   std::uint64_t joined_at_ns_ = 0;
   std::uint64_t first_record_ns_ = 0;
   std::uint64_t heartbeat_at_ns_ = 0;

@@ -47,6 +47,7 @@ engine::ConsumerGroupOptions consumer_group_options(const Settings& settings) {
   options.session_timeout_max = from_ms(settings.number("group.consumer.max.session.timeout.ms"));
   options.size_max = static_cast<std::size_t>(settings.number("group.consumer.max.size"));
   options.migration = migration_policy(settings.text("group.consumer.migration.policy"));
+  options.join_pause = from_ms(settings.number("millrace.group.join.pause.ms"));
   options.pattern_refresh = from_ms(settings.number("group.consumer.regex.refresh.interval.ms"));
   return options;
 }

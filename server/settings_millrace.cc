@@ -17,6 +17,11 @@ constexpr Setting kSettings[] = {
            "not of the machine.")
         .within(one_of("fsync,replicated"))
         .cluster_wide(),
+    integer("millrace.group.join.pause.ms", "5",
+            "Whoever joins a group of the consumer protocol that nobody is in is answered when nobody else has joined for this "
+            "long, at the latest after four times as long, so that members who come together are assigned together. One that is "
+            "alone waits a fifth of it. 0 answers at once.")
+        .within(between(0, 5000)),
     long_integer("millrace.group.memory.bytes", "536870912",
                  "Memory of each shard for its groups: members with all they say and have, and committed offsets with "
                  "their metadata. What would be over it is refused.")

@@ -68,13 +68,16 @@ void add_description(const MetadataImage& image, const ConsumerGroupDescription&
 io::Task<net::Response> handle_consumer_group_heartbeat(Broker& broker, BrokerShard& here, Request& request) {
   DECODE(wanted, wire::ConsumerGroupHeartbeatRequest);
   const std::string client_host = fmt::format("/{}", request.connection->peer.host);
+  // Then the answer may wait for others who join.
+  const bool joins = wanted.member_epoch == 0;
   const auto result = co_await ask_group<ConsumerHeartbeatResult>(
       broker, here, wanted.group_id,
       ConsumerHeartbeat{.ticket = {},
                         .request = &wanted,
                         .version = request.header.api_version,
                         .client_id = request.header.client_id.value_or(""),
-                        .client_host = client_host});
+                        .client_host = client_host},
+      joins ? request.connection : nullptr);
   wire::ConsumerGroupHeartbeatResponse response;
   response.error_code = result ? result->error : result.error();
   if (!result) co_return answer(request, response);

@@ -562,6 +562,7 @@ void ClassicRebalance::on_timer(const GroupTimer& timer) {
     case GroupTimerKind::retention:
     case GroupTimerKind::revocation:
     case GroupTimerKind::classic_rejoin:
+    case GroupTimerKind::joining:
       return;
   }
 }

@@ -465,6 +465,16 @@ void ConsumerGroup::check_invariants() const {
   CHECK(of_patterns == pattern_topics_, "{}: the patterns of a topic are miscounted", id_);
   const auto classic = std::ranges::count_if(members_, [](const auto& entry) { return entry.second.is_classic(); });
   CHECK(static_cast<std::size_t>(classic) == classic_members_, "{}: {} classic members, {} counted", id_, classic, classic_members_);
+  if (!joining.empty()) {
+    std::set<std::string_view> waiting;
+    for (const Joining& each : joining) waiting.insert(each.member);
+    CHECK(joining_end.at.has_value(), "{}: nothing ends the wait of {} members", id_, waiting.size());
+    const bool all_wait = std::ranges::all_of(members_, [&](const auto& entry) {
+      return waiting.contains(entry.first) && entry.second.current == Current{};
+    });
+    CHECK(all_wait, "{}: a member that does not wait is among those who do", id_);
+    CHECK(waiting.size() == members_.size(), "{}: {} wait, {} are members", id_, waiting.size(), members_.size());
+  }
   for (const auto& [name, users] : classic_protocol_users_) CHECK(users <= classic_members_, "{}: {} users of {}", id_, users, name);
 }
 

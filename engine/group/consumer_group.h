@@ -107,6 +107,11 @@ class ConsumerGroup {
     bool operator==(const Pattern&) const = default;
   };
   using Patterns = std::map<std::string, Pattern, std::less<>>;
+  // A member that has said that it joins, and has not been answered.
+  struct Joining {
+    Ticket ticket;
+    std::string member;
+  };
 
   ConsumerGroup(std::string id, GroupUse& use);
   ~ConsumerGroup();
@@ -177,6 +182,11 @@ class ConsumerGroup {
   std::set<std::string, std::less<>> patterns_refused;
   // When the target was last worked out.
   std::optional<Instant> assigned_at;
+  // Who joins a group that nobody was in, in the order in which they came: they are assigned together when `joining_end` comes.
+  // While there are any, there are no other members.
+  std::vector<Joining> joining;
+  Instant joining_since;
+  Deadline joining_end;
 
  private:
   // Names that members use, by how many of them do: what is asked of all members at every heartbeat.

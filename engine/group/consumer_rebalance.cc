@@ -154,6 +154,9 @@ void ConsumerRebalance::heartbeat(const ConsumerHeartbeat& question) {
                                                 step_.options.consumer.patterns_max)});
   }
   if (const auto refusal = check_room(profile, known, *id)) return refuse(question.ticket, *refusal);
+  if (waits_for_others(profile)) return wait_for_others(question.ticket, *id, std::move(profile));
+  end_joining();
+  known = group_.find(*id);
   const bool is_new = known == nullptr;
   const ConsumerAssignment before = known == nullptr ? ConsumerAssignment{} : known->current.assigned;
   update(*id, std::move(profile), owned_by(request));
@@ -168,17 +171,17 @@ void ConsumerRebalance::heartbeat(const ConsumerHeartbeat& question) {
   const bool says_all = request.member_epoch == 0 ||
                         (request.rebalance_timeout_ms != -1 && request.topic_partitions &&
                          (request.subscribed_topic_names || request.subscribed_topic_regex));
-  answer(question, member, says_all || member.current.assigned != before);
+  answer(question.ticket, member, says_all || member.current.assigned != before);
 }
 
-void ConsumerRebalance::answer(const ConsumerHeartbeat& question, const Member& member, bool with_assignment) {
+void ConsumerRebalance::answer(Ticket ticket, const Member& member, bool with_assignment) {
   ConsumerHeartbeatResult result{.message = {},
                                  .member_id = member.id,
                                  .member_epoch = member.current.epoch,
                                  .heartbeat_interval = heartbeat_interval(),
                                  .assignment = {}};
   if (with_assignment) result.assignment = member.current.assigned;
-  step_.reply(question.ticket, std::move(result));
+  step_.reply(ticket, std::move(result));
 }
 
 void ConsumerRebalance::refuse(Ticket ticket, const Refusal& refusal) {
@@ -320,6 +323,15 @@ std::optional<ConsumerRebalance::Refusal> ConsumerRebalance::check_room(const Pr
 
 void ConsumerRebalance::update(const std::string& id, Profile profile,
                                const std::optional<ConsumerAssignment>& owned) {
+  note(id, std::move(profile));
+  if (group_.epoch() > group_.assignment_epoch() && may_assign()) {
+    unassigned_ = assign();
+    if (unassigned_) step_.warn("groups.assign", group_.id(), unassigned_->message);
+  }
+  reconcile(id, owned);
+}
+
+void ConsumerRebalance::note(const std::string& id, Profile profile) {
   const Member* known = group_.find(id);
   const bool differs = known == nullptr || known->profile != profile;
   const bool reads_other = known == nullptr || !known->profile.reads_the_same_as(profile);
@@ -327,11 +339,6 @@ void ConsumerRebalance::update(const std::string& id, Profile profile,
   if (reads_other) drop_unused_patterns();
   look_up_patterns();
   refresh_epoch(reads_other);
-  if (group_.epoch() > group_.assignment_epoch() && may_assign()) {
-    unassigned_ = assign();
-    if (unassigned_) step_.warn("groups.assign", group_.id(), unassigned_->message);
-  }
-  reconcile(id, owned);
 }
 
 void ConsumerRebalance::look_up_patterns() {
@@ -599,6 +606,7 @@ ConsumerRebalance::Current ConsumerRebalance::walk(const Current& from, const Me
 // ---- Leaving
 
 void ConsumerRebalance::leave(const ConsumerHeartbeat& question) {
+  end_joining();
   const wire::ConsumerGroupHeartbeatRequest& request = *question.request;
   const Member* member = request.instance_id ? group_.static_member(*request.instance_id)
                                              : group_.find(request.member_id);

@@ -39,6 +39,9 @@ class ConsumerRebalance {
   ConsumerGroupDescription describe() const;
   void take_patterns(const PatternsResolved& resolved);
 
+  // Those who wait for others to join are assigned, together, and answered.
+  void end_joining();
+
   // The log has been read: sessions begin.
   void start_sessions();
   // Whether the member has been silent for too long, or kept what it was to give back: it is to be removed.
@@ -85,8 +88,13 @@ class ConsumerRebalance {
   std::optional<Refusal> check_room(const Profile& profile, const Member* known, const std::string& id) const;
   bool fits(const GroupRecord& record) const;
   void refuse(Ticket ticket, const Refusal& refusal);
-  void answer(const ConsumerHeartbeat& question, const Member& member, bool with_assignment);
+  void answer(Ticket ticket, const Member& member, bool with_assignment);
 
+  bool waits_for_others(const Profile& profile) const;
+  void wait_for_others(Ticket ticket, const std::string& id, Profile profile);
+
+  // `id` says that of itself; the epoch goes up where something follows from it.
+  void note(const std::string& id, Profile profile);
   void look_up_patterns();
   void drop_unused_patterns();
   std::int64_t topics_hash() const;

@@ -47,6 +47,9 @@ struct ConsumerGroupOptions {
   std::size_t assign_at_once_max = 250;
   Duration assign_pause_per_member = std::chrono::microseconds(100);
   Duration assign_pause_max = std::chrono::seconds(1);
+  // Whoever joins a group that nobody is in is answered when nobody else has joined for this long, or at the latest after a few
+  // times as long; one that is alone waits a part of it. Zero: at once. millrace.group.join.pause.ms
+  Duration join_pause = std::chrono::milliseconds(5);
   // Between two looks at the topics for the patterns of a group, and how long a look may be believed.
   Duration pattern_pause = std::chrono::seconds(10);
   Duration pattern_refresh = std::chrono::minutes(10);  // group.consumer.regex.refresh.interval.ms
@@ -322,8 +325,8 @@ using GroupAnswer = std::variant<JoinResult, SyncResult, HeartbeatResult, LeaveR
                                  GroupList, DeleteGroupResult, ConsumerHeartbeatResult,
                                  ConsumerGroupDescription>;
 
-// Every question with a ticket gets exactly one answer: with the step it was asked in or, for JoinGroup and SyncGroup, with a
-// later one.
+// Every question with a ticket gets exactly one answer: with the step it was asked in or, for JoinGroup, SyncGroup and a
+// ConsumerHeartbeat that joins, with a later one.
 struct GroupReply {
   Ticket ticket;
   GroupAnswer answer;

@@ -92,6 +92,7 @@ struct GroupMachine::Decide {
       if (!request.member_id.empty()) return refuse(ErrorCode::unknown_member_id);
       group = &machine.find_or_make(request.group_id);
     }
+    if (group->consumer != nullptr) ConsumerRebalance(*group->consumer, step).end_joining();
     if (ConsumerGroup* consumer = consumers(*group); consumer != nullptr && !machine.move_down_with(*group, question, step)) {
       ClassicMembers(*consumer, step).join(question);
       return limit_batches();
@@ -125,6 +126,7 @@ struct GroupMachine::Decide {
   }
   void operator()(const LeaveGroup& question) const {
     if (ConsumerGroup* consumer = consumers(question.group)) {
+      ConsumerRebalance(*consumer, step).end_joining();
       ClassicMembers(*consumer, step).leave(question);
       machine.move_down_if_due(*machine.find(question.group), step);
       return limit_batches();
@@ -576,6 +578,13 @@ void GroupMachine::run_timers(GroupStep& step) {
     }
     Group* group = find(timer->group);
     if (group == nullptr) continue;
+    if (timer->kind == GroupTimerKind::joining) {
+      ConsumerGroup* consumer = group->consumer.get();
+      if (consumer != nullptr && timers_.is_due(consumer->joining_end, *timer, step.now)) {
+        ConsumerRebalance(*consumer, step).end_joining();
+      }
+      continue;
+    }
     if (group->consumer != nullptr && group->consumer->find(timer->member) != nullptr) {
       if (ConsumerRebalance(*group->consumer, step).is_overdue(*timer)) overdue[timer->group].insert(timer->member);
       continue;
@@ -585,6 +594,8 @@ void GroupMachine::run_timers(GroupStep& step) {
     drop_if_useless(timer->group);
   }
   for (const auto& [id, members] : overdue) {
+    // A session may be shorter than the wait for others.
+    ConsumerRebalance(*find(id)->consumer, step).end_joining();
     ConsumerRebalance(*find(id)->consumer, step).remove({members.begin(), members.end()});
     move_down_if_due(*find(id), step);
   }
@@ -599,6 +610,7 @@ bool GroupMachine::is_live(const GroupTimer& timer) {
     ClassicGroup& classic = group->classic;
     if (timer.kind == GroupTimerKind::join) deadline = &classic.join_deadline;
     if (timer.kind == GroupTimerKind::sync) deadline = &classic.sync_deadline;
+    if (timer.kind == GroupTimerKind::joining) return group->consumer != nullptr && group->consumer->joining_end.queued == timer.at;
     ConsumerGroup::Member* consumer = group->consumer == nullptr ? nullptr : group->consumer->find(timer.member);
     if (consumer != nullptr) {
       deadline = consumer->deadline(timer.kind);

@@ -25,6 +25,7 @@ enum class GroupTimerKind : std::uint8_t {
   retention,
   revocation,      // of a member of the consumer protocol
   classic_rejoin,  // of a classic member of a group of the consumer protocol
+  joining,         // of those who join a group of the consumer protocol that nobody was in
 };
 
 struct GroupTimer {

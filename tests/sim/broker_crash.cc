@@ -31,6 +31,8 @@ engine::GroupOptions quick_groups() {
   options.consumer.session_timeout_min = std::chrono::milliseconds(10);
   options.consumer.heartbeat_interval = std::chrono::milliseconds(20);
   options.consumer.heartbeat_interval_min = std::chrono::milliseconds(10);
+  // Long enough for something to happen while members wait for each other.
+  options.consumer.join_pause = std::chrono::milliseconds(30);
   options.consumer.pattern_pause = std::chrono::milliseconds(30);
   return options;
 }

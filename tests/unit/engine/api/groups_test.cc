@@ -6,6 +6,7 @@
 #include "engine/api/coordinator_requests.h"
 #include "engine/group/records.h"
 #include "engine/log/format/batch_builder.h"
+#include "net/wire/consumer_group_heartbeat.h"
 #include "net/wire/delete_topics.h"
 #include "net/wire/describe_groups.h"
 #include "net/wire/find_coordinator.h"
@@ -158,8 +159,33 @@ class GroupsTest : public BrokerTest {
   }
   io::Task<void> close_gate() { co_await gate_.close(); }
 
+  // Joins as a member of the consumer protocol and notes what it is told.
+  io::Task<void> subscribe(std::string member) {
+    auto connection = co_await connect();
+    wire::ConsumerGroupHeartbeatRequest request;
+    request.group_id = "g";
+    request.member_id = member;
+    request.rebalance_timeout_ms = 60'000;
+    request.subscribed_topic_names.emplace(1, "t");
+    request.topic_partitions.emplace();
+    const auto answer = co_await connection->call(request, 1);
+    CHECK(answer.has_value(), "{}", answer.error().message);
+    EXPECT_EQ(answer->message.error_code, ErrorCode::none);
+    epochs_.push_back(answer->message.member_epoch);
+    if (answer->message.assignment) {
+      for (const auto& topic : answer->message.assignment->topic_partitions) given_ += topic.partitions.size();
+    }
+    co_await connection->close();
+  }
+  io::Task<void> subscribe_three() {
+    for (const char* member : {"a", "b", "c"}) gate_.spawn(subscribe(member));
+    co_await gate_.close();
+  }
+
   io::Gate gate_;
   int answers_ = 0;
+  std::vector<std::int32_t> epochs_;
+  std::size_t given_ = 0;
 };
 
 TEST_F(GroupsTest, a_committed_offset_survives_the_end_of_the_power) {
@@ -202,6 +228,15 @@ TEST_F(GroupsTest, a_member_whose_client_has_gone_is_kept_and_its_connection_is_
   const auto answer = ask(request, 5);
   EXPECT_EQ(answer.message.groups.at(0).group_state, "PreparingRebalance");
   EXPECT_EQ(answer.message.groups.at(0).members.size(), 1U);
+}
+
+TEST_F(GroupsTest, members_that_join_at_once_are_all_answered_when_they_have_been_assigned_together) {
+  make_topic("t");
+  ASSERT_EQ(find_coordinator("g"), ErrorCode::none);
+  (void)run(committed("node", "g"));  // it has loaded
+  run(subscribe_three());
+  EXPECT_EQ(epochs_, (std::vector<std::int32_t>{3, 3, 3}));
+  EXPECT_EQ(given_, node_.broker().image()->topics.find("t")->partitions.size());
 }
 
 TEST_F(GroupsTest, a_topic_made_again_under_its_name_has_no_committed_offsets) {

@@ -29,6 +29,7 @@ Town::Partitions partitions_of(const std::vector<EmbeddedTopic>& topics) {
 
 Town::Town(std::uint64_t seed, TownOptions town) : town_(town), prng_(seed), clients_(town.clients) {
   options_.initial_rebalance_delay = Duration{};
+  options_.consumer.join_pause = town_.join_pause;
   TopicImage topic;
   topic.name = "t";
   topic.id = kTopic;
@@ -46,6 +47,11 @@ void Town::round() {
     if (client.is_in && !client.waits) work(client);
   }
   expect_sound();
+}
+
+void Town::pass(Duration time) {
+  now_ += time;
+  step(GroupTick{});
 }
 
 void Town::expect_at_rest() {

@@ -22,6 +22,7 @@ struct TownOptions {
   std::size_t clients = 6;
   std::int32_t partitions = 7;
   bool is_large = false;
+  Duration join_pause = {};
 };
 
 class Town {
@@ -52,6 +53,8 @@ class Town {
   void leave(Client& client);
   // A second passes, and everybody works.
   void round();
+  // Time passes.
+  void pass(Duration time);
   void restart();
   // Every partition is read by somebody, by all to the same extent, and the group is of the protocol that this asks for.
   void expect_at_rest();

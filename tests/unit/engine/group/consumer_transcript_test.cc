@@ -16,7 +16,7 @@ TEST_P(ConsumerTranscript, answers_as_written) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Files, ConsumerTranscript,
-                         ::testing::Values("consumer_reconciliation.txt", "consumer_members.txt",
+                         ::testing::Values("consumer_reconciliation.txt", "consumer_joining.txt", "consumer_members.txt",
                                            "consumer_removal.txt", "consumer_topics.txt", "consumer_offsets.txt",
                                            "consumer_configs.txt", "move_up.txt", "move_down.txt",
                                            "move_static_members.txt", "move_timeouts.txt"),

@@ -90,6 +90,7 @@ std::string assignment_bytes(const std::vector<std::string>& partitions) {
 }  // namespace
 
 ConsumerWorld::ConsumerWorld() {
+  options_.consumer.join_pause = {};
   reset();
   (void)step(ActivateGroups{});
 }
@@ -181,6 +182,7 @@ Ticket ConsumerWorld::ticket(const Command& command) {
 
 std::string ConsumerWorld::set_options(const Command& command) {
   options_.consumer.size_max = static_cast<std::size_t>(command.number("size", 1000));
+  options_.consumer.join_pause = from_ms(command.number("pause", 0));
   options_.initial_rebalance_delay = from_ms(command.number("delay", 0));
   options_.record_bytes_max = static_cast<std::size_t>(command.number("record_bytes", 1 << 20));
   const std::string policy = command.text("policy", "bidirectional");

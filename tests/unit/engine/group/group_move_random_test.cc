@@ -1,5 +1,5 @@
 // Consumers of both protocols that follow them come to one group and leave it in any order, some static, some cooperative; the
-// coordinator restarts now and then. The group moves between the protocols under them (Town looks at what must always hold), and once
+// coordinator restarts now and then. With an odd seed those who join an empty group wait for others. The group moves between the protocols under them (Town looks at what must always hold), and once
 // nobody comes or goes any more all partitions are read.
 #include <gtest/gtest.h>
 
@@ -14,7 +14,8 @@ constexpr int kSteps = 2000;
 
 class GroupMoveRandom : public ::testing::TestWithParam<std::uint64_t> {
  protected:
-  GroupMoveRandom() : town_(GetParam(), {}), prng_(GetParam() + 1'000) {
+  GroupMoveRandom()
+      : town_(GetParam(), {.join_pause = from_ms(GetParam() % 2 == 0 ? 0 : 5)}), prng_(GetParam() + 1'000) {
     for (std::size_t i = 0; i < town_.size(); ++i) {
       if (i < 2) town_.client(i).instance_id = "i" + std::to_string(i);
       draw_protocol(town_.client(i));
@@ -24,6 +25,7 @@ class GroupMoveRandom : public ::testing::TestWithParam<std::uint64_t> {
   // At times everybody who comes is of the classic protocol.
   void act(int number) {
     era_ = number / 250 % 3;
+    if (prng_.chance(4)) town_.pass(from_ms(static_cast<std::int64_t>(prng_.below(4))));
     Town::Client& client = town_.client(prng_.below(town_.size()));
     if (prng_.chance(200)) return town_.restart();
     if (!client.is_in) {

@@ -24,7 +24,10 @@ const std::vector<wire::ConsumerGroupHeartbeatRequest::TopicPartitions> kOwnsNot
 
 class GroupRoom : public ::testing::Test {
  protected:
-  GroupRoom() { restart(); }
+  GroupRoom() {
+    options_.consumer.join_pause = {};
+    restart();
+  }
 
   // The log is read by a new machine.
   void restart() {

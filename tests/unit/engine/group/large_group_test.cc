@@ -28,6 +28,7 @@ const TopicId kTopicOfPattern = Uuid::from_halves(1, 2);
 class LargeGroup : public ::testing::Test {
  protected:
   LargeGroup() {
+    options_.consumer.join_pause = {};
     TopicImage topic;
     topic.name = "t";
     topic.id = kTopic;
@@ -142,6 +143,10 @@ class LargeConsumerGroup : public LargeGroup {
   };
 
   void beat(std::size_t number) {
+    ask(number);
+    learn(number, take<ConsumerHeartbeatResult>(number));
+  }
+  void ask(std::size_t number) {
     Member& member = members_[number];
     wire::ConsumerGroupHeartbeatRequest request;
     request.group_id = "g";
@@ -159,7 +164,6 @@ class LargeConsumerGroup : public LargeGroup {
     if (!member.owned.empty()) request.topic_partitions->push_back({kTopic, member.owned});
     step(ConsumerHeartbeat{
         .ticket = ticket(number), .request = &request, .version = 1, .client_id = "c", .client_host = "/127.0.0.1"});
-    learn(number, take<ConsumerHeartbeatResult>(number));
   }
 
   // It gives back at once what it is not to have any more, and says so with its next heartbeat.
@@ -212,6 +216,21 @@ TEST_F(LargeConsumerGroup, ten_thousand_members_get_one_partition_each) {
   settle();
   EXPECT_EQ(owners_.size(), static_cast<std::size_t>(kPartitions));
   for (const Member& member : members_) ASSERT_EQ(member.owned.size(), 1u);
+  machine_->check_invariants();
+}
+
+// However long they may wait for each other: no more of them than one step is to assign.
+TEST_F(LargeConsumerGroup, a_thousand_members_that_join_an_empty_group_wait_for_no_more) {
+  options_.consumer.join_pause = std::chrono::seconds(60);
+  begin();
+  for (std::size_t i = 0; i < 1'000; ++i) {
+    EXPECT_TRUE(answers_.empty()) << "answered before number " << i;
+    members_.push_back({.id = fmt::format("member-{:022}", i), .owned = {}});
+    ask(i);
+  }
+  for (std::size_t i = 0; i < 1'000 && !HasFatalFailure(); ++i) learn(i, take<ConsumerHeartbeatResult>(i));
+  for (const Member& member : members_) ASSERT_EQ(member.owned.size(), 10u);
+  EXPECT_EQ(description().state, "Stable");
   machine_->check_invariants();
 }
 

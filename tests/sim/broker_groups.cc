@@ -269,11 +269,13 @@ io::Task<bool> BrokerLife::is_stable(Actor& actor, std::string group) {
   co_return found.error_code == ErrorCode::none && found.group_state == "Stable" && found.members.size() == 2;
 }
 
-// Until both are members of one generation, and nobody else is.
-io::Task<void> BrokerLife::settle(Actor& actor, MemberTruth& member, const MemberTruth& other, Instant deadline) {
-  while (report_.failure.empty()) {
+// Until both are members of one generation, and nobody else is. `settled`: one of them has seen that, and neither goes on; one that
+// did would be alone.
+io::Task<void> BrokerLife::settle(Actor& actor, MemberTruth& member, const MemberTruth& other, Instant deadline, bool& settled) {
+  while (report_.failure.empty() && !settled) {
     const bool together = member.assigned && other.assigned && member.generation == other.generation;
-    if (together && co_await is_stable(actor, member.group)) break;
+    settled |= together && co_await is_stable(actor, member.group);
+    if (settled) break;
     if (io::Reactor::current().now() > deadline) co_return fail(fmt::format("{} is stuck", member.group));
     if (member.assigned) co_await heartbeat(actor, member);
     else co_await join(actor, member);
@@ -295,8 +297,9 @@ io::Task<void> BrokerLife::verify_groups_settle() {
   Actor second(*this, "settler 2");
   const Instant deadline = io::Reactor::current().now() + kSettledAfter;
   io::Gate gate;
-  gate.spawn(settle(first, one, two, deadline));
-  gate.spawn(settle(second, two, one, deadline));
+  bool settled = false;
+  gate.spawn(settle(first, one, two, deadline, settled));
+  gate.spawn(settle(second, two, one, deadline, settled));
   co_await gate.close();
   co_await first.close();
   co_await second.close();

@@ -187,7 +187,7 @@ class BrokerLife {
   io::Task<void> leave(Actor& actor, MemberTruth& member);
   // With a healthy node every group comes to rest.
   io::Task<void> verify_groups_settle();
-  io::Task<void> settle(Actor& actor, MemberTruth& member, const MemberTruth& other, Instant deadline);
+  io::Task<void> settle(Actor& actor, MemberTruth& member, const MemberTruth& other, Instant deadline, bool& settled);
   io::Task<bool> is_stable(Actor& actor, std::string group);
 
   // ---- broker_subscribers.cc
@@ -210,7 +210,7 @@ class BrokerLife {
   bool own_everything(const SubscriberTruth& one, const SubscriberTruth& two) const;
   io::Task<void> verify_subscribers_settle();
   io::Task<void> verify_settled(Actor& actor, SubscriberTruth& one, const SubscriberTruth& two);
-  io::Task<void> settle_subscriber(Actor& actor, SubscriberTruth& member, const SubscriberTruth& other, Instant deadline);
+  io::Task<void> settle_subscriber(Actor& actor, SubscriberTruth& member, const SubscriberTruth& other, Instant deadline, bool& settled);
   io::Task<bool> is_stable_with_subscribers(Actor& actor, std::string group, std::size_t members);
 
   // ---- broker_movers.cc

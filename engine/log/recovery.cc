@@ -212,12 +212,15 @@ Result<std::uint64_t> drop_following(Log::State& log, std::size_t first) {
   return bytes;
 }
 
-// A start that was killed may have cut the tail and not synced the cut. What a log has beyond its recovery point the next flush
-// syncs, and the cut with it; a log that ends there would roll without one, and a power cut bring the tail back into its middle.
+// A start that was killed may have cut the tail and dropped what followed it, and synced neither. What a log has beyond its recovery
+// point the next flush syncs, and the cut with it; a log that ends there would roll without one, and a power cut bring the tail back
+// into its middle, or what was dropped behind records that have come since.
 io::Task<Result<void>> sync_end(Log::State& log, Offset recovery_point) {
-  if (log.end > recovery_point || log.active().empty()) co_return Result<void>{};
+  // Most partitions may never have been written to.
+  if (log.end > recovery_point || log.end == Offset{0}) co_return Result<void>{};
   CO_TRY(file, log.active().file());
-  co_return co_await io::sync(log.proactor(), file->handle());
+  CO_TRY_DONE(co_await io::sync(log.proactor(), file->handle()));
+  co_return co_await io::sync_directory(log.proactor(), log.directory);
 }
 
 // Gives how many bytes of records were cut off.
@@ -233,6 +236,7 @@ io::Task<Result<std::uint64_t>> recover_from(Log::State& log, std::size_t first,
   CO_TRY_DONE(co_await apply_batches(log, base));
   Offset expected = base;
   std::uint64_t bytes_cut = 0;
+  const std::size_t found = log.segments.size();
   for (std::size_t index = first; index < log.segments.size(); ++index) {
     Segment& segment = *log.segments[index];
     // A gap below the recovery point may be compaction's work; behind it, the end of the segment before was lost. One that begins
@@ -257,6 +261,7 @@ io::Task<Result<std::uint64_t>> recover_from(Log::State& log, std::size_t first,
     CO_TRY_DONE(co_await log.save_aborted(segment));
     segment.release_files();
   }
+  if (log.segments.size() < found) CO_TRY_DONE(co_await io::sync_directory(log.proactor(), log.directory));
   log.end = log.written_end = expected;
   log.modified = log.modified || log.segments.size() > 1 || !log.active().empty();
   log.directory_dirty = true;

@@ -83,6 +83,41 @@ TEST_F(RecoveryAfterKilledCut, zeros_do_not_come_back_in_front_of_the_segment_th
   EXPECT_EQ(sizes_after_power_cuts(kData), (std::set<std::uint64_t>{whole.size()}));
 }
 
+// It was not joined to the log's end any more. The records that came since end where it began.
+TEST_F(RecoveryTest, a_segment_that_was_dropped_does_not_come_back_behind_records_that_were_appended_since) {
+  const std::string dropped = "/data/t-0/00000000000000000005.log";
+  write(kData, batches(0, 3));
+  write(dropped, batches(5, 7));
+  write("/data/recovery-point-offset-checkpoint", as_bytes("0\n1\nt 0 3\n"));
+  for (const std::string path : {"/", "/data", "/data/t-0"}) ASSERT_TRUE(disk_.sync_directory(path));
+  for (const bool was_killed : {false, true}) {
+    SCOPED_TRACE(was_killed);
+    if (was_killed) {
+      // The start before had come so far.
+      node_.reset();
+      write(dropped, batches(5, 7));
+      ASSERT_TRUE(disk_.sync_directory("/data/t-0"));
+      ASSERT_TRUE(disk_.remove(dropped));
+    }
+    ASSERT_TRUE(open());
+    ASSERT_EQ(log_->end_offset(), Offset(3));
+    Prng cuts(1);
+    for (int i = 0; i < 8; ++i) EXPECT_FALSE(disk_.power_cut(cuts)->open(dropped, {})) << "cut " << i;
+    kill();
+  }
+}
+
+TEST_F(RecoveryTest, a_segment_that_was_dropped_behind_a_log_without_records_does_not_come_back) {
+  const std::string dropped = "/data/t-0/00000000000000000005.log";
+  write(kData, text("not a batch"));
+  write(dropped, batches(5, 7));
+  for (const std::string path : {"/", "/data", "/data/t-0"}) ASSERT_TRUE(disk_.sync_directory(path));
+  ASSERT_TRUE(open());
+  ASSERT_EQ(log_->end_offset(), Offset(0));
+  Prng cuts(1);
+  for (int i = 0; i < 8; ++i) EXPECT_FALSE(disk_.power_cut(cuts)->open(dropped, {})) << "cut " << i;
+}
+
 TEST_F(RecoveryTest, ends_the_log_before_a_torn_batch_wherever_it_is_torn) {
   const auto whole = batches(0, 3);
   const auto two = batches(0, 2).size();

@@ -21,13 +21,19 @@
 
 namespace millrace::io {
 
-// When a write that is durable once it completes was last asked for, on any shard.
+// When a write that is durable once it completes was last asked for, on any shard, and whether one is on its way.
 class DurableWrites {
  public:
   // For so long after one more of them are expected.
   static constexpr Duration kExpected = std::chrono::seconds(1);
 
-  void note(Instant now) { last_.store(now.time_since_epoch().count(), std::memory_order_relaxed); }
+  // Each one that was begun ends.
+  void begin(Instant now) {
+    last_.store(now.time_since_epoch().count(), std::memory_order_relaxed);
+    under_way_.fetch_add(1, std::memory_order_relaxed);
+  }
+  void end() { under_way_.fetch_sub(1, std::memory_order_relaxed); }
+  bool under_way() const { return under_way_.load(std::memory_order_relaxed) > 0; }
   bool expected(Instant now) const {
     const Duration last(last_.load(std::memory_order_relaxed));
     return last != kNever && now.time_since_epoch() < last + kExpected;
@@ -36,6 +42,7 @@ class DurableWrites {
  private:
   static constexpr Duration kNever = Duration::min();
   std::atomic<Duration::rep> last_{kNever.count()};
+  std::atomic<std::uint32_t> under_way_{0};
 };
 
 class BackgroundReads {
@@ -68,7 +75,7 @@ class BackgroundReads {
   bool cancel(Read& read);
 
   std::size_t waiting() const { return waiting_.size(); }
-  DurableWrites& durable_writes() { return *writes_; }
+  DurableWrites& durable_writes() const { return *writes_; }
 
  private:
   void start_more(Instant now);

@@ -33,6 +33,7 @@ struct EpollProactor::Pending : FileJob {
   };
   Ahead ahead;
   Completion* done = nullptr;
+  bool durable = false;  // a write that is when it completes
   EpollProactor::Kind operation = EpollProactor::Kind::file;
   SocketHandle socket = kNoSocket;
   Bytes into;
@@ -59,10 +60,10 @@ Result<std::unique_ptr<EpollProactor>> EpollProactor::create(EpollOptions option
 }
 
 EpollProactor::EpollProactor(EpollOptions options)
-    : threads_(std::make_unique<FileThreads>(options.file_threads_max, [this] { wake(); })),
+    : PosixProactor(std::move(options.durable_writes)),
+      threads_(std::make_unique<FileThreads>(options.file_threads_max, [this] { wake(); })),
       // One thread is left for those who wait.
-      background_reads_(options.durable_writes ? options.durable_writes : std::make_shared<DurableWrites>(),
-                        std::max(1U, options.file_threads_max - 1),
+      background_reads_(durable_writes(), std::max(1U, options.file_threads_max - 1),
                         [this](BackgroundReads::Read& read) { submit_read_ahead(read); }) {}
 
 EpollProactor::~EpollProactor() {
@@ -81,6 +82,7 @@ EpollProactor::Pending& EpollProactor::track(Completion& done, Kind kind) {
   free_.pop_back();
   pending.done = &done;
   pending.operation = kind;
+  pending.durable = false;
   done.pending = &pending;
   return pending;
 }
@@ -88,6 +90,8 @@ EpollProactor::Pending& EpollProactor::track(Completion& done, Kind kind) {
 void EpollProactor::submit_file(FileJob::Work work, FileHandle file, std::uint64_t position,
                                 void* buffer, std::size_t bytes, Completion& done) {
   Pending& pending = track(done, Kind::file);
+  pending.durable = work == FileJob::Work::write && writes_durably(file);
+  if (pending.durable) durable_writes()->begin(now());
   pending.work = work;
   pending.descriptor = file.value();
   pending.position = position;
@@ -97,13 +101,13 @@ void EpollProactor::submit_file(FileJob::Work work, FileHandle file, std::uint64
 }
 
 void EpollProactor::read(FileHandle file, std::uint64_t position, Bytes bytes, Completion& done) {
+  bound_read_ahead_of(file);
   submit_file(FileJob::Work::read, file, position, bytes.data(),
               std::min(bytes.size(), kTransferBytesMax), done);
 }
 
 void EpollProactor::write(FileHandle file, std::uint64_t position, ConstBytes bytes,
                           Completion& done) {
-  if (writes_durably(file)) background_reads_.durable_writes().note(now());
   submit_file(FileJob::Work::write, file, position, const_cast<std::byte*>(bytes.data()),
               std::min(bytes.size(), kTransferBytesMax), done);
 }
@@ -245,6 +249,7 @@ void EpollProactor::finish_later(Pending& pending, std::int64_t outcome) {
 }
 
 void EpollProactor::finish_file(Pending& pending, std::int64_t result) {
+  if (pending.durable) durable_writes()->end();
   if (pending.work != FileJob::Work::read_ahead) return finish_later(pending, result);
   if (const auto whole = background_reads_.ended(pending.ahead, result, now())) finish_later(pending, *whole);
 }

@@ -98,7 +98,9 @@ bool cachestat_works() {
   return ::syscall(kCachestatNumber, -1, nullptr, nullptr, 0) != 0 && errno == EBADF;
 }
 
-PosixProactor::PosixProactor() : has_cachestat_(cachestat_works()) {
+PosixProactor::PosixProactor(std::shared_ptr<DurableWrites> durable_writes)
+    : has_cachestat_(cachestat_works()),
+      durable_writes_(durable_writes ? std::move(durable_writes) : std::make_shared<DurableWrites>()) {
   // A peer that goes away is an error of the operation, not a signal; sendfile(2) has no flag to say so.
   std::signal(SIGPIPE, SIG_IGN);
 }
@@ -146,6 +148,7 @@ Result<void> PosixProactor::write_inline(FileHandle file, std::uint64_t position
 
 Result<std::size_t> PosixProactor::read_inline(FileHandle file, std::uint64_t position,
                                                Bytes bytes) {
+  bound_read_ahead_of(file);
   std::size_t done = 0;
   while (done < bytes.size()) {
     const ssize_t got = ::pread(file.value(), bytes.data() + done, bytes.size() - done,
@@ -271,6 +274,7 @@ Result<std::uint64_t> PosixProactor::total_bytes(const std::string& path) {
 
 Result<std::size_t> PosixProactor::send_file_inline(SocketHandle socket, FileHandle file,
                                                     std::uint64_t position, std::size_t length) {
+  bound_read_ahead_of(file);
   auto offset = static_cast<off_t>(position);
   while (true) {
     const ssize_t sent = ::sendfile(socket.value(), file.value(), &offset, length);
@@ -301,6 +305,10 @@ Result<std::size_t> PosixProactor::receive_inline(SocketHandle socket, Bytes byt
 }
 
 void PosixProactor::close_socket(SocketHandle socket) { ::close(socket.value()); }
+
+void PosixProactor::bound_read_ahead_of(FileHandle file) {
+  if (durable_writes_->expected(now())) ::posix_fadvise(file.value(), 0, 0, POSIX_FADV_RANDOM);
+}
 
 bool writes_durably(FileHandle file) {
   const int flags = ::fcntl(file.value(), F_GETFL);

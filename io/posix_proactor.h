@@ -1,6 +1,8 @@
-// PosixProactor: what the two real backends share: the clock, and everything that happens inline.
+// PosixProactor: what the two real backends share: the clock, and everything that happens inline; and that the kernel reads no
+// more of a file than it is asked for while some shard's writes are waited for (io/background_reads.h).
 #pragma once
 
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -11,7 +13,8 @@ namespace millrace::io {
 
 class PosixProactor : public Proactor {
  public:
-  PosixProactor();
+  // The durable writes are the process's; this one's own when there are none.
+  explicit PosixProactor(std::shared_ptr<DurableWrites> durable_writes = nullptr);
 
   Instant now() override;
   WallTime wall_now() override;
@@ -43,9 +46,17 @@ class PosixProactor : public Proactor {
                                   bool more) override;
   Result<std::size_t> receive_inline(SocketHandle socket, Bytes bytes) override;
   void close_socket(SocketHandle socket) override;
+  bool durable_write_under_way() const override { return durable_writes_->under_way(); }
+
+ protected:
+  const std::shared_ptr<DurableWrites>& durable_writes() const { return durable_writes_; }
+  // Before each read through the page cache, whoever it is for: a single one in order, if only of a header, makes the kernel read
+  // ahead, and what it has read ahead makes it read further when it is used, without end.
+  void bound_read_ahead_of(FileHandle file);
 
  private:
   bool has_cachestat_ = true;
+  std::shared_ptr<DurableWrites> durable_writes_;
 };
 
 // Whether a write of the file is durable once it completes, so that somebody may be waiting for it.

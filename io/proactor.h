@@ -134,6 +134,9 @@ class Proactor {
   virtual void wake() = 0;
   // Whether threads that share this shard's core are at work for it: spinning would take it from them.
   virtual bool workers_busy() const { return false; }
+  // Whether a write that is durable when it completes is on its way, for any shard: somebody waits for the kernel's workers, and
+  // they for a core.
+  virtual bool durable_write_under_way() const { return false; }
 };
 
 }  // namespace millrace::io

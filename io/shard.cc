@@ -10,6 +10,7 @@
 #include "base/check.h"
 #include "base/logging.h"
 #include "io/epoll_proactor.h"
+#include "io/scheduling.h"
 #include "io/topology.h"
 #include "io/uring_features.h"
 #include "io/uring_proactor.h"
@@ -146,6 +147,8 @@ void Shards::run_thread(Thread& thread, const ShardOptions& options) {
   ::pthread_setname_np(::pthread_self(), ("shard-" + std::to_string(thread.shard.value())).c_str());
   if (options.pin) thread.pinned = state_->topology->settle(thread.place);
   (void)use_own_arena();
+  // Before the proactor is made: its threads take after this one.
+  (void)take_short_slices(kShardSlice);
   auto proactor = make_proactor(state_->backend, state_->durable_writes);
   if (!proactor) thread.error = proactor.error();
   {

@@ -52,6 +52,7 @@ __kernel_timespec timespec_of(Duration duration) {
 struct UringProactor::Pending : BackgroundReads::Read {
   Completion* done = nullptr;
   Kind kind = Kind::other;
+  bool durable = false;  // a write that is when it completes
   void* buffer = nullptr;
   std::size_t bytes = 0;
   ::msghdr message{};
@@ -102,9 +103,10 @@ Result<std::unique_ptr<UringProactor>> UringProactor::create(UringOptions option
 }
 
 UringProactor::UringProactor(UringOptions options)
-    : options_(std::move(options)),
-      background_reads_(options_.durable_writes ? options_.durable_writes : std::make_shared<DurableWrites>(),
-                        options_.read_ahead_max, [this](BackgroundReads::Read& read) { submit_read_ahead(read); }) {}
+    : PosixProactor(std::move(options.durable_writes)),
+      options_(std::move(options)),
+      background_reads_(durable_writes(), options_.read_ahead_max,
+                        [this](BackgroundReads::Read& read) { submit_read_ahead(read); }) {}
 
 UringProactor::~UringProactor() {
   if (enabled_) {
@@ -180,6 +182,7 @@ void UringProactor::read(FileHandle file, std::uint64_t position, Bytes bytes, C
   pending.buffer = bytes.data();
   pending.bytes = length;
   kernel_takes(bytes.data(), length);
+  bound_read_ahead_of(file);
   ::io_uring_sqe& entry = next_entry();
   io_uring_prep_read(&entry, file.value(), bytes.data(), static_cast<unsigned>(length), position);
   io_uring_sqe_set_data(&entry, &pending);
@@ -193,7 +196,8 @@ void UringProactor::write(FileHandle file, std::uint64_t position, ConstBytes by
   pending.buffer = const_cast<std::byte*>(bytes.data());
   pending.bytes = length;
   check_addressable(bytes.data(), length);
-  if (writes_durably(file)) background_reads_.durable_writes().note(now());
+  pending.durable = writes_durably(file);
+  if (pending.durable) durable_writes()->begin(now());
   ::io_uring_sqe& entry = next_entry();
   io_uring_prep_write(&entry, file.value(), bytes.data(), static_cast<unsigned>(length), position);
   io_uring_sqe_set_data(&entry, &pending);
@@ -406,7 +410,10 @@ void UringProactor::finish(Pending& pending, std::int32_t result) {
   switch (pending.kind) {
     case Kind::read:
     case Kind::receive: kernel_returns(pending.buffer, pending.bytes); break;
-    case Kind::write: check_addressable(pending.buffer, pending.bytes); break;
+    case Kind::write:
+      check_addressable(pending.buffer, pending.bytes);
+      if (pending.durable) durable_writes()->end();
+      break;
     case Kind::worker: --worker_operations_; break;
     case Kind::read_ahead: {
       --worker_operations_;

@@ -12,11 +12,11 @@
 namespace millrace::log {
 namespace {
 
-// Records looked at between two offers of the turn.
-constexpr std::size_t kRecordsAtOnce = 256;
+// Records looked at before it is asked whether it is others' turn.
+constexpr std::size_t kRecordsAtOnce = 32;
 
-// Bytes compressed between two offers of the turn: as many as an opened batch brings between two, and some milliseconds of gzip.
-constexpr std::size_t kCompressedAtOnce = std::size_t{128} << 10;
+// Bytes compressed before it is: about a millisecond of gzip.
+constexpr std::size_t kCompressedAtOnce = std::size_t{32} << 10;
 
 // What is read ahead of a reader that goes through the page cache, in the background class.
 constexpr std::uint64_t kReadAheadBytes = 2 * BatchReader::kChunkBytes;
@@ -177,7 +177,7 @@ io::Task<Result<ConstBytes>> CleaningPass::open(const RecordBatch& batch) {
     CO_TRY(piece, reader->next());
     if (piece.empty()) co_return ConstBytes(opened_);
     opened_.insert(opened_.end(), piece.begin(), piece.end());
-    if (pace_.worked(0, piece.size())) co_await io::yield();
+    if (pace_.worked(log_.proactor(), 0, piece.size())) co_await pace_.give_way(log_.proactor());
   }
 }
 
@@ -227,7 +227,7 @@ io::Task<Result<bool>> CleaningPass::map_batch(const RecordBatch& batch) {
   for (RecordWalk records(batch, payload); !records.at_end();) {
     CO_TRY(record, records.next());
     if (record.key && record.offset >= plan_.first_dirty && !map_.put(*record.key, record.offset)) co_return false;
-    if (pace_.worked(1, record.bytes.size())) co_await io::yield();
+    if (pace_.worked(log_.proactor(), 1, record.bytes.size())) co_await pace_.give_way(log_.proactor());
   }
   co_return true;
 }
@@ -251,7 +251,7 @@ io::Task<Result<void>> CleaningPass::learn_of_aborted() {
       if (batches.empty()) break;
       for (const RecordBatch& batch : batches) {
           if (batch.base_offset() < end) CO_TRY_DONE(aborted_.observe(batch));
-        if (pace_.worked(0, batch.size())) co_await io::yield();
+        if (pace_.worked(log_.proactor(), 0, batch.size())) co_await pace_.give_way(log_.proactor());
       }
     }
   }
@@ -313,7 +313,7 @@ io::Task<Result<void>> CleaningPass::rewrite_segment(CleanedSegment& cleaned, Se
     for (const RecordBatch& batch : batches) {
       position += batch.size();
       CO_TRY_DONE(co_await rewrite_batch(cleaned, batch, last_of_group && position == batches_of->end));
-      if (pace_.worked(static_cast<std::size_t>(batch.record_count()), batch.size())) co_await io::yield();
+      if (pace_.worked(log_.proactor(), static_cast<std::size_t>(batch.record_count()), batch.size())) co_await pace_.give_way(log_.proactor());
       if (!cleaned.wants_write()) continue;
       CO_TRY_DONE(check_room());
       CO_TRY_DONE(co_await cleaned.write());
@@ -344,14 +344,15 @@ io::Task<Result<void>> CleaningPass::rewrite_batch(CleanedSegment& cleaned, cons
   while (true) {
     CO_TRY(done, rewrite_.step(kRecordsAtOnce));
     if (done) break;
-    co_await io::yield();
+    if (pace_.worked(log_.proactor(), kRecordsAtOnce, 0)) co_await pace_.give_way(log_.proactor());
   }
   std::optional<ConstBytes> left;
   while (true) {
     CO_TRY(some, rewrite_.finish_some(codecs_, kCompressedAtOnce));
     left = some;
     if (left) break;
-    co_await io::yield();
+    if (!pace_.worked(log_.proactor(), 0, kCompressedAtOnce)) continue;
+    co_await pace_.give_way(log_.proactor());
     CO_TRY_DONE(check_going());
   }
   result_.records_after += rewrite_.records_kept();

@@ -20,6 +20,14 @@ constexpr Duration kNapMin = std::chrono::milliseconds(1);
 constexpr std::size_t kWorkMax = 256;
 constexpr std::size_t kBytesOfWork = 512;
 
+// Not longer than this either; looked at after so much work, as the clock is not for nothing.
+constexpr Duration kTurnMax = std::chrono::microseconds(100);
+constexpr std::size_t kWorkUnlooked = 16;
+
+// How long the core is left to others at a time, and for how long that goes on after the last durable write.
+constexpr Duration kPause = std::chrono::microseconds(50);
+constexpr Duration kPausesFor = std::chrono::seconds(1);
+
 }  // namespace
 
 // ---- CleanerPace
@@ -37,11 +45,32 @@ io::Task<void> CleanerPace::spend(std::uint64_t bytes) {
   co_await io::sleep_until(std::min(paid_until_, now + kNapMax));
 }
 
-bool CleanerPace::worked(std::size_t records, std::size_t bytes) {
-  work_ += records + bytes / kBytesOfWork;
-  if (work_ < kWorkMax) return false;
+bool CleanerPace::worked(io::Proactor& proactor, std::size_t records, std::size_t bytes) {
+  const std::size_t work = records + bytes / kBytesOfWork;
+  work_ += work;
+  unlooked_ += work;
+  bool late = false;
+  if (unlooked_ >= kWorkUnlooked) {
+    unlooked_ = 0;
+    late = proactor.now() >= turn_began_ + kTurnMax;
+  }
+  if (work_ < kWorkMax && !late) return false;
   work_ = 0;
   return true;
+}
+
+io::Task<void> CleanerPace::give_way(io::Proactor& proactor) {
+  co_await io::yield();
+  Instant now = io::Reactor::current().now();
+  const Instant latest = now + kGiveWayMax;
+  bool under_way = proactor.durable_write_under_way();
+  if (under_way) pauses_until_ = now + kPausesFor;
+  for (bool pauses = now < pauses_until_; pauses; pauses = under_way && now < latest) {
+    co_await io::sleep_until(std::min(latest, now + kPause));
+    now = io::Reactor::current().now();
+    under_way = proactor.durable_write_under_way();
+  }
+  turn_began_ = proactor.now();
 }
 
 // ---- LogCleaner

@@ -26,10 +26,14 @@
 #include "engine/log/log.h"
 #include "engine/log/log_options.h"
 #include "engine/log/log_shard.h"
+#include "io/proactor.h"
 #include "io/task.h"
 #include "io/wait.h"
 
 namespace millrace::log {
+
+// So long the cleaner waits for a durable write before it goes on nevertheless: where there is always one it still gets on.
+inline constexpr Duration kGiveWayMax = std::chrono::microseconds(500);
 
 // Keeps the cleaner's reading and writing below a rate, and its work in slices.
 class CleanerPace {
@@ -40,13 +44,19 @@ class CleanerPace {
   // So many bytes were read or written: completes when the next ones may be. Not for longer than kNapMax at a time.
   io::Task<void> spend(std::uint64_t bytes);
   bool behind() const;
-  // Whether it is others' turn.
-  bool worked(std::size_t records, std::size_t bytes);
+  // Whether it is others' turn, by how much was done or how long it took.
+  bool worked(io::Proactor& proactor, std::size_t records, std::size_t bytes);
+  // Others' turn: whoever is ready on the shard. Where there are durable writes also whoever waits for its core, the kernel's
+  // workers first, who do not preempt a thread at work: they have it until no such write is under way, for kGiveWayMax at most.
+  io::Task<void> give_way(io::Proactor& proactor);
 
  private:
   double bytes_per_second_max_;
   Instant paid_until_{};
   std::size_t work_ = 0;
+  std::size_t unlooked_ = 0;  // work since the clock was looked at
+  Instant turn_began_{};
+  Instant pauses_until_{};    // durable writes were seen not long ago
 };
 
 class LogCleaner {

@@ -159,10 +159,22 @@ void SimProactor::read(io::FileHandle file, std::uint64_t position, Bytes bytes,
 
 void SimProactor::write(io::FileHandle file, std::uint64_t position, ConstBytes bytes,
                         io::Completion& done) {
-  if (disk_.writes_durably(file)) background_reads_.durable_writes().note(now());
+  const bool durable = disk_.writes_durably(file);
+  if (durable) background_reads_.durable_writes().begin(now());
   const std::uint64_t write = disk_.begin_write(file, position, bytes);
-  queue(done, [this, write] { return disk_.end_write(write); },
-        [this, write] { disk_.abandon_write(write); });
+  const auto ended = [this, durable] {
+    if (durable) background_reads_.durable_writes().end();
+  };
+  queue(
+      done,
+      [this, write, ended] {
+        ended();
+        return disk_.end_write(write);
+      },
+      [this, write, ended] {
+        ended();
+        disk_.abandon_write(write);
+      });
 }
 
 void SimProactor::sync(io::FileHandle file, io::Completion& done) {

@@ -37,6 +37,7 @@ class SimProactor final : public io::Proactor {
   std::size_t background_reads() const { return aheads_.size() - background_reads_.waiting(); }
 
   std::string_view name() const override { return "simulated"; }
+  bool durable_write_under_way() const override { return background_reads_.durable_writes().under_way(); }
   Instant now() override { return world_.now(); }
   WallTime wall_now() override { return world_.wall_now(); }
 

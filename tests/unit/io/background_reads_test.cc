@@ -20,7 +20,10 @@ class BackgroundReadsTest : public testing::Test {
  protected:
   using Read = BackgroundReads::Read;
 
-  void durable_write() { writes->note(now); }
+  void durable_write() {
+    writes->begin(now);
+    writes->end();
+  }
   void add(Read& read, std::uint64_t position, std::uint64_t length) { reads.add(read, kFile, position, length, now); }
   std::optional<std::int64_t> end_whole(Read& read) {
     std::erase(at_disk, &read);
@@ -153,7 +156,10 @@ TEST(DurableWrites, none_are_expected_before_the_first_and_a_second_after_the_la
   DurableWrites writes;
   const Instant start{Duration::zero()};
   EXPECT_FALSE(writes.expected(start));
-  writes.note(start);
+  writes.begin(start);
+  EXPECT_TRUE(writes.under_way());
+  writes.end();
+  EXPECT_FALSE(writes.under_way());
   EXPECT_TRUE(writes.expected(start));
   EXPECT_TRUE(writes.expected(start + DurableWrites::kExpected - Duration(1)));
   EXPECT_FALSE(writes.expected(start + DurableWrites::kExpected));

@@ -1,4 +1,6 @@
 // Files, on every real backend, in a fresh directory.
+#include <fcntl.h>
+
 #include <cstdlib>
 #include <cstring>
 #include <memory>
@@ -71,6 +73,80 @@ TEST_P(ProactorTest, queued_operations_give_counts_and_the_bytes_written) {
   EXPECT_TRUE(proactor().resident(*file, 4096, 100'000));
   EXPECT_TRUE(proactor().resident(*file, 200'000, 1'000'000)) << "what lies beyond the end is not waited for";
   proactor().close(*file);
+}
+
+// As direct writes need it.
+class Block {
+ public:
+  Block() : memory_(std::aligned_alloc(kBytes, kBytes)) { std::memset(memory_.get(), 1, kBytes); }
+  ConstBytes bytes() const { return {static_cast<const std::byte*>(memory_.get()), kBytes}; }
+
+ private:
+  static constexpr std::size_t kBytes = 4096;
+  struct Free {
+    void operator()(void* memory) const { std::free(memory); }
+  };
+  std::unique_ptr<void, Free> memory_;
+};
+
+// Bytes of the file from `position` on that are in the page cache.
+std::uint64_t resident_from(Proactor& proactor, FileHandle file, std::uint64_t position, std::uint64_t end) {
+  constexpr std::uint64_t kStep = 4096;
+  std::uint64_t resident = 0;
+  for (; position < end; position += kStep) resident += proactor.resident(file, position, kStep) ? kStep : 0;
+  return resident;
+}
+
+TEST_P(ProactorTest, beside_durable_writes_no_read_makes_the_kernel_read_ahead) {
+  constexpr std::uint64_t kBytes = std::uint64_t{4} << 20;
+  constexpr std::uint64_t kRead = 4096;
+  const auto file = proactor().open(path("old"), {.write = true, .create = true});
+  ASSERT_TRUE(file);
+  auto bytes = pattern(kBytes, 3);
+  const ::iovec all = slice(bytes);
+  ASSERT_TRUE(proactor().write_inline(*file, 0, {&all, 1}));
+  ASSERT_TRUE(proactor().sync_inline(*file));
+  const auto durable = proactor().open(path("durable"), {.write = true, .create = true, .direct_sync = true});
+  ASSERT_TRUE(durable);
+  const Block block;
+  std::vector<std::byte> into(kRead);
+  for (const bool queued : {false, true}) {
+    ::posix_fadvise(file->value(), 0, 0, POSIX_FADV_DONTNEED);
+    if (proactor().resident(*file, kBytes / 2, kRead)) GTEST_SKIP() << "this file system's pages cannot be dropped";
+    // As the kernel has it of a file that is read while nobody waits for a write.
+    ::posix_fadvise(file->value(), 0, 0, POSIX_FADV_NORMAL);
+    ASSERT_EQ(run_task(proactor(), queued_write(proactor(), *durable, 0, block.bytes())), static_cast<std::int64_t>(kRead));
+    for (std::uint64_t at = 0; at < 4 * kRead; at += kRead) {
+      if (queued) ASSERT_EQ(run_task(proactor(), queued_read(proactor(), *file, at, into)), static_cast<std::int64_t>(kRead));
+      else ASSERT_EQ(proactor().read_inline(*file, at, into).value(), kRead);
+    }
+    EXPECT_EQ(resident_from(proactor(), *file, 0, kBytes), 4 * kRead) << (queued ? "queued" : "inline");
+  }
+  proactor().close(*file);
+  proactor().close(*durable);
+}
+
+Task<bool> under_way_when_queued(Proactor& proactor, FileHandle file, ConstBytes bytes) {
+  bool under_way = false;
+  co_await Operation([&](Completion& done) {
+    proactor.write(file, 0, bytes, done);
+    under_way = proactor.durable_write_under_way();
+  });
+  co_return under_way;
+}
+
+TEST_P(ProactorTest, a_durable_write_is_under_way_until_it_completes_and_another_never_is) {
+  const auto durable = proactor().open(path("durable"), {.write = true, .create = true, .direct_sync = true});
+  const auto buffered = proactor().open(path("buffered"), {.write = true, .create = true});
+  ASSERT_TRUE(durable && buffered);
+  const Block block;
+  EXPECT_FALSE(run_task(proactor(), under_way_when_queued(proactor(), *buffered, block.bytes())));
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_TRUE(run_task(proactor(), under_way_when_queued(proactor(), *durable, block.bytes())));
+    EXPECT_FALSE(proactor().durable_write_under_way()) << i;
+  }
+  proactor().close(*durable);
+  proactor().close(*buffered);
 }
 
 TEST_P(ProactorTest, queued_operations_report_negative_errno) {

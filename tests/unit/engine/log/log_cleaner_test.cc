@@ -6,9 +6,12 @@
 #include <functional>
 
 #include "base/prng.h"
+#include "engine/log/log_cleaner.h"
 #include "io/file.h"
 #include "io/gate.h"
+#include "io/run.h"
 #include "tests/unit/engine/log/log_on_disk_test.h"
+#include "tests/unit/io/idle_proactor.h"
 
 namespace millrace::log {
 namespace {
@@ -493,6 +496,53 @@ TEST_F(LogCleanerTest, what_the_write_ahead_log_still_holds_of_dropped_records_d
     world_.run(reactor, node.crash());
   }
   world_.remove(reactor);
+}
+
+// A durable write that is done when it has been asked about so often.
+class WritingProactor final : public io::IdleProactor {
+ public:
+  bool durable_write_under_way() const override { return asks_left-- > 0; }
+  mutable int asks_left = 0;
+};
+
+class CleanerPaceTest : public testing::Test {
+ protected:
+  Duration time_given() {
+    const Instant before = proactor_.now();
+    io::run_task(proactor_, pace_.give_way(proactor_));
+    return proactor_.now() - before;
+  }
+
+  WritingProactor proactor_;
+  CleanerPace pace_{1e9};
+};
+
+TEST_F(CleanerPaceTest, the_core_is_not_left_to_others_where_no_write_is_waited_for) { EXPECT_EQ(time_given(), Duration::zero()); }
+
+TEST_F(CleanerPaceTest, the_cleaner_waits_for_a_durable_write_but_goes_on_where_there_is_always_one) {
+  proactor_.asks_left = 3;
+  const Duration three = time_given();
+  EXPECT_GT(three, Duration::zero());
+  EXPECT_LT(three, kGiveWayMax);
+  proactor_.asks_left = 1'000'000;
+  EXPECT_EQ(time_given(), kGiveWayMax);
+}
+
+TEST_F(CleanerPaceTest, where_durable_writes_come_and_go_the_core_is_left_to_others_between_them_too) {
+  proactor_.asks_left = 1;
+  (void)time_given();
+  EXPECT_GT(time_given(), Duration::zero());
+  proactor_.advance(std::chrono::seconds(2));
+  EXPECT_EQ(time_given(), Duration::zero()) << "long after the last one";
+}
+
+TEST_F(CleanerPaceTest, a_turn_ends_by_what_was_done_or_by_how_long_it_took) {
+  (void)time_given();
+  EXPECT_FALSE(pace_.worked(proactor_, 100, 0));
+  EXPECT_TRUE(pace_.worked(proactor_, 200, 0)) << "enough was done";
+  EXPECT_FALSE(pace_.worked(proactor_, 100, 0));
+  proactor_.advance(std::chrono::milliseconds(1));
+  EXPECT_TRUE(pace_.worked(proactor_, 20, 0)) << "it took long enough";
 }
 
 }  // namespace

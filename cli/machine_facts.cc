@@ -102,6 +102,25 @@ std::optional<bool> is_rotational(dev_t device) {
   return std::nullopt;
 }
 
+// Whether the file system on a device is mounted with `discard`. A line of mountinfo: id, parent, device, root, place, options,
+// optional fields, a dash, type, source, options of the file system.
+bool discards_at_once(dev_t device) {
+  const std::string wanted = fmt::format("{}:{}", major(device), minor(device));
+  std::ifstream mounts("/proc/self/mountinfo");
+  for (std::string line; std::getline(mounts, line);) {
+    std::istringstream words(line);
+    std::string id, parent, found;
+    words >> id >> parent >> found;
+    const auto dash = line.find(" - ");
+    if (found != wanted || dash == std::string::npos) continue;
+    std::istringstream rest(line.substr(dash + 3));
+    std::string type, source, options;
+    rest >> type >> source >> options;
+    return ("," + options + ",").find(",discard,") != std::string::npos;
+  }
+  return false;
+}
+
 DirectoryFacts look_at(const std::string& path) {
   DirectoryFacts facts{.path = path};
   // A directory that is still to be made is judged by where it would be.
@@ -125,6 +144,7 @@ DirectoryFacts look_at(const std::string& path) {
   facts.bytes_free =
       static_cast<std::uint64_t>(system.f_bavail) * static_cast<std::uint64_t>(system.f_bsize);
   facts.rotational = is_rotational(status.st_dev);
+  facts.discards = discards_at_once(status.st_dev);
   return facts;
 }
 

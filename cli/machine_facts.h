@@ -16,6 +16,7 @@ struct DirectoryFacts {
   std::uint64_t bytes_total = 0;
   std::uint64_t bytes_free = 0;
   std::optional<bool> rotational;  // a disk that turns; nothing when the device does not tell
+  bool discards = false;           // mounted so that blocks of removed files are discarded at once
   std::string error;               // not empty: nothing else is known
 };
 

@@ -200,6 +200,11 @@ void judge_directory(const DirectoryFacts& directory, std::vector<Verdict>& verd
                          : warning("room in " + directory.path, room,
                                    "when it is full, produce is refused until there is room again",
                                    "lower retention.ms or retention.bytes, or use a larger disk"));
+  if (directory.discards) {
+    verdicts.push_back(warning("discards in " + directory.path, "the file system discards blocks of removed files at once",
+                               "durable writes wait while a segment that was removed is discarded, many milliseconds each",
+                               "mount it without discard and run fstrim once a week"));
+  }
   if (!directory.rotational) return;
   verdicts.push_back(*directory.rotational
                          ? warning("disk of " + directory.path, "it turns",

@@ -70,6 +70,8 @@ TEST(MachineVerdicts, each_fact_that_costs_something_is_one_warning_with_cost_an
               ElementsAre("room in /d"));
   EXPECT_THAT(warned([](auto& f) { f.directories[0].rotational = true; }),
               ElementsAre("disk of /d"));
+  EXPECT_THAT(warned([](auto& f) { f.directories[0].discards = true; }),
+              ElementsAre("discards in /d"));
   EXPECT_THAT(warned([](auto& f) {
                 f.swap_in_use = true;
                 f.swappiness = 60;

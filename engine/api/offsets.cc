@@ -206,6 +206,7 @@ io::Task<net::Response> handle_offset_commit(Broker& broker, BrokerShard& here, 
   plan.question.version = request.header.api_version;
   plan.question.generation = wanted.generation_id_or_member_epoch;
   plan.question.retention_ms = wanted.retention_time_ms;
+  plan.question.looked_up_at = image->position.offset;
   plan_commit(*image, wanted, request.header.api_version, response, plan);
   if (plan.answers.empty()) co_return answer(request, response);
   const auto result =

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <map>
 #include <memory>
 #include <optional>
@@ -131,6 +132,8 @@ struct CommitOffsets {
   std::int16_t version = 0;
   std::int32_t generation = -1;
   std::int64_t retention_ms = -1;
+  // Of the image in which the topics were looked up: one that a newer image does not have any more has gone meanwhile.
+  Offset looked_up_at{std::numeric_limits<std::int64_t>::max()};
   std::vector<Commit> commits;
 };
 struct FetchOffsets {

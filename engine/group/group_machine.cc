@@ -21,6 +21,8 @@ constexpr std::size_t kTimerBytesKept = std::size_t{256} << 10;
 constexpr std::size_t kTimersPerTick = 1000;
 // From this version on of OffsetCommit a group that is not there has an error of its own.
 constexpr std::int16_t kKnowsMissingGroupsSince = 9;
+// From this version on of OffsetCommit topics are named by their ids.
+constexpr std::int16_t kKnowsTopicIdsSince = 10;
 
 FetchOffsetsResult::Partition committed(std::string_view topic, std::int32_t partition,
                                         const OffsetCommitValue* value) {
@@ -143,6 +145,10 @@ struct GroupMachine::Decide {
     machine.drop_if_useless(question.group);
   }
 
+  bool has_gone(const CommitOffsets& question, const Uuid& topic) const {
+    return step.image != nullptr && step.image->position.offset > question.looked_up_at &&
+           step.image->topics.find(topic) == nullptr;
+  }
   void operator()(const CommitOffsets& question) const {
     step.out.atomic = false;
     CommitResult result;
@@ -162,6 +168,10 @@ struct GroupMachine::Decide {
     const std::int64_t expires = expiry(step.wall_now, question.retention_ms);
     for (const CommitOffsets::Commit& commit : question.commits) {
       ErrorCode said = error;
+      // What was committed for it has been dropped already.
+      if (said == ErrorCode::none && has_gone(question, commit.topic_id)) {
+        said = question.version >= kKnowsTopicIdsSince ? ErrorCode::unknown_topic_id : ErrorCode::unknown_topic_or_partition;
+      }
       if (said == ErrorCode::none &&
           commit.metadata.size() > machine.options_.offset_metadata_bytes_max) {
         said = ErrorCode::offset_metadata_too_large;

@@ -37,6 +37,7 @@ class World {
         {"delete", &World::remove},       {"advance", &World::advance},
         {"restart", &World::restart},     {"read", &World::read},
         {"drop_topics", &World::drop_topics}, {"made_anew", &World::made_anew},
+        {"image", &World::set_image},
     };
     const auto found = kCommands.find(command.name);
     if (found == kCommands.end()) return "no such command: " + command.name;
@@ -54,7 +55,7 @@ class World {
   // ---- Steps
   std::string step(GroupEvent event) {
     GroupEffects out;
-    machine_->step({std::move(event), wall_}, now_, out);
+    machine_->step({std::move(event), wall_, image_ ? &*image_ : nullptr}, now_, out);
     std::string text;
     for (const GroupRecord& record : out.records) {
       text += "record " + printed(record) + "\n";
@@ -202,7 +203,7 @@ class World {
       question.members.push_back({"", texts.emplace_back(id)});
     return step(std::move(question));
   }
-  // commit GROUP member=ID generation=1 offsets=(t-0:5 t-1:7) metadata=text retention=MS version=8 id=NUMBER
+  // commit GROUP member=ID generation=1 offsets=(t-0:5 t-1:7) metadata=text retention=MS version=8 id=NUMBER looked_up_at=NUMBER
   std::string commit(const TranscriptCommand& command) {
     CommitOffsets question{.ticket = ticket(command), .group = command.words.at(0), .commits = {}};
     std::deque<std::string> texts;
@@ -213,6 +214,7 @@ class World {
     question.version = static_cast<std::int16_t>(command.number("version", 8));
     question.generation = static_cast<std::int32_t>(command.number("generation", -1));
     question.retention_ms = command.number("retention", -1);
+    if (command.has("looked_up_at")) question.looked_up_at = Offset(command.number("looked_up_at", 0));
     for (const auto& each : command.list("offsets")) {
       const auto colon = each.find(':');
       question.commits.push_back({.at = partition(each.substr(0, colon), texts),
@@ -271,6 +273,16 @@ class World {
       text += fmt::format("gone {}{}\n", name, now.is_zero() ? "" : fmt::format(" now={}", now.bytes.back()));
     }
     return text;
+  }
+  // image TOPIC NUMBER at=OFFSET: from now on TOPIC is there with that id, and no other
+  std::string set_image(const TranscriptCommand& command) {
+    TopicImage topic;
+    topic.name = command.words.at(0);
+    topic.id = topic_id(std::stoll(command.words.at(1)));
+    image_.emplace();
+    image_->position.offset = Offset(command.number("at", 0));
+    image_->topics.set(std::move(topic));
+    return {};
   }
   static TopicId topic_id(std::int64_t number) { return Uuid::from_halves(0, static_cast<std::uint64_t>(number)); }
   // Time passes; whenever the machine wanted to be woken, it is.
@@ -409,6 +421,7 @@ class World {
   GroupOptions options_;
   GroupUse use_;
   std::uint64_t seed_ = 0;
+  std::optional<MetadataImage> image_;
   std::unique_ptr<GroupMachine> machine_;
   std::vector<GroupRecord> log_;
   std::map<std::uint64_t, std::string> asked_;  // who waits, by ticket

@@ -340,6 +340,10 @@ void Life::end_generation(std::unique_ptr<LogRun> run) {
     // What was sent after the image was taken was never for this disk.
     promises_ = std::move(image_->promises);
     take_over_image();
+  } else if (random_.chance(2)) {
+    disk_ = disk_->power_cut(random_);
+    ++report_.power_cuts;
+    after_power_cut_ = true;
   }
 }
 

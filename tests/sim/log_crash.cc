@@ -49,6 +49,7 @@ class Life {
     shard_options_.housekeeping_interval = std::chrono::milliseconds(20);
     trouble_ = static_cast<Trouble>(random_.below(12) % 6);
     if (random_.chance(2)) trouble_ = Trouble::none;
+    if (random_.chance(3)) flush_messages_ = static_cast<std::int64_t>(1 + random_.below(40));
   }
 
   CrashReport live();
@@ -86,6 +87,7 @@ class Life {
   std::unique_ptr<SimDisk> disk_;
   log::LogShardOptions shard_options_;
   Trouble trouble_ = Trouble::none;
+  std::int64_t flush_messages_ = 0;  // none: the default
   Promises promises_;
   std::optional<Image> image_;
   bool after_power_cut_ = false;
@@ -103,6 +105,7 @@ log::LogOptions Life::options(bool fsync) const {
   options.durability = fsync ? log::Durability::fsync : log::Durability::replicated;
   options.file_delete_delay_ms = 30;
   options.retention_ms = log::LogOptions::kNoLimit;
+  if (flush_messages_ > 0) options.flush_messages = flush_messages_;
   return options;
 }
 
@@ -259,7 +262,7 @@ io::Task<void> Life::upkeep(LogNode& node) {
     std::advance(chosen, random.below(promises_.size()));
     log::Log& log = *node.find(chosen->first, 0);
     Promise& promise = chosen->second;
-    switch (random.below(7)) {
+    switch (random.below(8)) {
       case 0: (void)log.roll(world_.wall_now()); break;
       case 1: (void)co_await log.flush(); break;
       case 2: (void)co_await node.checkpoint(); break;
@@ -288,7 +291,18 @@ io::Task<void> Life::upkeep(LogNode& node) {
         }
         break;
       }
-      case 5:
+      case 5: {
+        // A crash may come at any of its steps, and then nobody knows how far it went.
+        const Offset before = std::exchange(promise.start, std::max(promise.start, log.stable_end()));
+        auto small = options(promise.fsync);
+        small.retention_bytes = static_cast<std::int64_t>(random.below(30'000));
+        log.set_options(small);
+        (void)log.apply_retention(world_.wall_now(), log.stable_end());
+        log.set_options(options(promise.fsync));
+        promise.start = std::max(before, log.log_start_offset());
+        break;
+      }
+      case 6:
         if (trouble_ == Trouble::full_disk) disk_->set_capacity(disk_->used_bytes() + random.below(20'000));
         break;
       default:

@@ -18,6 +18,11 @@ constexpr std::uint64_t kBytesMin = std::uint64_t{8} << 20;
 // No more of the free space than this share.
 constexpr std::uint64_t kFreeShare = 8;
 constexpr std::size_t kFillStep = std::size_t{1} << 20;
+// Growing holds the file's lock for as long as one write takes, and frames wait for it meanwhile: small ones, and a pause
+// between two as long as no more than such a share of the file is in use.
+constexpr std::size_t kGrowStep = std::size_t{128} << 10;
+constexpr Duration kGrowPause = std::chrono::milliseconds(1);
+constexpr std::uint64_t kPauseShare = 3;
 // A frame takes no more than this share of the file. An append that is larger is synced in its segment instead.
 constexpr std::uint64_t kFrameShare = 8;
 constexpr std::uint64_t kFrameBytesMax = std::uint64_t{4} << 20;
@@ -73,7 +78,7 @@ io::Task<Result<void>> WriteAhead::open_file() {
   capacity_ = size / kWriteAheadBlock * kWriteAheadBlock;
   const std::uint64_t first = std::min(options_.bytes_first, bytes_max_);
   if (capacity_ >= first) co_return Result<void>{};
-  auto filled = co_await fill(capacity_, first);
+  auto filled = co_await fill(capacity_, first, kFillStep);
   if (!filled && filled.error() == Errc::disk_full) {
     co_return fail(Errc::disk_full,
                    fmt::format("the write-ahead log {} needs {} bytes, the file system has {}",
@@ -83,15 +88,16 @@ io::Task<Result<void>> WriteAhead::open_file() {
   co_return proactor_.sync_directory(directory);
 }
 
-io::Task<Result<void>> WriteAhead::fill(std::uint64_t from, std::uint64_t to) {
+io::Task<Result<void>> WriteAhead::fill(std::uint64_t from, std::uint64_t to, std::size_t at_once) {
   AlignedBuffer zeros;
-  zeros.resize(kFillStep);
-  while (from < to) {
-    const auto step = std::min<std::uint64_t>(kFillStep, to - from);
+  zeros.resize(at_once);
+  while (from < to && !gate_.closing()) {
+    const auto step = std::min<std::uint64_t>(at_once, to - from);
     CO_TRY_DONE(co_await write_durably(from, ConstBytes(zeros.data(), step)));
     from += step;
     capacity_ = from;
     room_.notify_all();
+    if (growing_ && live_bytes_ < capacity_ / kPauseShare) co_await io::sleep_for(kGrowPause);
   }
   co_return Result<void>{};
 }
@@ -380,7 +386,7 @@ void WriteAhead::start_growing() {
 }
 
 io::Task<void> WriteAhead::grow() {
-  const auto filled = co_await fill(capacity_, std::min(bytes_max_, capacity_ * 2));
+  const auto filled = co_await fill(capacity_, std::min(bytes_max_, capacity_ * 2), kGrowStep);
   if (!filled) {
     bytes_max_ = capacity_;
     LOG(warn, "write_ahead.stays_small", "path={} bytes={} reason=\"{}\"", options_.path, capacity_,

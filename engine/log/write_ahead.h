@@ -143,7 +143,7 @@ class WriteAhead final : public io::TurnHook {
   io::Task<Result<void>> write_durably(std::uint64_t position, ConstBytes bytes);
   io::Task<Result<void>> write_file_header(FileState state, std::uint64_t live_from);
   io::Task<Result<void>> open_file();
-  io::Task<Result<void>> fill(std::uint64_t from, std::uint64_t to);
+  io::Task<Result<void>> fill(std::uint64_t from, std::uint64_t to, std::size_t at_once);
   io::Task<void> recycle();
   io::Task<void> grow();
   std::optional<std::uint64_t> place(std::uint64_t bytes) const;

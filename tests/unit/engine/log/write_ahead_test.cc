@@ -49,6 +49,8 @@ class Client final : public WriteAheadClient {
   io::Event released;
 };
 
+io::Task<void> pass(Duration duration) { co_await io::sleep_for(duration); }
+
 class WriteAheadTest : public testing::Test {
  protected:
   WriteAheadTest()
@@ -517,6 +519,17 @@ TEST_F(WriteAheadTest, grows_while_traffic_asks_for_it) {
   const auto small = ahead_->append_bytes_max();
   for (int i = 0; i < 200; ++i) append_and_wait(i, 2000);
   EXPECT_GT(ahead_->append_bytes_max(), small);
+}
+
+TEST_F(WriteAheadTest, a_stop_does_not_wait_until_the_file_has_grown) {
+  ASSERT_TRUE(start(4 << 20, 64 << 20));
+  const auto small = ahead_->append_bytes_max();
+  for (int i = 0; i < 4; ++i) append_and_wait(i, 300'000);
+  run(pass(std::chrono::milliseconds(5)));
+  ASSERT_GT(ahead_->append_bytes_max(), small) << "it grows";
+  const Instant before = world_.now();
+  end();
+  EXPECT_LT(world_.now() - before, std::chrono::milliseconds(10));
 }
 
 }  // namespace

@@ -35,7 +35,7 @@ struct Promise {
 };
 using Promises = std::map<std::string, Promise>;
 
-enum class Trouble { none, full_disk, bad_segments, bad_write_ahead, short_transfers, bad_reads_at_start };
+enum class Trouble { none, full_disk, bad_segments, bad_write_ahead, short_transfers, bad_reads_at_start, bad_writes_at_start };
 
 class Life {
  public:
@@ -47,7 +47,7 @@ class Life {
     shard_options_.reserve_from_bytes = random_.chance(2) ? 0 : 10'000;
     shard_options_.open_files_max = 3;
     shard_options_.housekeeping_interval = std::chrono::milliseconds(20);
-    trouble_ = static_cast<Trouble>(random_.below(12) % 6);
+    trouble_ = static_cast<Trouble>(random_.below(14) % 7);
     if (random_.chance(2)) trouble_ = Trouble::none;
     if (random_.chance(3)) flush_messages_ = static_cast<std::int64_t>(1 + random_.below(40));
   }
@@ -68,6 +68,7 @@ class Life {
   bool boot(LogNode& node, io::Reactor& reactor);
   bool live_generation(int depth);
   void make_logs(LogRun& run);
+  void disturb_start();
   void disturb();
   void end_generation(std::unique_ptr<LogRun> run);
   void take_over_image();
@@ -79,6 +80,7 @@ class Life {
   io::Task<void> upkeep(LogNode& node);
   io::Task<void> work(LogNode& node);
   void arm(SimDisk& disk, std::uint64_t after_changes);
+  void take_image(SimDisk& disk);
   void trace(std::uint64_t value) { report_.trace = (report_.trace ^ value) * 0x9e3779b97f4a7c15ULL; }
 
   CrashRun run_;
@@ -114,16 +116,21 @@ void Life::arm(SimDisk& disk, std::uint64_t after_changes) {
   changes_left_ = after_changes;
   disk.set_observer([this, &disk] {
     if (image_ || changes_left_-- > 0) return;
-    const bool power = random_.chance(2);
-    ++(power ? report_.power_cuts : report_.kills);
-    image_ = Image{power ? disk.power_cut(random_) : disk.process_kill(random_), promises_, power};
+    take_image(disk);
   });
+}
+
+void Life::take_image(SimDisk& disk) {
+  const bool power = random_.chance(2);
+  ++(power ? report_.power_cuts : report_.kills);
+  image_ = Image{power ? disk.power_cut(random_) : disk.process_kill(random_), promises_, power};
 }
 
 bool Life::boot(LogNode& node, io::Reactor& reactor) {
   auto booted = world_.run(reactor, node.boot(options(true)));
   if (booted) return true;
-  if (trouble_ == Trouble::bad_reads_at_start && disk_->faults.read_error_one_in > 0) return false;
+  // The next start is to find everything.
+  if (disk_->faults.read_error_one_in > 0 || disk_->faults.sync_error_one_in > 0) return false;
   // A log that a failed sync has left damaged may refuse to open, unless it is `fsync`; that is the end of this life.
   over_ = std::ranges::any_of(promises_, [](const auto& entry) { return entry.second.in_doubt && !entry.second.fsync; });
   if (!over_) fail("does not start: " + booted.error().message);
@@ -335,18 +342,20 @@ bool Life::live_generation(int depth) {
   auto run = std::make_unique<LogRun>(world_, *disk_, fmt::format("boot {}", incarnation_++), shard_options_);
   const bool crash = depth > 0 && random_.chance(3);
   if (crash) arm(*disk_, random_.below(60));
-  if (trouble_ == Trouble::bad_reads_at_start && depth > 0) disk_->faults.read_error_one_in = 30;
+  if (depth > 0) disturb_start();
   const bool booted = boot(*run->node, run->reactor);
-  disk_->faults.read_error_one_in = 0;
+  disk_->faults = {};
   if (crash || !booted) {
     disk_->set_observer({});
+    // It came to its end, well or not, before anything struck.
+    if (!image_ && random_.chance(2)) take_image(*disk_);
     if (booted) run->crash();
     run.reset();
     if (image_) {
       ++report_.crashes_in_recovery;
       take_over_image();
     }
-    return report_.failure.empty() && !over_ && live_generation(booted ? depth - 1 : 0);
+    return report_.failure.empty() && !over_ && live_generation(depth - 1);
   }
   world_.run(run->reactor, verify(*run->node, after_power_cut_));
   after_power_cut_ = false;
@@ -368,6 +377,14 @@ void Life::make_logs(LogRun& run) {
     CHECK(world_.run(run.reactor, run.node->create(name, 0, options(fsync))).has_value());
     promises_[name].fsync = fsync;
   }
+}
+
+void Life::disturb_start() {
+  if (trouble_ == Trouble::bad_reads_at_start) disk_->faults.read_error_one_in = 30;
+  if (trouble_ != Trouble::bad_writes_at_start) return;
+  disk_->faults.sync_error_one_in = 30;
+  disk_->faults.write_error_one_in = 100;
+  for (auto& [name, promise] : promises_) promise.in_doubt |= !promise.fsync;
 }
 
 void Life::disturb() {

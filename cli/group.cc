@@ -86,10 +86,13 @@ Action define_list(CLI::App& app) {
   auto command = std::make_shared<ListCommand>();
   command->declare(app);
   app.add_option("--state", command->states,
-                 "Only groups in this state: Stable, Empty, ...; may be repeated")
-      ->allow_extra_args(false);
-  app.add_option("--type", command->types, "Only groups of this type: classic, consumer, ...")
-      ->allow_extra_args(false);
+                 "Only groups in this state; may be repeated")
+      ->allow_extra_args(false)
+      ->transform(one_of({"Stable", "Empty", "PreparingRebalance", "CompletingRebalance", "Assigning", "Reconciling",
+                          "NotReady", "Dead"}));
+  app.add_option("--type", command->types, "Only groups of this type; may be repeated")
+      ->allow_extra_args(false)
+      ->transform(one_of({"classic", "consumer", "share", "streams"}));
   app.add_flag("--names", command->names_only, "Only the names, one a line");
   return [command] { return command->run(); };
 }

@@ -12,7 +12,7 @@ CLI::Validator one_of(std::vector<std::string> words) {
   return CLI::Validator(
       [words = std::move(words)](std::string& text) {
         for (const std::string& word : words) {
-          if (CLI::detail::to_lower(text) != word) continue;
+          if (CLI::detail::to_lower(text) != CLI::detail::to_lower(word)) continue;
           text = word;
           return std::string();
         }

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "engine/metadata/broker_config.h"
 #include "engine/metadata/topic_config.h"
 #include "server/settings_table.h"
 
@@ -287,12 +288,7 @@ Result<void> Settings::check_retention() const {
 }
 
 Result<void> Settings::check_cleaner() const {
-  constexpr std::int64_t kBytesPerThreadMin = 1 << 20;
-  const std::int64_t bytes = number("log.cleaner.dedupe.buffer.size");
-  const std::int64_t threads = std::max<std::int64_t>(number("log.cleaner.threads"), 1);
-  if (bytes / threads > kBytesPerThreadMin) return {};
-  return invalid(fmt::format(
-      "log.cleaner.dedupe.buffer.size is {}; it must be more than 1 MiB for each of the {} of log.cleaner.threads", bytes, threads));
+  return engine::check_cleaner_buffer(number("log.cleaner.dedupe.buffer.size"), number("log.cleaner.threads"));
 }
 
 Result<void> Settings::check_group_timeouts() const {

@@ -56,7 +56,7 @@ void add_description(const MetadataImage& image, const ConsumerGroupDescription&
     each.client_id = member.client_id;
     each.client_host = member.client_host;
     each.subscribed_topic_names.assign(member.topics.begin(), member.topics.end());
-    if (!member.pattern.empty()) each.subscribed_topic_regex = member.pattern;
+    each.subscribed_topic_regex = member.pattern;
     each.assignment = named(image, member.assigned);
     each.target_assignment = named(image, member.target);
     each.member_type = member.is_classic ? kClassicMember : kConsumerMember;
@@ -114,7 +114,8 @@ io::Task<net::Response> handle_consumer_group_describe(Broker& broker, BrokerSha
     }
     descriptions.push_back(std::move(*result));
     add_description(*image, descriptions.back(), said);
-    if (wanted.include_authorized_operations) said.authorized_operations = kGroupOperations;
+    const bool known = said.error_code == ErrorCode::none;
+    if (known && wanted.include_authorized_operations) said.authorized_operations = kGroupOperations;
   }
   co_return answer(request, response);
 }

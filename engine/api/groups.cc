@@ -137,7 +137,7 @@ io::Task<net::Response> handle_sync_group(Broker& broker, BrokerShard& here, Req
   auto kept = keep<wire::SyncGroupRequest>(request);
   if (!kept) co_return close_connection(request, kept.error().message);
   const std::string group((*kept)->request.group_id);
-  SyncGroup question{.ticket = {}, .request = &(*kept)->request};
+  SyncGroup question{.ticket = {}, .request = &(*kept)->request, .version = request.header.api_version};
   question.kept = std::move(*kept);
   const auto result =
       co_await ask_group<SyncResult>(broker, here, group, std::move(question), request.connection);
@@ -216,7 +216,8 @@ io::Task<net::Response> handle_describe_groups(Broker& broker, BrokerShard& here
     descriptions.push_back(std::move(*result));
     add_description(descriptions.back(), group, request.header.api_version, response, texts);
     auto& said = response.groups.back();
-    if (wanted.include_authorized_operations) said.authorized_operations = kGroupOperations;
+    const bool known = said.error_code == ErrorCode::none;
+    if (known && wanted.include_authorized_operations) said.authorized_operations = kGroupOperations;
   }
   co_return answer(request, response);
 }

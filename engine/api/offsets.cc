@@ -255,11 +255,11 @@ io::Task<net::Response> handle_offset_delete(Broker& broker, BrokerShard& here, 
     const auto& topic = wanted.topics[i];
     response.topics[i].name = topic.name;
     response.topics[i].partitions.resize(topic.partitions.size());
-    const bool known = image->topics.find(topic.name) != nullptr;
+    const TopicImage* known = image->topics.find(topic.name);
     for (std::size_t j = 0; j < topic.partitions.size(); ++j) {
       auto& said = response.topics[i].partitions[j];
       said.partition_index = topic.partitions[j].partition_index;
-      if (!known) {
+      if (known == nullptr || known->partition(PartitionIndex{said.partition_index}) == nullptr) {
         said.error_code = ErrorCode::unknown_topic_or_partition;
         continue;
       }

@@ -28,6 +28,11 @@ io::Task<void> delete_records(Partition& partition, DeletePart& part) {
     co_return;
   }
   const auto state = partition.state();
+  // What is in an internal topic is its coordinator's.
+  if (is_internal_topic(partition.topic())) {
+    answer.error_code = ErrorCode::invalid_topic_exception;
+    co_return;
+  }
   const std::int64_t to = part.wanted->offset == kToHighWatermark ? state.high_watermark.value() : part.wanted->offset;
   if (to < 0 || !partition.log()->options().deletes) {
     answer.error_code = to < 0 ? ErrorCode::offset_out_of_range : ErrorCode::policy_violation;

@@ -6,6 +6,7 @@
 #include <charconv>
 #include <map>
 #include <set>
+#include <string>
 #include <utility>
 
 #include "engine/controller/new_partitions.h"
@@ -92,7 +93,30 @@ struct ConfigEdit {
   const std::set<std::string>& written;  // the keys that it sets
 };
 
-std::optional<Refusal> check_values(const ControllerOptions& options,
+// What is set for this node and what is set for all brokers, one of them changed, must go together with the node's file.
+std::optional<Refusal> check_together(const MetadataImage& image, const ControllerOptions& options,
+                                      const ConfigResource& resource, const ConfigValues& before,
+                                      const ConfigValues& after) {
+  const auto differs = [&](std::string_view name) {
+    const auto old = before.find(name);
+    const auto now = after.find(name);
+    if (old == before.end() || now == after.end()) return (old == before.end()) != (now == after.end());
+    return old->second != now->second;
+  };
+  // What is wrong since long must not stand in the way of something else.
+  if (std::ranges::none_of(kCheckedTogether, differs)) return std::nullopt;
+  const bool for_all = resource.name.empty();
+  ConfigLayers layers;
+  layers.dynamic_broker =
+      for_all ? &image.config(ConfigResource::broker(std::to_string(options.node_id.value()))) : &after;
+  layers.dynamic_default = for_all ? &after : &image.config(ConfigResource::cluster_default());
+  layers.static_broker = &options.static_broker_config;
+  const auto valid = validate_broker_together(options.broker_configs, layers);
+  if (!valid) return Refusal{ErrorCode::invalid_request, valid.error().message};
+  return std::nullopt;
+}
+
+std::optional<Refusal> check_values(const MetadataImage& image, const ControllerOptions& options,
                                     const ConfigResource& resource, const ConfigEdit& edit) {
   const auto& [before, values, written] = edit;
   for (const std::string& name : written) {
@@ -117,7 +141,7 @@ std::optional<Refusal> check_values(const ControllerOptions& options,
     // As in Kafka, where INVALID_CONFIG is for topics alone (KAFKA-13609).
     if (!valid) return Refusal{ErrorCode::invalid_request, valid.error().message};
   }
-  return std::nullopt;
+  return check_together(image, options, resource, before, values);
 }
 
 // A record for each key that differs.
@@ -207,7 +231,7 @@ std::optional<Refusal> alter_one(const MetadataImage& image, const ControllerOpt
     after.insert_or_assign(name, std::move(value));
     written.insert(name);
   }
-  if (auto wrong = check_values(options, *resource, {before, after, written})) return wrong;
+  if (auto wrong = check_values(image, options, *resource, {before, after, written})) return wrong;
   add_records(*resource, before, after, records);
   return std::nullopt;
 }
@@ -230,7 +254,7 @@ std::optional<Refusal> replace_one(const MetadataImage& image, const ControllerO
     written.emplace(config.name);
   }
   const ConfigValues& before = image.config(*resource);
-  if (auto wrong = check_values(options, *resource, {before, after, written})) return wrong;
+  if (auto wrong = check_values(image, options, *resource, {before, after, written})) return wrong;
   add_records(*resource, before, after, records);
   return std::nullopt;
 }

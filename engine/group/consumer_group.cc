@@ -371,11 +371,10 @@ GroupRecord ConsumerGroup::member_record(std::string_view group, std::string_vie
                                          .client_id = profile.client_id,
                                          .client_host = profile.client_host,
                                          .subscribed_topic_names = profile.topics,
-                                         .subscribed_topic_regex = std::nullopt,
+                                         .subscribed_topic_regex = profile.pattern,
                                          .rebalance_timeout_ms = profile.rebalance_timeout_ms,
                                          .server_assignor = profile.assignor,
                                          .classic_member_metadata = std::nullopt};
-  if (!profile.pattern.empty()) value.subscribed_topic_regex = profile.pattern;
   if (profile.classic) {
     auto& classic = value.classic_member_metadata.emplace();
     classic.session_timeout_ms = profile.classic->session_timeout_ms;

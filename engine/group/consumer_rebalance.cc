@@ -77,12 +77,17 @@ const TopicImage* find_topic(const MetadataImage* image, std::string_view name) 
   return image == nullptr ? nullptr : image->topics.find(name);
 }
 
+// Nothing but spaces and control characters.
+bool is_blank(std::string_view text) {
+  return std::ranges::all_of(text, [](char c) { return static_cast<unsigned char>(c) <= ' '; });
+}
+
 std::optional<std::string> refusal_of_first(const wire::ConsumerGroupHeartbeatRequest& request) {
   if (request.rebalance_timeout_ms == -1) return "RebalanceTimeoutMs must be provided in first request.";
   if (!request.topic_partitions || !request.topic_partitions->empty()) {
     return "TopicPartitions must be empty when (re-)joining.";
   }
-  if (!request.subscribed_topic_names && request.subscribed_topic_regex.value_or("").empty()) {
+  if (!request.subscribed_topic_names && !request.subscribed_topic_regex) {
     return "Either SubscribedTopicNames or SubscribedTopicRegex must be non-null when (re-)joining.";
   }
   return std::nullopt;
@@ -91,10 +96,10 @@ std::optional<std::string> refusal_of_first(const wire::ConsumerGroupHeartbeatRe
 std::optional<std::string> malformation(const ConsumerHeartbeat& question, const GroupOptions& options) {
   const wire::ConsumerGroupHeartbeatRequest& request = *question.request;
   const bool must_be_named = question.version >= kNamesItselfSince || request.member_epoch != 0;
-  if (must_be_named && request.member_id.empty()) return "MemberId can't be empty.";
-  if (request.group_id.empty()) return "GroupId can't be empty.";
-  if (request.instance_id && request.instance_id->empty()) return "InstanceId can't be empty.";
-  if (request.rack_id && request.rack_id->empty()) return "RackId can't be empty.";
+  if (must_be_named && is_blank(request.member_id)) return "MemberId can't be empty.";
+  if (is_blank(request.group_id)) return "GroupId can't be empty.";
+  if (request.instance_id && is_blank(*request.instance_id)) return "InstanceId can't be empty.";
+  if (request.rack_id && is_blank(*request.rack_id)) return "RackId can't be empty.";
   if (request.member_epoch < kLeaveForAMomentEpoch) return "MemberEpoch is invalid.";
   if (request.member_epoch == kLeaveForAMomentEpoch && !request.instance_id) return "InstanceId can't be null.";
   if (request.subscribed_topic_names && request.subscribed_topic_names->size() > options.consumer.topics_max) {
@@ -372,6 +377,7 @@ void ConsumerRebalance::take_patterns(const PatternsResolved& resolved) {
     const std::size_t bytes = ConsumerGroup::bytes_of(text, {.topics = sorted});
     const std::size_t before = known == group_.patterns().end() ? 0 : ConsumerGroup::bytes_of(text, known->second);
     const std::size_t more = bytes - std::min(bytes, before);
+    const bool stands_for_any = !sorted.empty();
     GroupRecord record = consumer_record(
         Kind::regular_expression, group_.id(), text,
         ConsumerGroupRegularExpressionValue{std::move(sorted), resolved.version, step_.wall_now.ms});
@@ -387,8 +393,9 @@ void ConsumerRebalance::take_patterns(const PatternsResolved& resolved) {
       step_.warn_of_no_room(group_.id());
       continue;
     }
+    // A pattern that is new and stands for nothing changes nothing that anybody reads.
+    changed = changed || known != group_.patterns().end() || stands_for_any;
     emit(std::move(record));
-    changed = true;
   }
   if (changed) refresh_epoch(true);
 }
@@ -611,9 +618,10 @@ void ConsumerRebalance::leave(const ConsumerHeartbeat& question) {
   const Member* member = request.instance_id ? group_.static_member(*request.instance_id)
                                              : group_.find(request.member_id);
   if (member == nullptr) {
-    return refuse(question.ticket, {ErrorCode::unknown_member_id,
-                                    fmt::format("Member {} is not a member of group {}.", request.member_id,
-                                                group_.id())});
+    std::string message = request.instance_id
+                              ? fmt::format("Instance id {} is unknown.", *request.instance_id)
+                              : fmt::format("Member {} is not a member of group {}.", request.member_id, group_.id());
+    return refuse(question.ticket, {ErrorCode::unknown_member_id, std::move(message)});
   }
   if (member->id != request.member_id) {
     return refuse(question.ticket, {ErrorCode::fenced_instance_id,

@@ -76,6 +76,7 @@ struct ConsumerGroupClassicMember {
   }
 };
 
+// One that says nothing of the classic protocol, as older directories have it, speaks the consumer protocol.
 struct ConsumerGroupMemberMetadataValue {
   static constexpr std::string_view kName = "ConsumerGroupMemberMetadataValue";
   static constexpr wire::VersionRange kVersions{0, 0};
@@ -104,7 +105,8 @@ struct ConsumerGroupMemberMetadataValue {
     v.field("subscribed_topic_regex", m.subscribed_topic_regex, wire::since(0).nullable(0));
     v.field("rebalance_timeout_ms", m.rebalance_timeout_ms, wire::since(0));
     v.field("server_assignor", m.server_assignor, wire::since(0).nullable(0));
-    v.tagged(0, "classic_member_metadata", m.classic_member_metadata, wire::since(0).nullable(0));
+    // Kafka's default is an empty one, not none: that somebody speaks the consumer protocol is written down.
+    v.tagged(0, "classic_member_metadata", m.classic_member_metadata, wire::since(0).nullable(0), ClassicMemberMetadata{});
   }
 };
 

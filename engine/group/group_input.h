@@ -98,6 +98,7 @@ struct JoinGroup {
 struct SyncGroup {
   Ticket ticket;
   const wire::SyncGroupRequest* request = nullptr;
+  std::int16_t version = 0;
   std::shared_ptr<const void> kept = {};
 };
 struct GroupHeartbeat {

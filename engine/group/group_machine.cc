@@ -23,6 +23,8 @@ constexpr std::size_t kTimersPerTick = 1000;
 constexpr std::int16_t kKnowsMissingGroupsSince = 9;
 // From this version on of OffsetCommit topics are named by their ids.
 constexpr std::int16_t kKnowsTopicIdsSince = 10;
+// From this version on of SyncGroup a member says which protocol it takes the group to use.
+constexpr std::int16_t kNamesProtocolSince = 5;
 
 FetchOffsetsResult::Partition committed(std::string_view topic, std::int32_t partition,
                                         const OffsetCommitValue* value) {
@@ -109,6 +111,11 @@ struct GroupMachine::Decide {
     machine.drop_if_useless(request.group_id);
   }
   void operator()(const SyncGroup& question) const {
+    const wire::SyncGroupRequest& request = *question.request;
+    // Versions that can say what they take the group for have to.
+    if (question.version >= kNamesProtocolSince && (!request.protocol_type || !request.protocol_name)) {
+      return step.reply(question.ticket, SyncResult{.error = ErrorCode::inconsistent_group_protocol});
+    }
     if (ConsumerGroup* consumer = consumers(question.request->group_id)) {
       return ClassicMembers(*consumer, step).sync(question);
     }
@@ -222,7 +229,9 @@ struct GroupMachine::Decide {
     step.out.atomic = false;
     DeleteOffsetsResult result;
     const Group* group = machine.find(question.group);
-    if (group == nullptr) {
+    if (question.group.empty()) {
+      result.error = ErrorCode::invalid_group_id;
+    } else if (group == nullptr) {
       result.error = ErrorCode::group_id_not_found;
     } else if (group->classic.state() != ClassicGroup::State::empty &&
                !group->classic.is_consumers()) {
@@ -261,9 +270,9 @@ struct GroupMachine::Decide {
       said.group_instance_id = member.instance_id;
       said.client_id = member.client_id;
       said.client_host = member.client_host;
-      if (!stable) continue;
-      said.metadata = member.metadata_of(*classic.protocol());
+      // While the group rebalances its members still have what they had.
       said.assignment = member.assignment;
+      if (stable) said.metadata = member.metadata_of(*classic.protocol());
     }
     step.reply(question.ticket, std::move(result));
   }
@@ -340,6 +349,10 @@ struct GroupMachine::Decide {
       return step.reply(question.ticket, ConsumerRebalance(*group->consumer, step).describe());
     }
     ConsumerGroupDescription result;
+    if (question.group.empty()) {
+      result.error = ErrorCode::invalid_group_id;
+      return step.reply(question.ticket, std::move(result));
+    }
     result.error = ErrorCode::group_id_not_found;
     result.message = group == nullptr ? fmt::format("Group {} not found.", question.group)
                                       : fmt::format("Group {} is not a consumer group.", question.group);

@@ -363,7 +363,10 @@ LeaderEpoch Log::State::epoch_of(Offset offset) const {
 Result<std::optional<FoundOffset>> Log::State::find_in_batch(const RecordBatch& batch,
                                                              std::int64_t timestamp) {
   using Found = std::optional<FoundOffset>;
-  if (batch.timestamp_type() == TimestampType::log_append_time) {
+  const std::int64_t span = batch.last_offset() - batch.base_offset() + 1;
+  const bool is_whole = batch.base_offset() >= log_start && batch.record_count() == span;
+  // All records of the batch are as old; which of them are left after a compaction only the records say.
+  if (is_whole && batch.timestamp_type() == TimestampType::log_append_time) {
     return Found({.timestamp = batch.max_timestamp(), .offset = batch.base_offset(), .leader_epoch = batch.leader_epoch()});
   }
   TRY(payload, open_payload(batch, shard.codecs, options.accept.decompressed_bytes_max(), shard.workspace.opened));

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <array>
+#include <limits>
+#include <variant>
 
 #include "engine/metadata/topic_config.h"
 
@@ -57,6 +59,29 @@ std::vector<ConfigSynonym> synonyms_of(std::span<const ConfigDefinition> definit
         {std::string(name), std::string(*member->default_value), ConfigSource::default_value});
   }
   return synonyms;
+}
+
+// The number that holds, its own name alone being looked at.
+std::int64_t number_of(std::span<const ConfigDefinition> definitions, const ConfigLayers& layers,
+                       std::string_view name, std::int64_t otherwise) {
+  const ConfigDefinition* definition = find_broker_config(definitions, name);
+  if (definition == nullptr) return otherwise;
+  std::optional<std::string_view> text = definition->default_value;
+  for (const ConfigMap* map : {layers.static_broker, layers.dynamic_default, layers.dynamic_broker}) {
+    if (map == nullptr) continue;
+    if (const auto found = map->find(name); found != map->end()) text = found->second;
+  }
+  const auto value = text ? parse_config(*definition, *text) : fail(Errc::invalid_argument, "");
+  const auto* number = value ? std::get_if<std::int64_t>(&*value) : nullptr;
+  return number == nullptr ? otherwise : *number;
+}
+
+// A topic may keep nothing, by its own retention.ms; for all topics of a broker Kafka takes that for a mistake.
+Result<void> check_retention(const ConfigDefinition& definition, std::string_view text) {
+  if (definition.name != "log.retention.ms") return {};
+  TRY(value, parse_config(definition, text));
+  if (const auto* number = std::get_if<std::int64_t>(&value); number == nullptr || *number != 0) return {};
+  return fail(Errc::invalid_argument, "log.retention.ms must be unlimited (-1) or, greater than or equal to 1");
 }
 
 }  // namespace
@@ -125,7 +150,23 @@ Result<void> validate_broker_config(std::span<const ConfigDefinition> definition
                 fmt::format("Cannot update these configs at default cluster level: Set({})", name));
   }
   TRY_DONE(check_config(*definition, value));
+  TRY_DONE(check_retention(*definition, value));
   return check_topic_default(name, value);
+}
+
+Result<void> validate_broker_together(std::span<const ConfigDefinition> definitions, const ConfigLayers& layers) {
+  constexpr std::int64_t kEnough = std::numeric_limits<std::int64_t>::max();
+  const auto& [buffer, threads] = kCheckedTogether;
+  return check_cleaner_buffer(number_of(definitions, layers, buffer, kEnough), number_of(definitions, layers, threads, 1));
+}
+
+Result<void> check_cleaner_buffer(std::int64_t bytes, std::int64_t threads) {
+  constexpr std::int64_t kBytesPerThreadMin = 1 << 20;
+  if (bytes / std::max<std::int64_t>(threads, 1) > kBytesPerThreadMin) return {};
+  return fail(Errc::invalid_argument,
+              fmt::format("log.cleaner.dedupe.buffer.size is {}; it must be more than 1 MiB for each of the {} of "
+                          "log.cleaner.threads",
+                          bytes, threads));
 }
 
 }  // namespace millrace::engine

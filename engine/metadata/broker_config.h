@@ -2,6 +2,8 @@
 // span, ordered by name, from whoever reads the settings; nothing here knows which there are.
 #pragma once
 
+#include <array>
+#include <cstdint>
 #include <span>
 #include <string_view>
 #include <vector>
@@ -10,6 +12,8 @@
 #include "engine/metadata/config_definition.h"
 
 namespace millrace::engine {
+
+inline constexpr std::array<std::string_view, 2> kCheckedTogether{"log.cleaner.dedupe.buffer.size", "log.cleaner.threads"};
 
 const ConfigDefinition* find_broker_config(std::span<const ConfigDefinition> definitions,
                                            std::string_view name);
@@ -28,5 +32,15 @@ std::vector<DescribedConfig> describe_cluster_config(std::span<const ConfigDefin
 Result<void> validate_broker_config(std::span<const ConfigDefinition> definitions,
                                     std::string_view name, std::string_view value,
                                     bool for_all_brokers);
+
+// Whether what holds for a broker of kCheckedTogether goes together. Each value must have been validated.
+//
+// Errors: invalid_argument.
+Result<void> validate_broker_together(std::span<const ConfigDefinition> definitions, const ConfigLayers& layers);
+
+// Whether log.cleaner.dedupe.buffer.size is enough for log.cleaner.threads.
+//
+// Errors: invalid_argument.
+Result<void> check_cleaner_buffer(std::int64_t bytes, std::int64_t threads);
 
 }  // namespace millrace::engine

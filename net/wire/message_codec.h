@@ -52,7 +52,9 @@ class Decoder {
   template <class T>
   void tagged(std::uint32_t tag, const char* name, T& value, const Field& spec) {
     if (tag_ != tag || !spec.versions.contains(version_)) return;
+    stands_in_tag_ = true;
     read_named(name, value, spec);
+    stands_in_tag_ = false;
     tag_found_ = true;  // only now: the value may have had tags of its own
   }
   template <class T>
@@ -147,8 +149,11 @@ class Decoder {
   }
   template <Described T>
   void read(std::optional<T>& value, const Field& spec) {
+    const bool in_tag = std::exchange(stands_in_tag_, false);
     if (!null_allowed(spec)) return structure(value.emplace());
-    if (reader_.integer<std::int8_t>() < 0)
+    // In a tag of its own 0 says that there is nothing, elsewhere -1.
+    const bool is_null = in_tag ? reader_.uvarint() == 0 : reader_.integer<std::int8_t>() < 0;
+    if (is_null)
       value.reset();
     else
       structure(value.emplace());
@@ -178,6 +183,7 @@ class Decoder {
   std::int16_t version_;
   bool flexible_;
   bool tag_found_ = false;
+  bool stands_in_tag_ = false;  // what is read next is the value of a tag, not a field of it
   std::int64_t tag_ = kNoTag;  // while a tag section is read: the tag to be matched
   const char* failed_field_ = nullptr;
 };
@@ -221,12 +227,24 @@ class Encoder {
       return;
     }
     Sizer sizer;
-    Encoder<Sizer>(sizer, version_, flexible_).write(value, spec);
+    Encoder<Sizer>(sizer, version_, flexible_).write_in_tag(value, spec);
     sink_.uvarint(tag);
     sink_.uvarint(static_cast<std::uint32_t>(sizer.position()));
     in_tags_ = false;
-    write(value, spec);
+    write_in_tag(value, spec);
     in_tags_ = true;
+  }
+
+  template <class T>
+  void write_in_tag(const T& value, const Field& spec) {
+    write(value, spec);
+  }
+  // In a tag of its own 0 says that there is nothing, elsewhere -1.
+  template <Described T>
+  void write_in_tag(const std::optional<T>& value, const Field& spec) {
+    if (!null_allowed(spec)) return write(value, spec);
+    sink_.uvarint(value ? 1 : 0);
+    if (value) structure(*value);
   }
 
   template <std::integral T>

@@ -4,7 +4,8 @@
   swap.py --binary build/release/millrace [--first millrace|kafka] [--directories 2]
 
 After each change of system every topic is read back whole and more is produced to it. Each system makes a topic of several
-partitions in its first turn, which are spread over all directories.
+partitions in its first turn, which are spread over all directories. A group goes on with the member that it had, and another with
+what it had committed.
 """
 
 import argparse
@@ -15,12 +16,13 @@ import sys
 import tempfile
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-from rig import brokers, kafka_jars, python_packages, report as reports, wire  # noqa: E402
+from rig import brokers, group_member, kafka_jars, python_packages, report as reports, wire  # noqa: E402
 
 CODECS = ("none", "gzip", "snappy", "lz4", "zstd")
 LINES = 500
 NODE_ID = "1"
 TRANSACTIONS = "swap-transactions"
+CONSUMERS, COMMITTED = "swap-consumers", "swap-committed"  # groups
 PARTITIONS = 4
 
 
@@ -114,13 +116,37 @@ def read_committed(broker, committed):
     assert len(everything) == 2 * len(committed), f"with aborted ones: {everything}"
 
 
+def find_groups(broker, turn, member):
+    """The member that the other system served is still one, and what was committed there is."""
+    if turn == 0:
+        return
+    with wire.Connection("127.0.0.1", broker.port) as member.connection:
+        error, message = member.beat()
+        assert error == 0, f"heartbeat: error {error} {message}"
+        found = group_member.describe(member.connection, CONSUMERS)
+        assert (found[0], found[3]) == (0, [member.member]), found
+        error, offsets = group_member.until_served(
+            member.connection, COMMITTED, lambda: member.connection.fetch_offsets(COMMITTED, "swap-none", [0]))
+        assert (error, offsets) == (0, {0: turn}), (error, offsets)
+
+
+def leave_groups(broker, turn, member):
+    """A member that has not left when the broker stops, and an offset; the last turn's member may have been silent for too long."""
+    with wire.Connection("127.0.0.1", broker.port) as member.connection:
+        member.connection.find_coordinator(CONSUMERS)
+        member.join()
+        error, = group_member.until_served(
+            member.connection, COMMITTED, lambda: (member.connection.commit_offset(COMMITTED, "swap-none", 0, turn + 1),))
+        assert error == 0, error
+
+
 def config_is_kept(broker):
     out = kafka_jars.run_tool("kafka-topics", ["--bootstrap-server", broker.bootstrap, "--describe",
                                                "--topic", "swap-none"]).stdout
     assert "retention.ms=86400000" in out, out
 
 
-def take_turn(report, broker, turn, committed, systems):
+def take_turn(report, broker, turn, committed, systems, member):
     name = f"turn_{turn}_{broker.system}"
     try:
         broker.start()
@@ -130,6 +156,7 @@ def take_turn(report, broker, turn, committed, systems):
     with broker:
         if turn == 0:
             create(broker)
+        report.run(f"{name}/groups", find_groups, broker, turn, member)
         report.run(f"{name}/configs", config_is_kept, broker)
         for codec in CODECS:
             report.run(f"{name}/read_{codec}", compare, broker, codec, turn)
@@ -140,6 +167,7 @@ def take_turn(report, broker, turn, committed, systems):
         if broker.system == "kafka":
             report.run(f"{name}/transactions", transact, broker, turn, committed)
             report.run(f"{name}/read_committed_more", read_committed, broker, committed)
+        report.run(f"{name}/groups_more", leave_groups, broker, turn, member)
         code = broker.stop()
         report.expect(f"{name}/stops_cleanly", code in (0, 143), f"exit code {code}")
     return True
@@ -163,13 +191,14 @@ def main():
     try:
         port = brokers.free_port()
         committed = []
+        member = group_member.ConsumerMember(None, CONSUMERS, "swap-none")
         for turn in range(options.turns):
             system = systems[turn % 2]
             settings = {"log.dirs": directories, "node.id": NODE_ID}
             broker = brokers.open_broker(system, os.path.join(scratch, system), options.binary, settings,
                                          port=port, static_quorum=options.quorum == "static",
                                          release=options.release)
-            if not take_turn(report, broker, turn, committed, systems):
+            if not take_turn(report, broker, turn, committed, systems, member):
                 break
     except Exception as error:  # the closing line is printed whatever happens
         report.failed("script/ends", f"{type(error).__name__}: {error}")

@@ -9,7 +9,7 @@ import time
 
 PRODUCE, FETCH, LIST_OFFSETS, METADATA, API_VERSIONS, CREATE_TOPICS, DELETE_TOPICS = 0, 1, 2, 3, 18, 19, 20
 INIT_PRODUCER_ID = 22
-OFFSET_FETCH, FIND_COORDINATOR, INCREMENTAL_ALTER_CONFIGS = 9, 10, 44
+OFFSET_COMMIT, OFFSET_FETCH, FIND_COORDINATOR, INCREMENTAL_ALTER_CONFIGS = 8, 9, 10, 44
 
 
 class WireError(RuntimeError):
@@ -321,6 +321,14 @@ class Connection:
         """FindCoordinator 1, which makes the topic of committed offsets where it is missing. Returns the error."""
         reader = self.ask(FIND_COORDINATOR, 1, string(group) + b"\0")
         reader.i32()
+        return reader.i16()
+
+    def commit_offset(self, group, topic, partition, offset):
+        """OffsetCommit 2 of one partition, as a tool commits for a group without members. Returns the error."""
+        body = string(group) + struct.pack(">i", -1) + string("") + struct.pack(">q", -1)
+        body += struct.pack(">i", 1) + string(topic) + struct.pack(">iiq", 1, partition, offset) + string("")
+        reader = self.ask(OFFSET_COMMIT, 2, body)
+        reader.i32(), reader.string(), reader.i32(), reader.i32()
         return reader.i16()
 
     def fetch_offsets(self, group, topic, partitions):

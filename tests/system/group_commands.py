@@ -181,6 +181,7 @@ class Commands:
         assert rows[GROUP]["state"] == "Empty" and rows[GROUP]["type"] == "classic", rows
         assert GROUP in self.call("group", "list", "--names", "--state", "empty").split()
         assert GROUP not in self.call("group", "list", "--names", "--state", "Stable").split()
+        assert "none of Stable, Empty" in self.call("group", "list", "--state", "stabel", wanted=2)
         assert set(self.tool("--list").split()) == set(rows), rows
 
     def seek(self, target, wanted):

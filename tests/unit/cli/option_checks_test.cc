@@ -31,6 +31,16 @@ TEST(OptionChecks, a_word_is_taken_in_any_case_and_anything_else_is_answered_wit
   EXPECT_EQ(words_of(*option), (std::vector<std::string>{"gzip", "lz4"}));
 }
 
+TEST(OptionChecks, a_word_is_handed_on_as_its_command_writes_it) {
+  CLI::App app;
+  std::string chosen;
+  app.add_option("--option", chosen, "help")->transform(one_of({"Stable", "Empty"}));
+  EXPECT_EQ(parse(app, "stable"), "");
+  EXPECT_EQ(chosen, "Stable");
+  EXPECT_EQ(parse(app, "EMPTY"), "");
+  EXPECT_EQ(chosen, "Empty");
+}
+
 TEST(OptionChecks, a_name_that_is_empty_is_refused) {
   CLI::App app;
   std::string name;

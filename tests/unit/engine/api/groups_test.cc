@@ -2,18 +2,23 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
+#include <limits>
 
 #include "engine/api/coordinator_requests.h"
 #include "engine/group/records.h"
 #include "engine/log/format/batch_builder.h"
+#include "net/wire/consumer_group_describe.h"
 #include "net/wire/consumer_group_heartbeat.h"
+#include "net/wire/delete_records.h"
 #include "net/wire/delete_topics.h"
 #include "net/wire/describe_groups.h"
 #include "net/wire/find_coordinator.h"
 #include "net/wire/join_group.h"
 #include "net/wire/offset_commit.h"
+#include "net/wire/offset_delete.h"
 #include "net/wire/offset_fetch.h"
 #include "net/wire/produce.h"
+#include "net/wire/sync_group.h"
 #include "tests/unit/engine/api/broker_test.h"
 
 namespace millrace::engine {
@@ -356,6 +361,112 @@ TEST_F(GroupsTest, a_commit_for_a_partition_that_there_is_not_is_refused) {
   topic.partitions.push_back({.partition_index = 1'000'000, .committed_offset = 5});
   const auto answer = ask(request, 8);
   EXPECT_EQ(answer.message.topics.at(0).partitions.at(0).error_code, ErrorCode::unknown_topic_or_partition);
+}
+
+TEST_F(GroupsTest, offsets_are_deleted_only_of_partitions_that_there_are) {
+  make_topic("t");
+  ASSERT_EQ(find_coordinator("g"), ErrorCode::none);
+  while (commit("g", 5) == ErrorCode::coordinator_load_in_progress) run(pass(std::chrono::milliseconds(10)));
+  wire::OffsetDeleteRequest request;
+  request.group_id = "g";
+  request.topics.push_back({.name = "t", .partitions = {{-1}, {0}, {1'000'000}}});
+  const auto answer = ask(request, 0);
+  EXPECT_EQ(answer.message.error_code, ErrorCode::none);
+  const auto& partitions = answer.message.topics.at(0).partitions;
+  EXPECT_EQ(partitions.at(0).error_code, ErrorCode::unknown_topic_or_partition);
+  EXPECT_EQ(partitions.at(1).error_code, ErrorCode::none);
+  EXPECT_EQ(partitions.at(2).error_code, ErrorCode::unknown_topic_or_partition);
+}
+
+TEST_F(GroupsTest, offsets_of_the_group_without_a_name_are_not_deleted) {
+  make_topic("t");
+  ASSERT_EQ(find_coordinator(""), ErrorCode::none);
+  while (commit("", 5) == ErrorCode::coordinator_load_in_progress) run(pass(std::chrono::milliseconds(10)));
+  wire::OffsetDeleteRequest request;
+  request.topics.push_back({.name = "t", .partitions = {{0}}});
+  EXPECT_EQ(ask(request, 0).message.error_code, ErrorCode::invalid_group_id);
+}
+
+TEST_F(GroupsTest, nothing_is_said_to_be_allowed_with_a_group_that_is_not_there) {
+  make_topic("t");
+  ASSERT_EQ(find_coordinator("g"), ErrorCode::none);
+  while (commit("g", 5) == ErrorCode::coordinator_load_in_progress) run(pass(std::chrono::milliseconds(10)));
+  wire::DescribeGroupsRequest classic;
+  classic.groups = {"g", "nope"};
+  classic.include_authorized_operations = true;
+  const auto described = ask(classic, 6);
+  EXPECT_NE(described.message.groups.at(0).authorized_operations, std::numeric_limits<std::int32_t>::min());
+  EXPECT_EQ(described.message.groups.at(1).authorized_operations, std::numeric_limits<std::int32_t>::min());
+  wire::ConsumerGroupDescribeRequest consumer;
+  consumer.group_ids = {"nope", ""};
+  consumer.include_authorized_operations = true;
+  const auto consumers = ask(consumer, 0);
+  EXPECT_EQ(consumers.message.groups.at(0).error_code, ErrorCode::group_id_not_found);
+  EXPECT_EQ(consumers.message.groups.at(0).authorized_operations, std::numeric_limits<std::int32_t>::min());
+  EXPECT_EQ(consumers.message.groups.at(1).error_code, ErrorCode::invalid_group_id);
+}
+
+TEST_F(GroupsTest, whoever_can_say_which_protocol_the_group_uses_has_to_when_it_syncs) {
+  ASSERT_EQ(find_coordinator("g"), ErrorCode::none);
+  wire::SyncGroupRequest request;
+  request.group_id = "g";
+  request.member_id = "nobody";
+  while (ask(request, 4).message.error_code == ErrorCode::coordinator_load_in_progress) {
+    run(pass(std::chrono::milliseconds(10)));
+  }
+  EXPECT_EQ(ask(request, 4).message.error_code, ErrorCode::unknown_member_id);
+  EXPECT_EQ(ask(request, 5).message.error_code, ErrorCode::inconsistent_group_protocol);
+  request.protocol_type = "consumer";
+  EXPECT_EQ(ask(request, 5).message.error_code, ErrorCode::inconsistent_group_protocol);
+  request.protocol_name = "range";
+  EXPECT_EQ(ask(request, 5).message.error_code, ErrorCode::unknown_member_id);
+}
+
+TEST_F(GroupsTest, a_heartbeat_of_nothing_but_spaces_names_nobody) {
+  ASSERT_EQ(find_coordinator(" "), ErrorCode::none);
+  ASSERT_EQ(find_coordinator("g"), ErrorCode::none);
+  wire::ConsumerGroupHeartbeatRequest request;
+  request.group_id = " \t";
+  request.member_id = "a";
+  request.rebalance_timeout_ms = 1000;
+  request.subscribed_topic_names.emplace();
+  request.topic_partitions.emplace();
+  const auto said = [&] { return std::string(ask(request, 1).message.error_message.value_or("")); };
+  while (ask(request, 1).message.error_code == ErrorCode::coordinator_load_in_progress) {
+    run(pass(std::chrono::milliseconds(10)));
+  }
+  EXPECT_EQ(said(), "GroupId can't be empty.");
+  request.group_id = "g";
+  request.member_id = " ";
+  EXPECT_EQ(said(), "MemberId can't be empty.");
+  request.member_id = "a";
+  request.instance_id = " ";
+  EXPECT_EQ(said(), "InstanceId can't be empty.");
+  request.instance_id.reset();
+  request.rack_id = " ";
+  EXPECT_EQ(said(), "RackId can't be empty.");
+}
+
+TEST_F(GroupsTest, a_member_may_join_with_an_empty_pattern_and_no_topics) {
+  ASSERT_EQ(find_coordinator("g"), ErrorCode::none);
+  wire::ConsumerGroupHeartbeatRequest request;
+  request.group_id = "g";
+  request.member_id = "a";
+  request.rebalance_timeout_ms = 1000;
+  request.topic_partitions.emplace();
+  request.subscribed_topic_regex = "";
+  while (ask(request, 1).message.error_code == ErrorCode::coordinator_load_in_progress) {
+    run(pass(std::chrono::milliseconds(10)));
+  }
+  EXPECT_EQ(ask(request, 1).message.error_code, ErrorCode::none);
+}
+
+TEST_F(GroupsTest, records_of_an_internal_topic_are_not_deleted_by_clients) {
+  ASSERT_EQ(find_coordinator("g"), ErrorCode::none);
+  wire::DeleteRecordsRequest request;
+  request.timeout_ms = 1000;
+  request.topics.push_back({.name = kOffsetsTopic, .partitions = {{.partition_index = 0, .offset = 0}}});
+  EXPECT_EQ(ask(request, 2).message.topics.at(0).partitions.at(0).error_code, ErrorCode::invalid_topic_exception);
 }
 
 TEST_F(GroupsTest, without_the_offsets_topic_nobody_coordinates) {

@@ -55,6 +55,15 @@ TEST(ConsumerRecords, members_are_written_as_kafka_writes_them) {
   expect_golden(Kind::member, "m", value, key, "ConsumerGroupMemberMetadata value classic");
 }
 
+// As older directories have it; Kafka takes it for a member of the classic protocol that knows no assignor.
+TEST(ConsumerRecords, a_member_that_says_nothing_of_the_classic_protocol_does_not_speak_it) {
+  const auto bytes = golden("ConsumerGroupMemberMetadata value without a word of the classic protocol");
+  const auto read = read_record_value<ConsumerGroupMemberMetadataValue>(bytes);
+  ASSERT_TRUE(read.has_value());
+  EXPECT_EQ(read->classic_member_metadata, std::nullopt);
+  EXPECT_EQ(read->server_assignor, "range");
+}
+
 TEST(ConsumerRecords, assignments_are_written_as_kafka_writes_them) {
   expect_golden(Kind::target_assignment, "", ConsumerGroupTargetAssignmentMetadataValue{.assignment_epoch = 3},
                 "ConsumerGroupTargetAssignmentMetadata key", "ConsumerGroupTargetAssignmentMetadata value");

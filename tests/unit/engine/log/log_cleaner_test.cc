@@ -138,6 +138,20 @@ TEST_F(LogCleanerTest, finds_every_offset_after_a_gap) {
   }
 }
 
+TEST_F(LogCleanerTest, a_time_finds_a_record_that_is_left_of_a_batch_stamped_by_the_broker) {
+  options_.accept.timestamp_type = TimestampType::log_append_time;
+  boot();
+  append({"a", "b", "c"});
+  append({"a", "b"});
+  roll();
+  append({"d"});
+  clean();
+  ASSERT_THAT(offsets(), testing::ElementsAre(2, 3, 4, 5));
+  const auto oldest = run(log_->find_timestamp(0, log_->end_offset()));
+  ASSERT_TRUE(oldest && *oldest);
+  EXPECT_EQ((*oldest)->offset, Offset(2));
+}
+
 TEST_F(LogCleanerTest, is_the_same_log_after_a_clean_stop_and_after_one_that_was_not_marked) {
   boot();
   fill();

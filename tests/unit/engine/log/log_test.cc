@@ -339,6 +339,19 @@ TEST_F(LogTest, the_youngest_record_of_a_batch_stamped_by_the_broker_is_its_firs
   EXPECT_GT((*youngest)->timestamp, 5);
 }
 
+TEST_F(LogTest, a_time_is_never_found_below_the_start_of_the_log) {
+  options_.accept.timestamp_type = TimestampType::log_append_time;
+  boot();
+  ASSERT_TRUE(append({.values = {"a", "b", "c", "d", "e"}, .timestamp = 5}));
+  ASSERT_TRUE(log_->delete_records(Offset(2)));
+  const auto oldest = run(log_->find_timestamp(0, Offset(5)));
+  ASSERT_TRUE(oldest && *oldest);
+  EXPECT_EQ((*oldest)->offset, Offset(2));
+  const auto youngest = run(log_->find_max_timestamp());
+  ASSERT_TRUE(youngest && *youngest);
+  EXPECT_EQ((*youngest)->offset, Offset(2));
+}
+
 TEST_F(LogTest, looking_for_a_time_lets_others_run_while_headers_are_walked_over) {
   constexpr int kBatches = 250;
   options_.index_interval_bytes = 1 << 30;

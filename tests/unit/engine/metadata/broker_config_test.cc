@@ -62,5 +62,18 @@ TEST(BrokerConfig, refuses_to_change_what_is_read_at_start_only) {
   EXPECT_FALSE(validate_broker_config(kDefinitions, "no.such.name", "1", true));
 }
 
+TEST(BrokerConfig, refuses_a_retention_that_keeps_nothing_of_any_topic) {
+  EXPECT_FALSE(validate_broker_config(kDefinitions, "log.retention.ms", "0", true));
+  EXPECT_FALSE(validate_broker_config(kDefinitions, "log.retention.ms", "0", false));
+  EXPECT_TRUE(validate_broker_config(kDefinitions, "log.retention.ms", "-1", true));
+}
+
+TEST(BrokerConfig, the_cleaner_needs_more_than_a_mebibyte_for_each_thread) {
+  EXPECT_FALSE(check_cleaner_buffer(1 << 20, 1));
+  EXPECT_TRUE(check_cleaner_buffer((1 << 20) + 1, 1));
+  EXPECT_TRUE(check_cleaner_buffer((1 << 20) + 1, 0));
+  EXPECT_FALSE(check_cleaner_buffer((1 << 20) + 1, 2));
+}
+
 }  // namespace
 }  // namespace millrace::engine

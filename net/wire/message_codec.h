@@ -52,9 +52,7 @@ class Decoder {
   template <class T>
   void tagged(std::uint32_t tag, const char* name, T& value, const Field& spec) {
     if (tag_ != tag || !spec.versions.contains(version_)) return;
-    stands_in_tag_ = true;
     read_named(name, value, spec);
-    stands_in_tag_ = false;
     tag_found_ = true;  // only now: the value may have had tags of its own
   }
   template <class T>
@@ -149,9 +147,9 @@ class Decoder {
   }
   template <Described T>
   void read(std::optional<T>& value, const Field& spec) {
-    const bool in_tag = std::exchange(stands_in_tag_, false);
     if (!null_allowed(spec)) return structure(value.emplace());
-    // In a tag of its own 0 says that there is nothing, elsewhere -1.
+    // In a tag of its own 0 says that there is nothing, elsewhere -1. The fields of a structure in a tag stand in none.
+    const bool in_tag = tag_ != kNoTag;
     const bool is_null = in_tag ? reader_.uvarint() == 0 : reader_.integer<std::int8_t>() < 0;
     if (is_null)
       value.reset();
@@ -183,7 +181,6 @@ class Decoder {
   std::int16_t version_;
   bool flexible_;
   bool tag_found_ = false;
-  bool stands_in_tag_ = false;  // what is read next is the value of a tag, not a field of it
   std::int64_t tag_ = kNoTag;  // while a tag section is read: the tag to be matched
   const char* failed_field_ = nullptr;
 };

@@ -4,7 +4,10 @@
 
 #include <array>
 #include <string>
+#include <optional>
 #include <vector>
+
+#include "net/wire/message_codec.h"
 
 namespace millrace::wire {
 namespace {
@@ -47,6 +50,47 @@ TEST(Codec, unsigned_varints_of_every_length_read_back) {
     EXPECT_TRUE(reader.ok());
     EXPECT_EQ(reader.remaining(), 0U);
   }
+}
+
+struct Inner {
+  std::int32_t number = 0;
+  bool operator==(const Inner&) const = default;
+  static void describe(auto& v, auto& m) { v.field("number", m.number, since(0)); }
+};
+
+struct Middle {
+  std::optional<Inner> inner;
+  std::int32_t other = 0;
+  bool operator==(const Middle&) const = default;
+  static void describe(auto& v, auto& m) {
+    v.field("inner", m.inner, since(0).nullable(0));
+    v.field("other", m.other, since(0));
+  }
+};
+
+struct Outer {
+  Middle middle;
+  std::optional<Inner> inner;
+  bool operator==(const Outer&) const = default;
+  static void describe(auto& v, auto& m) {
+    v.tagged(0, "middle", m.middle, since(0), Middle{});
+    v.tagged(1, "inner", m.inner, since(0).nullable(0), std::optional<Inner>());
+  }
+};
+
+TEST(Codec, a_structure_that_may_be_null_says_so_in_one_way_in_a_tag_and_in_another_as_a_field_also_of_a_structure_in_a_tag) {
+  const Outer said{.middle = {.inner = std::nullopt, .other = 7}, .inner = Inner{.number = 9}};
+  std::array<std::byte, 64> bytes{};
+  Writer out(bytes);
+  Encoder<Writer>(out, 0, true).structure(said);
+  // Two tags; 0: a field that is null (-1), 7, no tags; 1: a value that is there (1), 9, no tags.
+  const auto expected = from_hex("02" "0006" "ff0000000700" "0106" "010000000900");
+  EXPECT_EQ(std::vector(bytes.begin(), bytes.begin() + static_cast<std::ptrdiff_t>(out.position())), expected);
+  Reader reader(ConstBytes(bytes).first(out.position()));
+  Outer read;
+  Decoder(reader, 0, true).structure(read);
+  EXPECT_TRUE(reader.ok());
+  EXPECT_EQ(read, said);
 }
 
 TEST(Codec, varint_longer_than_32_bits_is_refused) {

@@ -1,6 +1,7 @@
 """Figures of the cleaner: how fast it is, what it holds, and what a producer notices of it and of a cold reader."""
 
 import glob
+import json
 import os
 import re
 import subprocess
@@ -114,17 +115,19 @@ class Cleaning:
 
     def beside_reader(self, cold, dirty=()):
         """The producer's p99 while a reader reads and the cleaner has the topics `dirty` to clean."""
-        reader = Reader(self, "cold", cold)
-        reader.start()
-        try:
-            if dirty:
-                self.compact(dirty)
-            p99 = self.paced_p99(warm_up=0 if dirty else 1)  # every moment counts while the cleaner works
-        finally:
-            reader.ending = True
-            reader.join()
-        if reader.bytes_read == 0:
-            raise RuntimeError("the reader has read nothing")
+        command = [os.path.join(self.programs, "bench_read"), "--port", str(self.broker.port), "--topic", "cold",
+                   "--bytes-per-second", str(READ_BYTES_PER_SECOND)]
+        if cold:
+            command += ["--drop", os.path.join(self.broker.data_dir, "cold-0")]
+        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as reader:
+            try:
+                if dirty:
+                    self.compact(dirty)
+                p99 = self.paced_p99(warm_up=0 if dirty else 1)  # every moment counts while the cleaner works
+            finally:
+                answer, _ = reader.communicate(timeout=60)  # it ends with its input
+        if reader.returncode != 0 or json.loads(answer)["bytes_read"] == 0:
+            raise RuntimeError(f"the reader ended with {reader.returncode}: {answer}")
         return p99
 
     def paced_p99(self, warm_up):
@@ -149,34 +152,3 @@ class Watch(threading.Thread):
         while not self.ending:
             self.most = max(self.most, self.broker.rss_bytes())
             time.sleep(0.005)
-
-
-class Reader(threading.Thread):
-    """Reads a topic again and again at an even pace; cold: before each pass its pages are dropped."""
-
-    def __init__(self, cleaning, topic, cold):
-        super().__init__()
-        self.cleaning = cleaning
-        self.topic = topic
-        self.cold = cold
-        self.bytes_read = 0
-        self.ending = False
-
-    def run(self):
-        with wire.Connection("127.0.0.1", self.cleaning.broker.port, timeout=60) as connection:
-            begin = time.monotonic()
-            while not self.ending:
-                if self.cold:
-                    load.drop_page_cache(self.cleaning.broker.data_dir, self.topic)
-                offset = 0
-                while not self.ending:
-                    error, high, _, data = connection.fetch(self.topic, 0, offset)
-                    if error != 0:
-                        raise RuntimeError(f"Fetch answered error {error}")
-                    for _, last, _ in wire.batches(data):
-                        offset = last + 1
-                    self.bytes_read += len(data)
-                    ahead = self.bytes_read / READ_BYTES_PER_SECOND - (time.monotonic() - begin)
-                    time.sleep(max(ahead, 0))
-                    if offset >= high:
-                        break

@@ -240,7 +240,13 @@ io::Task<void> Broker::publish_to_parts(SharedImage image, const MetadataDelta& 
   }
   if (!made_again.empty()) co_await clear_stale_rows(std::move(made_again));
   co_await on_all_shards([&](BrokerShard& part) { return part.apply(image, delta); });
+  tell_configs(*image, delta);
   if (!delta.topics.empty() || delta.features) recording_.wake();
+}
+
+void Broker::tell_configs(const MetadataImage& image, const MetadataDelta& delta) const {
+  if (!options_.on_config || !changes_brokers(delta)) return;
+  options_.on_config(broker_layers(image, options_));
 }
 
 // After a crash a topic must not be taken for one before it that had its name. While the files cannot be written it has no logs.

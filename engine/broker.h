@@ -64,6 +64,7 @@ class Broker {
   io::Task<void> make_part(ShardId shard, std::vector<log::FoundPartition> found);
   io::Task<void> drop_part(ShardId shard);
   io::Task<void> publish_to_parts(SharedImage image, const MetadataDelta& delta);
+  void tell_configs(const MetadataImage& image, const MetadataDelta& delta) const;
   io::Task<void> clear_stale_rows(std::set<std::string> names);
   // At the same time, and completes when all have ended; for what takes long.
   template <class Function>

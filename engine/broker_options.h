@@ -63,6 +63,8 @@ struct BrokerOptions {
   std::uint64_t random_seed = 0;  // from the kernel
   // The metadata log has failed: nothing more can be decided, the process should end. Called on shard 0.
   std::function<void(const Error&)> on_failure;
+  // What is set for this broker has changed, or is known for the first time. Called on shard 0.
+  std::function<void(const ConfigLayers&)> on_config;
 };
 
 }  // namespace millrace::engine

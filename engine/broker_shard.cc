@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
 
 #include "base/check.h"
 #include "base/logging.h"
@@ -37,23 +36,24 @@ log::LogShardOptions log_shard_options(const BrokerOptions& options, ShardId sha
   return shard_options;
 }
 
-std::int64_t producer_id_expiration_ms(const ConfigMap& configs) {
-  constexpr std::int64_t kDefaultMs = 86'400'000;
-  const auto found = configs.find("producer.id.expiration.ms");
-  if (found == configs.end()) return kDefaultMs;
-  std::int64_t ms = kDefaultMs;
-  std::from_chars(found->second.data(), found->second.data() + found->second.size(), ms);
-  return ms;
-}
-
 // None when none are wanted, else at least one.
 std::size_t fetch_sessions_per_shard(const BrokerOptions& options, std::uint32_t shard_count) {
   return (options.fetch_sessions_max + shard_count - 1) / shard_count;
 }
 
-std::string broker_resource_name(BrokerId id) { return std::to_string(id.value()); }
-
 }  // namespace
+
+ConfigLayers broker_layers(const MetadataImage& image, const BrokerOptions& options) {
+  return {.dynamic_broker = &image.config(ConfigResource::broker(std::to_string(options.node_id.value()))),
+          .dynamic_default = &image.config(ConfigResource::cluster_default()),
+          .static_broker = &options.static_configs};
+}
+
+bool changes_brokers(const MetadataDelta& delta) {
+  return std::ranges::any_of(delta.configs, [](const ConfigResource& resource) {
+    return resource.type == ConfigResourceType::broker;
+  });
+}
 
 struct BrokerShard::Turns {
   io::Semaphore at_once{kPartitionsAtOnce};
@@ -70,7 +70,8 @@ BrokerShard::BrokerShard(const BrokerOptions& options, ShardId shard, std::uint3
                       Prng(options.random_seed + shard.value())),
       groups_(
           options.groups, [this] { return image_; },
-          (options.random_seed ^ 0x67726f757073) + shard.value()) {
+          (options.random_seed ^ 0x67726f757073) + shard.value()),
+      producer_id_expiration_ms_(producer_id_expiration_ms({.static_broker = &options.static_configs})) {
   placed_.resize(options.log_directories.size(), 0);
 }
 
@@ -167,6 +168,8 @@ io::Task<void> BrokerShard::sync_directories(std::set<std::string> directories) 
 }
 
 io::Task<void> BrokerShard::apply(SharedImage image, const MetadataDelta& delta) {
+  // Before any log is opened.
+  if (changes_brokers(delta)) producer_id_expiration_ms_ = producer_id_expiration_ms(broker_layers(*image, options_));
   Turns turns;
   for (const auto& [id, topic_delta] : delta.topics) {
     const TopicImage* topic = image->topics.find(id);
@@ -251,7 +254,7 @@ io::Task<std::shared_ptr<Partition>> BrokerShard::open(const TopicImage& topic, 
                                                        const Result<TopicConfig>& config) {
   const TopicPartition id{topic.id, index};
   log::LogOptions log_options;
-  if (config) log_options = to_log_options(*config, producer_id_expiration_ms(options_.static_configs));
+  if (config) log_options = to_log_options(*config, producer_id_expiration_ms_);
   auto opened = co_await open_log(topic, index, std::move(log_options));
   if (opened) {
     co_return std::make_shared<Partition>(options_.node_id, id, topic.name, std::move(*opened), std::string());
@@ -347,29 +350,21 @@ io::Task<std::shared_ptr<Partition>> BrokerShard::find_or_make(TopicPartition id
 
 Result<TopicConfig> BrokerShard::resolve_config(const MetadataImage& image,
                                                 std::string_view topic) const {
-  const auto& overrides = image.config(ConfigResource::topic(topic));
-  const auto& dynamic_broker =
-      image.config(ConfigResource::broker(broker_resource_name(options_.node_id)));
-  const auto& dynamic_default = image.config(ConfigResource::cluster_default());
-  return resolve_topic_config({.topic = &overrides,
-                               .dynamic_broker = &dynamic_broker,
-                               .dynamic_default = &dynamic_default,
-                               .static_broker = &options_.static_configs});
+  ConfigLayers layers = broker_layers(image, options_);
+  layers.topic = &image.config(ConfigResource::topic(topic));
+  return resolve_topic_config(layers);
 }
 
 void BrokerShard::configure(const Result<TopicConfig>& config, Partition& partition) const {
   if (!config) return;
   partition.set_min_insync_replicas(config->min_insync_replicas);
   if (partition.log() == nullptr) return;
-  partition.log()->set_options(
-      to_log_options(*config, producer_id_expiration_ms(options_.static_configs)));
+  partition.log()->set_options(to_log_options(*config, producer_id_expiration_ms_));
 }
 
 void BrokerShard::apply_configs(const MetadataImage& image, const MetadataDelta& delta) {
   if (delta.configs.empty()) return;
-  const bool broker_changed = std::ranges::any_of(delta.configs, [](const ConfigResource& resource) {
-    return resource.type == ConfigResourceType::broker;
-  });
+  const bool broker_changed = changes_brokers(delta);
   std::map<std::string, Result<TopicConfig>> configs;
   for (const auto& [id, partition] : partitions_) {
     const std::string& topic = partition->topic();
@@ -384,11 +379,7 @@ void BrokerShard::apply_configs(const MetadataImage& image, const MetadataDelta&
     configure(config->second, *partition);
   }
   if (!broker_changed) return;
-  const auto& dynamic_broker = image.config(ConfigResource::broker(broker_resource_name(options_.node_id)));
-  logs_.set_cleaner_options(to_cleaner_options({.dynamic_broker = &dynamic_broker,
-                                                .dynamic_default = &image.config(ConfigResource::cluster_default()),
-                                                .static_broker = &options_.static_configs},
-                                               shard_count_, cleaner_seed(options_, shard_)));
+  logs_.set_cleaner_options(to_cleaner_options(broker_layers(image, options_), shard_count_, cleaner_seed(options_, shard_)));
 }
 
 std::size_t& BrokerShard::placed_in(const std::string& log_directory) {

@@ -29,6 +29,10 @@
 
 namespace millrace::engine {
 
+// What is set for this broker, as `image` and its file have it. Both must outlive the use.
+ConfigLayers broker_layers(const MetadataImage& image, const BrokerOptions& options);
+bool changes_brokers(const MetadataDelta& delta);
+
 class BrokerShard {
  public:
   BrokerShard(const BrokerOptions& options, ShardId shard, std::uint32_t shard_count);
@@ -132,6 +136,7 @@ class BrokerShard {
   std::vector<std::size_t> placed_;            // by log directory
   FetchSessions fetch_sessions_;
   GroupCoordinators groups_;
+  std::int64_t producer_id_expiration_ms_;
   std::map<std::pair<std::string, PartitionIndex>, log::FoundPartition> found_;
   std::vector<log::FoundPartition> not_opened_;
   std::set<std::string> unclean_;  // log directories

@@ -8,32 +8,46 @@
 
 #include "base/logging.h"
 #include "engine/api/shard_route.h"
+#include "engine/metadata/broker_config.h"
 #include "io/gate.h"
 #include "io/reactor.h"
 #include "net/transport/address.h"
+#include "server/settings_table.h"
 #include "server/shard_memory.h"
 
 namespace millrace::server {
 namespace {
 
+constexpr ShardId kLimitsHome{0};
 constexpr Duration kPortPause = std::chrono::milliseconds(20);
 constexpr int kPortAttempts = 500;  // ten seconds, over all listeners
 
-std::uint32_t limit(std::int64_t value) {
+std::uint32_t connection_limit(std::int64_t value) {
   // Kafka's "no limit" is the largest integer.
   return value >= std::numeric_limits<std::int32_t>::max() ? net::kNoConnectionLimit
                                                            : static_cast<std::uint32_t>(value);
 }
 
-net::ConnectionLimitOptions limit_options(const Settings& settings) {
-  net::ConnectionLimitOptions options;
-  options.connections_max = limit(settings.number("max.connections"));
-  options.connections_per_ip_max = limit(settings.number("max.connections.per.ip"));
-  for (const auto& [host, most] : settings.connections_per_ip_overrides()) {
-    options.per_ip_overrides[host] = limit(most);
+// As the kernel names a peer. Errors: not_found.
+Result<std::vector<std::string>> numeric_hosts(const std::string& host) {
+  TRY(found, net::resolve({.host = host}));
+  std::vector<std::string> hosts;
+  for (const net::Address& each : found) {
+    TRY(numeric, net::to_socket_address(each));
+    hosts.push_back(net::from_socket_address(numeric).host);
   }
-  for (const auto& [listener, most] : settings.connections_per_listener()) options.per_listener[listener] = limit(most);
-  return options;
+  return hosts;
+}
+
+Result<void> check_overrides(const Settings& settings) {
+  TRY(limits, engine::parse_address_limits(settings.text("max.connections.per.ip.overrides")));
+  for (const auto& [host, limit] : limits) {
+    const auto found = numeric_hosts(host);
+    if (found) continue;
+    return fail(Errc::invalid_argument, fmt::format("max.connections.per.ip.overrides: {}; write an address or a name that has one",
+                                                    found.error().message));
+  }
+  return {};
 }
 
 int socket_buffer(std::int64_t bytes) { return bytes < 0 ? 0 : static_cast<int>(bytes); }
@@ -90,12 +104,39 @@ Listeners::Listeners(io::Shards& shards, engine::Broker& broker, const Settings&
     : shards_(shards),
       broker_(broker),
       settings_(settings),
-      limits_(limit_options(settings)),
-      parts_(shards.count()) {}
+      parts_(shards.count()) {
+  limit({.static_broker = &settings.all_set()});
+}
 
 Listeners::~Listeners() = default;
 
+void Listeners::limit(const engine::ConfigLayers& layers) {
+  const auto definitions = setting_definitions();
+  net::ConnectionLimitOptions options;
+  options.connections_max = connection_limit(engine::broker_number(definitions, layers, "max.connections"));
+  options.connections_per_ip_max = connection_limit(engine::broker_number(definitions, layers, "max.connections.per.ip"));
+  const auto overrides =
+      engine::parse_address_limits(engine::broker_text(definitions, layers, "max.connections.per.ip.overrides"));
+  // Whoever wrote the metadata may have been of another mind.
+  if (!overrides) LOG(warn, "settings", "{}", overrides.error().message);
+  for (const auto& [host, most] : overrides.value_or(engine::AddressLimits())) {
+    for (const std::string& address : addresses_of(host)) options.per_ip_overrides[address] = connection_limit(most);
+  }
+  for (const auto& [listener, most] : settings_.connections_per_listener()) {
+    options.per_listener[listener] = connection_limit(most);
+  }
+  limits_.set(std::move(options));
+}
+
+// Names stand in the file only, so the resolver is asked when the broker starts and never again.
+const std::vector<std::string>& Listeners::addresses_of(const std::string& host) {
+  const auto known = addresses_.find(host);
+  if (known != addresses_.end()) return known->second;
+  return addresses_.emplace(host, numeric_hosts(host).value_or(std::vector<std::string>())).first->second;
+}
+
 io::Task<Result<void>> Listeners::check(const Settings& settings) {
+  CO_TRY_DONE(check_overrides(settings));
   int attempts_left = kPortAttempts;
   for (const Listener& listener : settings.client_listeners()) {
     CO_TRY(address, listen_address(listener));
@@ -108,35 +149,6 @@ io::Task<Result<void>> Listeners::check(const Settings& settings) {
     if (!free) co_return fail(refusal(listener, free.error()));
   }
   co_return Result<void>{};
-}
-
-net::AdmissionPort Listeners::admission() {
-  if (limits_.unlimited()) return {};
-  // The counts live on shard 0.
-  return {.admit =
-              [this](const std::string& listener, const std::string& host) -> io::Task<Result<void>> {
-                return admit(listener, host);
-              },
-          .release = [this](const std::string& listener, const std::string& host) -> io::Task<void> {
-            return release(listener, host);
-          }};
-}
-
-io::Task<Result<void>> Listeners::admit(std::string listener, std::string host) {
-  co_return co_await shards_.call(ShardId{0}, [&]() -> io::Task<Result<void>> { return admit_here(listener, host); });
-}
-
-io::Task<Result<void>> Listeners::admit_here(const std::string& listener, const std::string& host) {
-  co_return limits_.admit(listener, host);
-}
-
-io::Task<void> Listeners::release(std::string listener, std::string host) {
-  co_await shards_.call(ShardId{0}, [&]() -> io::Task<void> { return release_here(listener, host); });
-}
-
-io::Task<void> Listeners::release_here(const std::string& listener, const std::string& host) {
-  limits_.release(listener, host);
-  co_return;
 }
 
 io::Task<Result<void>> Listeners::open() {
@@ -153,7 +165,8 @@ io::Task<Result<void>> Listeners::open() {
 
 io::Task<Result<void>> Listeners::open_part(ShardId shard) {
   auto& part = parts_[shard.value()];
-  part = std::make_unique<Part>(io::Reactor::current().proactor(), broker_, broker_.at(shard), admission(), options_);
+  part = std::make_unique<Part>(io::Reactor::current().proactor(), broker_, broker_.at(shard),
+                                net::shared_admission(shards_, kLimitsHome, limits_), options_);
   auto listening = part->server.listen();
   if (!listening) {
     part.reset();

@@ -4,7 +4,9 @@
 // Lifetime:   open() after Broker::start(); close() before Broker::stop().
 #pragma once
 
+#include <map>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "engine/api/service.h"
@@ -27,6 +29,8 @@ class Listeners {
   static io::Task<Result<void>> check(const Settings& settings);
   // Errors: already_exists, invalid_argument, with the listener's name. Nothing is left open then.
   io::Task<Result<void>> open();
+  // Connections are limited by what `layers` say from now on. On shard 0.
+  void limit(const engine::ConfigLayers& layers);
   // Answers what is in flight, for at most `grace`.
   io::Task<void> close(Duration grace);
 
@@ -43,17 +47,14 @@ class Listeners {
   io::Task<Result<void>> open_part(ShardId shard);
   io::Task<void> close_on(ShardId shard, Duration grace);
   io::Task<void> close_part(ShardId shard, Duration grace);
-  io::Task<Result<void>> admit(std::string listener, std::string host);
-  io::Task<Result<void>> admit_here(const std::string& listener, const std::string& host);
-  io::Task<void> release(std::string listener, std::string host);
-  io::Task<void> release_here(const std::string& listener, const std::string& host);
-  net::AdmissionPort admission();
+  const std::vector<std::string>& addresses_of(const std::string& host);
 
   io::Shards& shards_;
   engine::Broker& broker_;
   const Settings& settings_;
   net::ServerOptions options_;  // from open() on: names are resolved then
-  net::ConnectionLimits limits_;
+  net::ConnectionLimits limits_{{}};
+  std::map<std::string, std::vector<std::string>> addresses_;  // of hosts in max.connections.per.ip.overrides, looked up once
   std::vector<std::unique_ptr<Part>> parts_;
 };
 

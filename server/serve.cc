@@ -131,6 +131,7 @@ class Service {
   io::Task<Result<void>> serve() {
     CO_TRY(options, co_await identify());
     options.on_failure = [this](const Error& error) { on_failure(error); };
+    options.on_config = [this](const engine::ConfigLayers& layers) { listeners_->limit(layers); };
     broker_.emplace(shards_, std::move(options));
     listeners_.emplace(shards_, *broker_, settings_);
     auto served = co_await broker_->start();

@@ -178,7 +178,7 @@ Result<void> Settings::derive() {
   TRY_DONE(check_protocols());
   TRY_DONE(check_roles());
   TRY_DONE(check_quorum());
-  TRY_DONE(derive_connection_limits());
+  TRY_DONE(check_connection_limits());
   TRY_DONE(check_retention());
   TRY_DONE(check_cleaner());
   return check_group_timeouts();
@@ -262,20 +262,9 @@ Result<void> Settings::check_quorum() const {
                                              set_.at("controller.quorum.voters"), own));
 }
 
-Result<void> Settings::derive_connection_limits() {
-  for (const std::string& pair : engine::split_list(text("max.connections.per.ip.overrides"))) {
-    const auto colon = pair.rfind(':');
-    std::int64_t limit = -1;
-    const char* end = pair.data() + pair.size();
-    const bool parsed = colon != std::string::npos && colon > 0 &&
-                        std::from_chars(pair.data() + colon + 1, end, limit).ptr == end && limit >= 0;
-    if (!parsed) return invalid(fmt::format("max.connections.per.ip.overrides: `{}` is not address:limit", pair));
-    connections_per_ip_overrides_[pair.substr(0, colon)] = limit;
-  }
-  if (number("max.connections.per.ip") == 0 && connections_per_ip_overrides_.empty()) {
-    return invalid("max.connections.per.ip is 0 and no max.connections.per.ip.overrides says who may connect");
-  }
-  return {};
+Result<void> Settings::check_connection_limits() const {
+  TRY(limits, engine::parse_address_limits(text("max.connections.per.ip.overrides")));
+  return engine::check_address_limits(number("max.connections.per.ip"), limits);
 }
 
 // A topic may keep nothing, by its own retention.ms; for all topics of a broker Kafka takes that for a mistake.

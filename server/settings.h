@@ -74,8 +74,6 @@ class Settings {
   // advertised.listeners an empty host becomes `own_host`.
   std::vector<Listener> advertised_listeners(std::string_view own_host) const;
   bool is_controller_listener(std::string_view listener_name) const;
-  // max.connections.per.ip.overrides as address and limit.
-  const std::map<std::string, std::int64_t>& connections_per_ip_overrides() const { return connections_per_ip_overrides_; }
   // listener.name.NAME.max.connections, by the listener's name as listeners() has it.
   const std::map<std::string, std::int64_t>& connections_per_listener() const { return connections_per_listener_; }
 
@@ -90,7 +88,7 @@ class Settings {
   Result<void> check_retention() const;
   Result<void> check_group_timeouts() const;
   Result<void> check_cleaner() const;
-  Result<void> derive_connection_limits();
+  Result<void> check_connection_limits() const;
   const engine::ConfigValue* find_value(std::string_view name) const;
 
   engine::ConfigMap set_;
@@ -103,7 +101,6 @@ class Settings {
   std::vector<Listener> listeners_;
   std::vector<Listener> advertised_;
   std::map<std::string, std::int64_t> connections_per_listener_;
-  std::map<std::string, std::int64_t> connections_per_ip_overrides_;
 };
 
 }  // namespace millrace::server

@@ -172,12 +172,15 @@ constexpr Setting kSettings[] = {
         .accepted(kNoQuotas)
         .cluster_wide(),
     integer("max.connections", "2147483647", "Most connections open at a time.")
-        .within(at_least(0)),
+        .within(at_least(0))
+        .cluster_wide(),
     integer("max.connections.per.ip", "2147483647",
             "Most connections open at a time from one address.")
-        .within(at_least(0)),
+        .within(at_least(0))
+        .cluster_wide(),
     string("max.connections.per.ip.overrides", "",
-           "Other limits for some addresses, as address:limit,..."),
+           "Other limits for some addresses, as address:limit,...; hosts by name in the file only.")
+        .cluster_wide(),
     integer("max.incremental.fetch.session.cache.slots", "1000",
             "Incremental fetch sessions remembered.")
         .within(at_least(0)),

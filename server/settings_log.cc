@@ -168,7 +168,8 @@ constexpr Setting kSettings[] = {
         .internal(),
     integer("producer.id.expiration.ms", "86400000",
             "Forget the sequence numbers of a producer that was silent for so long.")
-        .within(at_least(1)),
+        .within(at_least(1))
+        .cluster_wide(),
     integer("producer.purgatory.purge.interval.requests", "1000",
             "Requests between two sweeps of waiting produces.")
         .accepted(kNoPurgatory),

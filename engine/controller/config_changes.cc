@@ -11,6 +11,7 @@
 
 #include "engine/controller/new_partitions.h"
 #include "engine/metadata/broker_config.h"
+#include "engine/metadata/features.h"
 #include "engine/metadata/group_config.h"
 #include "engine/metadata/topic_config.h"
 #include "net/wire/codec.h"
@@ -91,34 +92,49 @@ struct ConfigEdit {
   const ConfigValues& before;
   const ConfigValues& after;
   const std::set<std::string>& written;  // the keys that it sets
+  const std::set<std::string>& removed;  // those that it takes back, whether they were set or not
 };
+
+// Who is eligible to lead hangs on min.insync.replicas: with that feature it is the cluster's or a topic's, and always there.
+std::optional<Refusal> check_eligible_leaders(const MetadataImage& image, const ConfigResource& resource,
+                                              const ConfigEdit& edit) {
+  const std::string key = "min.insync.replicas";
+  if (resource.type != ConfigResourceType::broker || image.feature_level(kEligibleLeadersFeature) == 0) return std::nullopt;
+  const bool removes = edit.removed.contains(key);
+  if (!resource.name.empty() && (removes || edit.written.contains(key))) {
+    return Refusal{ErrorCode::invalid_config, "Broker-level min.insync.replicas cannot be altered while ELR is enabled."};
+  }
+  if (!removes) return std::nullopt;
+  return Refusal{ErrorCode::invalid_config, "Cluster-level min.insync.replicas cannot be removed while ELR is enabled."};
+}
 
 // What is set for this node and what is set for all brokers, one of them changed, must go together with the node's file.
 std::optional<Refusal> check_together(const MetadataImage& image, const ControllerOptions& options,
                                       const ConfigResource& resource, const ConfigValues& before,
                                       const ConfigValues& after) {
-  const auto differs = [&](std::string_view name) {
-    const auto old = before.find(name);
+  std::set<std::string> changed;
+  for (const auto& [name, value] : before) {
     const auto now = after.find(name);
-    if (old == before.end() || now == after.end()) return (old == before.end()) != (now == after.end());
-    return old->second != now->second;
-  };
-  // What is wrong since long must not stand in the way of something else.
-  if (std::ranges::none_of(kCheckedTogether, differs)) return std::nullopt;
+    if (now == after.end() || now->second != value) changed.insert(name);
+  }
+  for (const auto& [name, value] : after) {
+    if (!before.contains(name)) changed.insert(name);
+  }
   const bool for_all = resource.name.empty();
   ConfigLayers layers;
   layers.dynamic_broker =
       for_all ? &image.config(ConfigResource::broker(std::to_string(options.node_id.value()))) : &after;
   layers.dynamic_default = for_all ? &after : &image.config(ConfigResource::cluster_default());
   layers.static_broker = &options.static_broker_config;
-  const auto valid = validate_broker_together(options.broker_configs, layers);
+  const auto valid = validate_broker_together(options.broker_configs, layers, changed);
   if (!valid) return Refusal{ErrorCode::invalid_request, valid.error().message};
   return std::nullopt;
 }
 
 std::optional<Refusal> check_values(const MetadataImage& image, const ControllerOptions& options,
                                     const ConfigResource& resource, const ConfigEdit& edit) {
-  const auto& [before, values, written] = edit;
+  const auto& [before, values, written, removed] = edit;
+  if (auto wrong = check_eligible_leaders(image, resource, edit)) return wrong;
   for (const std::string& name : written) {
     // What appending to a list may exceed; a record cannot hold more.
     if (values.at(name).size() <= wire::Reader::kTextBytesMax) continue;
@@ -215,11 +231,13 @@ std::optional<Refusal> alter_one(const MetadataImage& image, const ControllerOpt
   const ConfigValues& before = image.config(*resource);
   ConfigValues after = before;
   std::set<std::string> written;
+  std::set<std::string> removed;
   for (const auto& config : asked.configs) {
     const std::string name(config.name);
     const auto operation = static_cast<Operation>(config.config_operation);
     if (operation == kDelete) {
       after.erase(name);
+      removed.insert(name);
       continue;
     }
     std::string value(*config.value);
@@ -231,7 +249,7 @@ std::optional<Refusal> alter_one(const MetadataImage& image, const ControllerOpt
     after.insert_or_assign(name, std::move(value));
     written.insert(name);
   }
-  if (auto wrong = check_values(image, options, *resource, {before, after, written})) return wrong;
+  if (auto wrong = check_values(image, options, *resource, {before, after, written, removed})) return wrong;
   add_records(*resource, before, after, records);
   return std::nullopt;
 }
@@ -254,7 +272,11 @@ std::optional<Refusal> replace_one(const MetadataImage& image, const ControllerO
     written.emplace(config.name);
   }
   const ConfigValues& before = image.config(*resource);
-  if (auto wrong = check_values(image, options, *resource, {before, after, written})) return wrong;
+  std::set<std::string> removed;
+  for (const auto& [name, value] : before) {
+    if (!after.contains(name)) removed.insert(name);
+  }
+  if (auto wrong = check_values(image, options, *resource, {before, after, written, removed})) return wrong;
   add_records(*resource, before, after, records);
   return std::nullopt;
 }

@@ -1,12 +1,14 @@
 #include "engine/metadata/broker_config.h"
 
+#include <arpa/inet.h>
 #include <fmt/core.h>
 
 #include <algorithm>
 #include <array>
-#include <limits>
+#include <charconv>
 #include <variant>
 
+#include "base/check.h"
 #include "engine/metadata/topic_config.h"
 
 namespace millrace::engine {
@@ -61,19 +63,36 @@ std::vector<ConfigSynonym> synonyms_of(std::span<const ConfigDefinition> definit
   return synonyms;
 }
 
-// The number that holds, its own name alone being looked at.
-std::int64_t number_of(std::span<const ConfigDefinition> definitions, const ConfigLayers& layers,
-                       std::string_view name, std::int64_t otherwise) {
-  const ConfigDefinition* definition = find_broker_config(definitions, name);
-  if (definition == nullptr) return otherwise;
-  std::optional<std::string_view> text = definition->default_value;
-  for (const ConfigMap* map : {layers.static_broker, layers.dynamic_default, layers.dynamic_broker}) {
+// What holds of `name` itself, whatever stands for it beside.
+std::optional<std::string_view> text_of(const ConfigDefinition& definition, const ConfigLayers& layers) {
+  for (const ConfigMap* map : {layers.dynamic_broker, layers.dynamic_default, layers.static_broker}) {
     if (map == nullptr) continue;
-    if (const auto found = map->find(name); found != map->end()) text = found->second;
+    if (const auto found = map->find(definition.name); found != map->end()) return found->second;
   }
-  const auto value = text ? parse_config(*definition, *text) : fail(Errc::invalid_argument, "");
-  const auto* number = value ? std::get_if<std::int64_t>(&*value) : nullptr;
-  return number == nullptr ? otherwise : *number;
+  return definition.default_value;
+}
+
+const ConfigDefinition& definition_of(std::span<const ConfigDefinition> definitions, std::string_view name) {
+  const ConfigDefinition* definition = find_broker_config(definitions, name);
+  CHECK(definition != nullptr, "no such setting: {}", name);
+  return *definition;
+}
+
+bool is_numeric_address(const std::string& host) {
+  in6_addr address;
+  return ::inet_pton(AF_INET, host.c_str(), &address) == 1 || ::inet_pton(AF_INET6, host.c_str(), &address) == 1;
+}
+
+// Names are looked up when the broker starts: to ask for one may take as long as the resolver likes.
+Result<void> check_addresses(const ConfigDefinition& definition, std::string_view text) {
+  if (definition.name != "max.connections.per.ip.overrides") return {};
+  TRY(limits, parse_address_limits(text));
+  for (const auto& [host, limit] : limits) {
+    if (is_numeric_address(host)) continue;
+    return fail(Errc::invalid_argument,
+                fmt::format("max.connections.per.ip.overrides: write the address of `{}`; names of hosts are for the file", host));
+  }
+  return {};
 }
 
 // A topic may keep nothing, by its own retention.ms; for all topics of a broker Kafka takes that for a mistake.
@@ -151,13 +170,60 @@ Result<void> validate_broker_config(std::span<const ConfigDefinition> definition
   }
   TRY_DONE(check_config(*definition, value));
   TRY_DONE(check_retention(*definition, value));
+  TRY_DONE(check_addresses(*definition, value));
   return check_topic_default(name, value);
 }
 
-Result<void> validate_broker_together(std::span<const ConfigDefinition> definitions, const ConfigLayers& layers) {
-  constexpr std::int64_t kEnough = std::numeric_limits<std::int64_t>::max();
-  const auto& [buffer, threads] = kCheckedTogether;
-  return check_cleaner_buffer(number_of(definitions, layers, buffer, kEnough), number_of(definitions, layers, threads, 1));
+Result<void> validate_broker_together(std::span<const ConfigDefinition> definitions, const ConfigLayers& layers,
+                                      const std::set<std::string>& changed) {
+  const std::string buffer = "log.cleaner.dedupe.buffer.size";
+  const std::string threads = "log.cleaner.threads";
+  if (changed.contains(buffer) || changed.contains(threads)) {
+    TRY_DONE(check_cleaner_buffer(broker_number(definitions, layers, buffer), broker_number(definitions, layers, threads)));
+  }
+  const std::string per_address = "max.connections.per.ip";
+  const std::string overrides = "max.connections.per.ip.overrides";
+  if (changed.contains(per_address) || changed.contains(overrides)) {
+    TRY(limits, parse_address_limits(broker_text(definitions, layers, overrides)));
+    TRY_DONE(check_address_limits(broker_number(definitions, layers, per_address), limits));
+  }
+  return {};
+}
+
+std::int64_t broker_number(std::span<const ConfigDefinition> definitions, const ConfigLayers& layers, std::string_view name) {
+  const ConfigDefinition& definition = definition_of(definitions, name);
+  for (const auto& text : {text_of(definition, layers), definition.default_value}) {
+    const auto value = text ? parse_config(definition, *text) : fail(Errc::invalid_argument, "");
+    const auto* number = value ? std::get_if<std::int64_t>(&*value) : nullptr;
+    if (number != nullptr) return *number;
+  }
+  CHECK(false, "{} has no default that is a number", name);
+}
+
+std::string broker_text(std::span<const ConfigDefinition> definitions, const ConfigLayers& layers, std::string_view name) {
+  return std::string(text_of(definition_of(definitions, name), layers).value_or(std::string_view()));
+}
+
+Result<AddressLimits> parse_address_limits(std::string_view text) {
+  AddressLimits limits;
+  for (const std::string& pair : split_list(text)) {
+    const auto colon = pair.rfind(':');
+    std::int64_t limit = -1;
+    const char* end = pair.data() + pair.size();
+    const bool parsed = colon != std::string::npos && colon > 0 &&
+                        std::from_chars(pair.data() + colon + 1, end, limit).ptr == end && limit >= 0;
+    if (!parsed) {
+      return fail(Errc::invalid_argument, fmt::format("max.connections.per.ip.overrides: `{}` is not address:limit", pair));
+    }
+    limits[pair.substr(0, colon)] = limit;
+  }
+  return limits;
+}
+
+Result<void> check_address_limits(std::int64_t per_address, const AddressLimits& overrides) {
+  if (per_address != 0 || !overrides.empty()) return {};
+  return fail(Errc::invalid_argument,
+              "max.connections.per.ip is 0 and no max.connections.per.ip.overrides says who may connect");
 }
 
 Result<void> check_cleaner_buffer(std::int64_t bytes, std::int64_t threads) {

@@ -2,9 +2,11 @@
 // span, ordered by name, from whoever reads the settings; nothing here knows which there are.
 #pragma once
 
-#include <array>
 #include <cstdint>
+#include <map>
+#include <set>
 #include <span>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -13,7 +15,8 @@
 
 namespace millrace::engine {
 
-inline constexpr std::array<std::string_view, 2> kCheckedTogether{"log.cleaner.dedupe.buffer.size", "log.cleaner.threads"};
+// Addresses, or names of hosts, with a number each.
+using AddressLimits = std::map<std::string, std::int64_t>;
 
 const ConfigDefinition* find_broker_config(std::span<const ConfigDefinition> definitions,
                                            std::string_view name);
@@ -26,6 +29,16 @@ std::vector<DescribedConfig> describe_broker_config(std::span<const ConfigDefini
 std::vector<DescribedConfig> describe_cluster_config(std::span<const ConfigDefinition> definitions,
                                                      const ConfigMap& dynamic_default);
 
+// What holds for a broker, as a number or as text. `layers.topic` is not used. What is no number, which somebody else may have left
+// in the metadata, counts as the default, and null is empty text.
+std::int64_t broker_number(std::span<const ConfigDefinition> definitions, const ConfigLayers& layers, std::string_view name);
+std::string broker_text(std::span<const ConfigDefinition> definitions, const ConfigLayers& layers, std::string_view name);
+
+// max.connections.per.ip.overrides: address:limit,... Errors: invalid_argument.
+Result<AddressLimits> parse_address_limits(std::string_view text);
+// Errors: invalid_argument: nobody could connect.
+Result<void> check_address_limits(std::int64_t per_address, const AddressLimits& overrides);
+
 // Whether `name` may be set to `value` while the broker runs, for one broker or for all of them.
 //
 // Errors: invalid_argument, with Kafka's message.
@@ -33,10 +46,12 @@ Result<void> validate_broker_config(std::span<const ConfigDefinition> definition
                                     std::string_view name, std::string_view value,
                                     bool for_all_brokers);
 
-// Whether what holds for a broker of kCheckedTogether goes together. Each value must have been validated.
+// Whether `layers`, in which those of `changed` are new, hold nothing that contradicts itself. What is wrong since long does not
+// stand in the way of something else. Each value must have been validated.
 //
 // Errors: invalid_argument.
-Result<void> validate_broker_together(std::span<const ConfigDefinition> definitions, const ConfigLayers& layers);
+Result<void> validate_broker_together(std::span<const ConfigDefinition> definitions, const ConfigLayers& layers,
+                                      const std::set<std::string>& changed);
 
 // Whether log.cleaner.dedupe.buffer.size is enough for log.cleaner.threads.
 //

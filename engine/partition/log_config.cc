@@ -75,6 +75,10 @@ log::CleanerOptions to_cleaner_options(const ConfigLayers& layers, std::uint32_t
   return options;
 }
 
+std::int64_t producer_id_expiration_ms(const ConfigLayers& layers) {
+  return broker_number<std::int64_t>(layers, "producer.id.expiration.ms", log::LogOptions().producer_id_expiration_ms);
+}
+
 log::LogOptions to_log_options(const TopicConfig& config, std::int64_t producer_id_expiration_ms) {
   log::LogOptions options;
   options.segment_bytes = config.segment_bytes;

@@ -29,12 +29,8 @@ class ConnectionLimits {
  public:
   explicit ConnectionLimits(ConnectionLimitOptions options) : options_(std::move(options)) {}
 
-  // Nothing is limited, so nobody need ask or tell. Fixed at construction: safe from every shard.
-  bool unlimited() const {
-    return options_.connections_max == kNoConnectionLimit &&
-           options_.connections_per_ip_max == kNoConnectionLimit &&
-           options_.per_ip_overrides.empty() && options_.per_listener.empty();
-  }
+  // From now on; connections that are open stay, also where there are more than are admitted now.
+  void set(ConnectionLimitOptions options) { options_ = std::move(options); }
   // Counts one more connection, or says which limit it would exceed. Errors: refused.
   Result<void> admit(const std::string& listener, const std::string& host);
   // Requires: admitted before.

@@ -40,7 +40,6 @@ io::Task<void> release_at_home(io::Shards& shards, ShardId home, ConnectionLimit
 }  // namespace
 
 AdmissionPort local_admission(ConnectionLimits& limits) {
-  if (limits.unlimited()) return {};
   return {
       .admit = [&limits](const std::string& listener,
                          const std::string& host) { return admit_here(limits, listener, host); },
@@ -51,7 +50,6 @@ AdmissionPort local_admission(ConnectionLimits& limits) {
 }
 
 AdmissionPort shared_admission(io::Shards& shards, ShardId home, ConnectionLimits& limits) {
-  if (limits.unlimited()) return {};
   return {
       .admit =
           [&shards, home, &limits](const std::string& listener, const std::string& host) {

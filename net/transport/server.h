@@ -40,7 +40,7 @@ struct AdmissionPort {
   std::function<io::Task<Result<void>>(const std::string& listener, const std::string& host)> admit;
   std::function<io::Task<void>(const std::string& listener, const std::string& host)> release;
 };
-// The port to limits that live on this shard, or none when nothing is limited.
+// The port to limits that live on this shard.
 AdmissionPort local_admission(ConnectionLimits& limits);
 // The port to limits that live on the shard `home`, from every shard.
 AdmissionPort shared_admission(io::Shards& shards, ShardId home, ConnectionLimits& limits);

@@ -167,6 +167,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
     parser.add_argument("--binary", default=os.path.join(kafka_jars.ROOT, "build/release/millrace"))
     parser.add_argument("--turns", type=int, default=3)
+    parser.add_argument("--override", action="append", default=[], metavar="KEY=VALUE", help="a setting for Millrace")
     reports.add_report_options(parser)
     options = parser.parse_args()
     report = reports.Report(options.only)
@@ -177,8 +178,9 @@ def main():
         port = brokers.free_port()
         for turn in range(options.turns):
             system = ("millrace", "kafka")[turn % 2]
+            own = dict(pair.split("=", 1) for pair in options.override) if system == "millrace" else {}
             broker = brokers.open_broker(system, os.path.join(scratch, system), options.binary,
-                                         {**SETTINGS, "log.dirs": data_dir}, port=port, static_quorum=True)
+                                         {**SETTINGS, **own, "log.dirs": data_dir}, port=port, static_quorum=True)
             if not take_turn(report, broker, topics, turn):
                 break
             if system == "millrace":

@@ -180,6 +180,7 @@ def main():
     parser.add_argument("--turns", type=int, default=3)
     parser.add_argument("--directories", type=int, default=2, help="of log.dirs")
     parser.add_argument("--release", help="format with the features of that release of Kafka, not the newest")
+    parser.add_argument("--override", action="append", default=[], metavar="KEY=VALUE", help="a setting for Millrace")
     parser.add_argument("--quorum", choices=("static", "standalone"), default="static",
                         help="controller.quorum.voters, or voters that the metadata names")
     reports.add_report_options(parser)
@@ -195,6 +196,8 @@ def main():
         for turn in range(options.turns):
             system = systems[turn % 2]
             settings = {"log.dirs": directories, "node.id": NODE_ID}
+            if system == "millrace":
+                settings.update(pair.split("=", 1) for pair in options.override)
             broker = brokers.open_broker(system, os.path.join(scratch, system), options.binary, settings,
                                          port=port, static_quorum=options.quorum == "static",
                                          release=options.release)

@@ -42,9 +42,12 @@ class Tools:
             run(f"tools/console_{codec}", self.console, codec)
         run("tools/console_consumer_from_offset", self.console_offset)
         run("tools/get_offsets", self.get_offsets)
+        run("tools/get_offsets_at_a_time", self.get_offsets_at_a_time)
         run("tools/configs_topic", self.configs_topic)
         run("tools/configs_broker", self.configs_broker)
+        run("tools/configs_connections", self.configs_connections)
         run("tools/log_dirs", self.log_dirs)
+        run("tools/producer_perf_test_acks_0", self.producer_perf, "0", "gzip")
         run("tools/producer_perf_test_acks_1", self.producer_perf, "1", "none")
         run("tools/producer_perf_test_acks_all", self.producer_perf, "all", "zstd")
         run("tools/consumer_perf_test", self.consumer_perf_test)
@@ -111,6 +114,18 @@ class Tools:
         out = self.tool("kafka-get-offsets", "--topic", topic, "--time", "max-timestamp")
         assert out.strip().startswith(f"{topic}:0:"), out
 
+    def get_offsets_at_a_time(self):
+        topic = self.topic("times")
+        self.tool("kafka-console-producer", "--topic", topic, text="one\ntwo\nthree\n")
+        moment = int(time.time() * 1000) + 1
+        time.sleep(0.01)
+        self.tool("kafka-console-producer", "--topic", topic, text="four\n")
+        out = self.tool("kafka-get-offsets", "--topic", topic, "--time", str(moment))
+        assert out.strip() == f"{topic}:0:3", out
+        got = self.tool("kafka-console-consumer", "--topic", topic, "--partition", "0", "--offset", "3",
+                        "--max-messages", "1", "--timeout-ms", "20000")
+        assert got.splitlines() == ["four"], got
+
     def configs_topic(self):
         entity = ["--entity-type", "topics", "--entity-name", self.topic("console-none")]
         self.tool("kafka-configs", "--alter", *entity, "--add-config",
@@ -129,6 +144,41 @@ class Tools:
                         str(node), "--all")
         for key in ("log.dirs", "log.retention.hours", "listeners", "num.partitions"):
             assert re.search(rf"^  {re.escape(key)}=", out, re.M), f"{key} is missing: {out[:300]}"
+
+    def alter_brokers(self, *change):
+        self.tool("kafka-configs", "--alter", "--entity-type", "brokers", "--entity-default", *change)
+
+    def served(self):
+        """A connection that was answered on, or None where it was closed instead."""
+        host, port = self.bootstrap.rsplit(":", 1)
+        connection = wire.Connection(host, int(port))
+        try:
+            connection.api_versions(0)
+            return connection
+        except (OSError, wire.WireError):
+            connection.close()
+            return None
+
+    def configs_connections(self):
+        """A limit that is set while the broker runs counts the connections that are open."""
+        held = [self.served() for _ in range(20)]
+        self.alter_brokers("--add-config", "max.connections.per.ip=20")
+        try:
+            deadline = time.monotonic() + 15  # Apache Kafka applies it a moment after the answer
+            while (more := self.served()) is not None:
+                more.close()
+                assert time.monotonic() < deadline, "one more was served"
+                time.sleep(0.1)
+            for connection in held:
+                connection.api_versions(0)
+                connection.close()
+        finally:
+            time.sleep(0.5)
+            self.alter_brokers("--delete-config", "max.connections.per.ip")
+        held = [self.served() for _ in range(25)]
+        assert all(held), "refused without a limit"
+        for connection in held:
+            connection.close()
 
     def log_dirs(self):
         out = self.tool("kafka-log-dirs", "--describe", "--topic-list", self.topic("console-none"))

@@ -76,6 +76,7 @@ io::Task<Result<void>> BrokerNode::start_all() {
   io::Proactor& proactor = io::Reactor::current().proactor();
   engine::BrokerOptions options = broker_options();
   options.on_failure = [this](const Error& error) { failure_ = error; };
+  options.on_config = options_.on_config;
   Prng prng(options_.seed);
   if (!proactor.list("/data")) {
     const engine::FormatOptions format{.log_dirs = options.log_directories,

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <set>
@@ -33,6 +34,7 @@ struct BrokerNodeOptions {
   std::uint64_t seed = 0;
   std::size_t request_bytes_max = std::size_t{1} << 20;
   engine::GroupOptions groups = {};
+  std::function<void(const engine::ConfigLayers&)> on_config = {};
 };
 
 class BrokerNode {

@@ -6,9 +6,11 @@ After each case the broker must still be alive and serve an ordinary client.
 
 import os
 import random
+import re
 import socket
 import struct
 import sys
+import time
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 from rig import running, wire  # noqa: E402
@@ -200,6 +202,25 @@ def after_each(run, attack, name, function, *arguments):
         attack.broker.start()
 
 
+def lines_of_the_peer(text):
+    return [line for line in text.splitlines() if "peer=127.0.0.1:" in line]
+
+
+def one_line_each(attack):
+    """What closes a connection is said once, with the peer and the reason."""
+    cases = dict(list(frame_cases()) + list(body_cases()))
+    for name in ("negative_length", "length_over_the_limit", "unknown_api", "unknown_version", "metadata_huge_count",
+                 "produce_huge_records"):
+        time.sleep(1.1)  # no more than so many lines in a second, and those before count
+        before = len(attack.broker.log_text())
+        attack.closed_or_answered(cases[name])
+        deadline = time.monotonic() + 5
+        while not (lines := lines_of_the_peer(attack.broker.log_text()[before:])) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        if len(lines) != 1 or not re.search(r'(connection.malformed|request.refused) .*reason="', lines[0]):
+            raise Wrong(f"{name}: {lines}")
+
+
 def bad_names(attack):
     with attack.connect() as connection:
         for name in ("", ".", "..", "a" * 250, "a/b", "a b", "x\u00e9", "tab\t", "\0"):
@@ -253,6 +274,8 @@ def body(run):
         too_large = wire.batch([], payload=wire.record(0, bytes(1_200_000)), count=1)
         after_each(run, attack, "batch/too_large", attack.produce_error, too_large, MESSAGE_TOO_LARGE)
         after_each(run, attack, "names", bad_names, attack)
+        if broker.system == "millrace":
+            after_each(run, attack, "one_line_in_the_log", one_line_each, attack)
         after_each(run, attack, "unknown_types", unknown_types, attack)
         if broker.system == "millrace":  # Kafka sets the announced memory aside and then starves
             after_each(run, attack, "half_frames", many_half_frames, attack)

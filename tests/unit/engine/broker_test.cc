@@ -5,8 +5,11 @@
 
 #include <algorithm>
 #include <array>
+#include <optional>
 
+#include "engine/metadata/broker_config.h"
 #include "io/file.h"
+#include "server/settings_table.h"
 #include "tests/sim/broker_node.h"
 #include "tests/sim/log_node.h"
 #include "tests/sim/sim_disk.h"
@@ -25,7 +28,12 @@ class BrokerTest : public testing::Test {
   Result<void> start() {
     node_ = std::make_unique<sim::BrokerNode>(
         world_, network_, *disk_,
-        sim::BrokerNodeOptions{.directories = directories_, .name = "start " + std::to_string(++starts_), .seed = starts_});
+        sim::BrokerNodeOptions{.directories = directories_,
+                               .name = "start " + std::to_string(++starts_),
+                               .seed = starts_,
+                               .on_config = [this](const ConfigLayers& layers) {
+                                 connections_max_ = broker_number(server::setting_definitions(), layers, "max.connections");
+                               }});
     return node_->start();
   }
   void stop() {
@@ -52,6 +60,18 @@ class BrokerTest : public testing::Test {
     request.topics.push_back({.name = name, .topic_id = {}});
     const auto reply = node_->run(node_->broker().controller().ask(&request));
     return std::get<Reply<wire::DeleteTopicsResponse>>(reply).response.responses.front().error_code;
+  }
+  // For all brokers; nothing: what was set goes.
+  wire::ErrorCode alter_brokers(const std::string& key, const std::optional<std::string>& value) {
+    wire::IncrementalAlterConfigsRequest request;
+    auto& resource = request.resources.emplace_back();
+    resource.resource_type = static_cast<std::int8_t>(ConfigResourceType::broker);
+    auto& config = resource.configs.emplace_back();
+    config.name = key;
+    config.config_operation = value ? 0 : 1;
+    if (value) config.value = *value;
+    const auto reply = node_->run(node_->broker().controller().ask(&request));
+    return std::get<Reply<wire::IncrementalAlterConfigsResponse>>(reply).response.responses.front().error_code;
   }
   std::shared_ptr<Partition> partition(const std::string& name) {
     const TopicImage* topic = node_->broker().image()->topics.find(name);
@@ -129,6 +149,7 @@ class BrokerTest : public testing::Test {
   std::uint64_t starts_ = 0;
   std::uint32_t directories_ = 1;
   std::unique_ptr<sim::BrokerNode> node_;
+  std::optional<std::int64_t> connections_max_;  // as it was last told
 };
 
 TEST_F(BrokerTest, deleted_records_stay_deleted_over_a_clean_stop) {
@@ -336,6 +357,37 @@ TEST_F(BrokerTest, a_directory_of_no_topic_is_set_aside_and_its_name_is_free) {
   stop();
   ASSERT_TRUE(start());
   expect_some("stranger", 0, 2);
+}
+
+TEST_F(BrokerTest, what_is_set_for_brokers_is_told_when_it_changes_and_at_every_start) {
+  ASSERT_TRUE(start());
+  ASSERT_EQ(alter_brokers("max.connections", "7"), wire::ErrorCode::none);
+  EXPECT_EQ(connections_max_, 7);
+  connections_max_.reset();
+  kill();
+  ASSERT_TRUE(start());
+  EXPECT_EQ(connections_max_, 7);
+  ASSERT_EQ(alter_brokers("max.connections", std::nullopt), wire::ErrorCode::none);
+  EXPECT_EQ(connections_max_, 2147483647);
+  stop();
+}
+
+TEST_F(BrokerTest, an_idle_producer_is_forgotten_after_what_is_set_while_it_runs) {
+  ASSERT_TRUE(start());
+  ASSERT_EQ(create("t"), wire::ErrorCode::none);
+  const auto at = partition("t");
+  auto batch = sim::make_batch({.values = {"v"},
+                                      .timestamp = world_.wall_now().ms,
+                                      .producer_id = ProducerId(5),
+                                      .producer_epoch = 0,
+                                      .base_sequence = 0});
+  ASSERT_TRUE(node_->run(at->append(batch, world_.wall_now(), true)));
+  pass(std::chrono::seconds(2));
+  EXPECT_EQ(at->log()->active_producers().size(), 1U);
+  ASSERT_EQ(alter_brokers("producer.id.expiration.ms", "1000"), wire::ErrorCode::none);
+  pass(std::chrono::seconds(2));
+  EXPECT_EQ(at->log()->active_producers().size(), 0U);
+  stop();
 }
 
 TEST_F(BrokerTest, records_without_a_topics_id_are_nobodys_after_a_crash) {

@@ -177,12 +177,6 @@ TEST(Settings, a_key_of_one_listener_that_changes_nothing_says_why) {
   EXPECT_FALSE(settings->warnings()[0].ends_with(": "));
 }
 
-TEST(Settings, limits_by_address_are_read_from_pairs) {
-  const auto settings = make({{"max.connections.per.ip.overrides", "127.0.0.1:5, 10.0.0.1:7"}});
-  EXPECT_EQ(settings->connections_per_ip_overrides().at("127.0.0.1"), 5);
-  EXPECT_EQ(settings->connections_per_ip_overrides().at("10.0.0.1"), 7);
-}
-
 TEST(Settings, a_limit_by_address_that_is_no_pair_is_refused) {
   for (const char* wrong : {"foo", "1.2.3.4", "127.0.0.1:x", ":5", "h:-1"}) {
     EXPECT_THAT(refusal({{"max.connections.per.ip.overrides", wrong}}), HasSubstr("is not address:limit")) << wrong;

@@ -30,6 +30,12 @@ constexpr std::array kBrokerConfigs{
     ConfigDefinition{.name = "log.retention.ms",
                      .type = ConfigType::long_integer,
                      .update = ConfigUpdate::cluster_wide},
+    ConfigDefinition{.name = "max.connections.per.ip", .type = ConfigType::integer, .default_value = "2147483647",
+                     .update = ConfigUpdate::cluster_wide},
+    ConfigDefinition{.name = "max.connections.per.ip.overrides", .type = ConfigType::string, .default_value = "",
+                     .update = ConfigUpdate::cluster_wide},
+    ConfigDefinition{.name = "min.insync.replicas", .type = ConfigType::integer, .default_value = "1",
+                     .update = ConfigUpdate::cluster_wide},
     ConfigDefinition{.name = "node.id", .type = ConfigType::integer},
 };
 

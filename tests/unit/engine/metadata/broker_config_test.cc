@@ -68,6 +68,26 @@ TEST(BrokerConfig, refuses_a_retention_that_keeps_nothing_of_any_topic) {
   EXPECT_TRUE(validate_broker_config(kDefinitions, "log.retention.ms", "-1", true));
 }
 
+TEST(BrokerConfig, limits_by_address_are_read_from_pairs) {
+  const AddressLimits wanted{{"127.0.0.1", 5}, {"::1", 7}, {"localhost", 0}};
+  EXPECT_EQ(parse_address_limits("127.0.0.1:5, ::1:7,localhost:0"), wanted);
+  EXPECT_EQ(parse_address_limits(""), AddressLimits());
+  for (const char* wrong : {"foo", "1.2.3.4", "127.0.0.1:x", ":5", "h:-1"}) EXPECT_FALSE(parse_address_limits(wrong)) << wrong;
+}
+
+TEST(BrokerConfig, a_number_is_that_of_the_strongest_layer_that_has_it) {
+  const ConfigMap file{{"log.retention.hours", "5"}};
+  const ConfigMap all{{"log.retention.hours", "6"}};
+  const ConfigMap here{{"log.retention.hours", "7"}};
+  const auto hours = [&](const ConfigLayers& layers) { return broker_number(kDefinitions, layers, "log.retention.hours"); };
+  EXPECT_EQ(hours({.dynamic_broker = &here, .dynamic_default = &all, .static_broker = &file}), 7);
+  EXPECT_EQ(hours({.dynamic_default = &all, .static_broker = &file}), 6);
+  EXPECT_EQ(hours({.static_broker = &file}), 5);
+  EXPECT_EQ(hours({}), 168);
+  const ConfigMap nonsense{{"log.retention.hours", "a while"}};
+  EXPECT_EQ(hours({.dynamic_broker = &nonsense}), 168);
+}
+
 TEST(BrokerConfig, the_cleaner_needs_more_than_a_mebibyte_for_each_thread) {
   EXPECT_FALSE(check_cleaner_buffer(1 << 20, 1));
   EXPECT_TRUE(check_cleaner_buffer((1 << 20) + 1, 1));

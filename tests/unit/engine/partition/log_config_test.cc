@@ -62,5 +62,13 @@ TEST(LogConfig, what_is_changed_while_the_broker_runs_holds_before_what_its_file
   EXPECT_EQ(options.bytes_per_second_max, 2500000.5);
 }
 
+TEST(LogConfig, what_is_set_while_it_runs_says_when_producers_are_forgotten) {
+  const ConfigMap file{{"producer.id.expiration.ms", " 5000 "}};
+  const ConfigMap changed{{"producer.id.expiration.ms", "100"}};
+  EXPECT_EQ(producer_id_expiration_ms({}), 86'400'000);
+  EXPECT_EQ(producer_id_expiration_ms({.static_broker = &file}), 5000);
+  EXPECT_EQ(producer_id_expiration_ms({.dynamic_default = &changed, .static_broker = &file}), 100);
+}
+
 }  // namespace
 }  // namespace millrace::engine

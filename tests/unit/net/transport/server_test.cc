@@ -47,6 +47,24 @@ TEST(Server, counts_each_address_for_itself_and_lets_an_override_have_more) {
   }(sim));
 }
 
+TEST(Server, limits_may_change_and_count_those_who_came_before_they_were_there) {
+  SimServer sim(10);
+  sim.run([](SimServer& s) -> io::Task<void> {
+    std::vector<std::unique_ptr<Stream>> open;
+    for (int i = 0; i < 3; ++i) open.push_back(co_await s.connect("a"));
+    co_await io::sleep_for(seconds(1));
+    s.limit({.connections_per_ip_max = 3});
+    EXPECT_FALSE(co_await is_served(s, "a"));
+    EXPECT_TRUE(co_await is_served(s, "b"));
+    s.limit({.connections_max = 2});
+    EXPECT_FALSE(co_await is_served(s, "b"));
+    co_await send_bytes(*open.front(), script::frame(1, script::echo("those that are open stay")));
+    EXPECT_EQ(co_await next_answer(*open.front()), 1);
+    s.limit({});
+    EXPECT_TRUE(co_await is_served(s, "a"));
+  }(sim));
+}
+
 TEST(Server, a_listener_s_limit_leaves_the_other_listener_open) {
   SimServer sim(3, {}, {.per_listener = {{"PLAINTEXT", 1}}});
   sim.run([](SimServer& s) -> io::Task<void> {

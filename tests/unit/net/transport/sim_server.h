@@ -54,6 +54,8 @@ class SimServer {
                                                  ClientOptions{});
   }
 
+  void limit(ConnectionLimitOptions limits) { limits_.set(std::move(limits)); }
+
   sim::World world;
   sim::SimDisk disk{world.stream("disk")};
   sim::SimProactor proactor{world, disk, "server"};

@@ -126,8 +126,8 @@ std::optional<Refusal> check_together(const MetadataImage& image,
   return std::nullopt;
 }
 
-// What comes with the level of eligible leader replicas: all controllers must go by the same min.insync.replicas, and without
-// the feature nobody is eligible.
+// What comes with the level of eligible leader replicas: all controllers must go by the same min.insync.replicas, which is no
+// broker's own any more, and without the feature nobody is eligible.
 void follow_eligible_leaders(const MetadataImage& image, const ControllerOptions& options, std::int16_t level,
                              std::vector<VersionedRecord>& records) {
   if (level == 0) {
@@ -135,6 +135,10 @@ void follow_eligible_leaders(const MetadataImage& image, const ControllerOptions
     return;
   }
   constexpr std::string_view kKey = "min.insync.replicas";
+  image.configs.for_each([&](const ConfigResource& resource, const ConfigValues& values) {
+    if (resource.type != ConfigResourceType::broker || resource.name.empty() || !values.contains(kKey)) return;
+    records.push_back({ConfigRecord{static_cast<std::int8_t>(resource.type), resource.name, std::string(kKey), std::nullopt}, 0});
+  });
   if (image.config(ConfigResource::cluster_default()).contains(kKey)) return;
   const auto ours = options.static_broker_config.find(kKey);
   records.push_back({ConfigRecord{.resource_type = static_cast<std::int8_t>(ConfigResourceType::broker),

@@ -4,11 +4,13 @@
 //
 // Shard:     one each, in its proactor, which moves the bytes.
 // Order:     whoever has had a piece goes behind those who wait.
-// DurableWrites is the process's: the shards have one disk, and each must know of the others' writes.
+// DurableWrites is the process's: the shards have one disk, and each must know of the others' writes. So is what the kernel was told
+// of its open files, of which any shard may read.
 #pragma once
 
 #include <boost/intrusive/list.hpp>
 
+#include <array>
 #include <atomic>
 #include <cstdint>
 #include <functional>
@@ -20,6 +22,34 @@
 #include "io/proactor.h"
 
 namespace millrace::io {
+
+// Of which open files the kernel was told to read nothing ahead, so that each is told of once and not with every read.
+class BoundedFiles {
+ public:
+  // A handle of this number is new; the kernel reads ahead of its file.
+  void opened(FileHandle file) { set(file, false); }
+  // Whether the kernel is to be told now: from here on it counts as told.
+  bool bound(FileHandle file) {
+    if (!has_place(file)) return true;
+    std::atomic<bool>& bounded = bounded_[static_cast<std::size_t>(file.value())];
+    if (bounded.load(std::memory_order_relaxed)) return false;
+    bounded.store(true, std::memory_order_relaxed);
+    return true;
+  }
+  // The kernel was told that it may. Behind the call, as bound() comes before it: of two shards at once the last word may be
+  // either's, but none is taken for bounded that is not.
+  void unbounded(FileHandle file) { set(file, false); }
+
+ private:
+  // Larger ones are told of every time.
+  static constexpr std::int32_t kHandlesMax = 65'536;
+  static bool has_place(FileHandle file) { return file.value() >= 0 && file.value() < kHandlesMax; }
+  void set(FileHandle file, bool bounded) {
+    if (has_place(file)) bounded_[static_cast<std::size_t>(file.value())].store(bounded, std::memory_order_relaxed);
+  }
+
+  std::array<std::atomic<bool>, kHandlesMax> bounded_{};
+};
 
 // When a write that is durable once it completes was last asked for, on any shard, and whether one is on its way.
 class DurableWrites {
@@ -38,11 +68,13 @@ class DurableWrites {
     const Duration last(last_.load(std::memory_order_relaxed));
     return last != kNever && now.time_since_epoch() < last + kExpected;
   }
+  BoundedFiles& bounded_files() { return bounded_files_; }
 
  private:
   static constexpr Duration kNever = Duration::min();
   std::atomic<Duration::rep> last_{kNever.count()};
   std::atomic<std::uint32_t> under_way_{0};
+  BoundedFiles bounded_files_;
 };
 
 class BackgroundReads {

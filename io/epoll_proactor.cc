@@ -10,6 +10,7 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <utility>
 
 #include "base/check.h"
 
@@ -68,6 +69,10 @@ EpollProactor::EpollProactor(EpollOptions options)
 
 EpollProactor::~EpollProactor() {
   threads_.reset();  // before the descriptor its threads wake us by
+  // The process's count outlives this shard.
+  for (const auto& pending : all_) {
+    if (pending->durable) durable_writes()->end();
+  }
   for (auto& [descriptor, waiting] : sockets_) waiting.clear();
   if (epoll_descriptor_ >= 0) ::close(epoll_descriptor_);
   if (wake_descriptor_ >= 0) ::close(wake_descriptor_);
@@ -249,7 +254,7 @@ void EpollProactor::finish_later(Pending& pending, std::int64_t outcome) {
 }
 
 void EpollProactor::finish_file(Pending& pending, std::int64_t result) {
-  if (pending.durable) durable_writes()->end();
+  if (std::exchange(pending.durable, false)) durable_writes()->end();
   if (pending.work != FileJob::Work::read_ahead) return finish_later(pending, result);
   if (const auto whole = background_reads_.ended(pending.ahead, result, now())) finish_later(pending, *whole);
 }

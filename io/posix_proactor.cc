@@ -123,6 +123,7 @@ Result<FileHandle> PosixProactor::open(const std::string& path, OpenOptions opti
     descriptor = ::open(path.c_str(), (flags & ~O_EXCL) | direct, 0644);
   }
   if (descriptor < 0) return fail_errno("open", path);
+  durable_writes_->bounded_files().opened(FileHandle{descriptor});
   return FileHandle{descriptor};
 }
 
@@ -307,16 +308,23 @@ Result<std::size_t> PosixProactor::receive_inline(SocketHandle socket, Bytes byt
 void PosixProactor::close_socket(SocketHandle socket) { ::close(socket.value()); }
 
 void PosixProactor::bound_read_ahead_of(FileHandle file) {
-  if (durable_writes_->expected(now())) ::posix_fadvise(file.value(), 0, 0, POSIX_FADV_RANDOM);
+  if (!durable_writes_->expected(now()) || !durable_writes_->bounded_files().bound(file)) return;
+  ::posix_fadvise(file.value(), 0, 0, POSIX_FADV_RANDOM);
+}
+
+void PosixProactor::bound_read_ahead(const BackgroundReads::Read& read) {
+  BoundedFiles& files = durable_writes_->bounded_files();
+  if (!read.in_pieces) {
+    ::posix_fadvise(read.file.value(), 0, 0, POSIX_FADV_NORMAL);
+    files.unbounded(read.file);
+  } else if (files.bound(read.file)) {
+    ::posix_fadvise(read.file.value(), 0, 0, POSIX_FADV_RANDOM);
+  }
 }
 
 bool writes_durably(FileHandle file) {
   const int flags = ::fcntl(file.value(), F_GETFL);
   return flags >= 0 && (flags & O_DSYNC) != 0;
-}
-
-void bound_read_ahead(const BackgroundReads::Read& read) {
-  ::posix_fadvise(read.file.value(), 0, 0, read.in_pieces ? POSIX_FADV_RANDOM : POSIX_FADV_NORMAL);
 }
 
 std::span<const ::iovec> ReadAheadSink::slices(std::uint64_t length) {

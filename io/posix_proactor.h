@@ -53,6 +53,9 @@ class PosixProactor : public Proactor {
   // Before each read through the page cache, whoever it is for: a single one in order, if only of a header, makes the kernel read
   // ahead, and what it has read ahead makes it read further when it is used, without end.
   void bound_read_ahead_of(FileHandle file);
+  // Tells the kernel how far beyond the piece it may read of the file on its own account: a read in order makes it ask for as much
+  // as the device's read_ahead_kb says, which is megabytes on some.
+  void bound_read_ahead(const BackgroundReads::Read& read);
 
  private:
   bool has_cachestat_ = true;
@@ -61,10 +64,6 @@ class PosixProactor : public Proactor {
 
 // Whether a write of the file is durable once it completes, so that somebody may be waiting for it.
 bool writes_durably(FileHandle file);
-
-// Tells the kernel how far beyond the piece it may read of the file on its own account: a read in order makes it ask for as much
-// as the device's read_ahead_kb says, which is megabytes on some.
-void bound_read_ahead(const BackgroundReads::Read& read);
 
 // Whether this kernel answers cachestat(2).
 bool cachestat_works();

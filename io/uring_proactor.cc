@@ -124,6 +124,8 @@ UringProactor::~UringProactor() {
   }
   for (const auto& pending : all_) {
     if (pending->done == nullptr) continue;
+    // The process's count outlives this shard.
+    if (pending->kind == Kind::write && pending->durable) durable_writes()->end();
     if (pending->kind == Kind::read || pending->kind == Kind::receive) {
       kernel_returns(pending->buffer, pending->bytes);
     }

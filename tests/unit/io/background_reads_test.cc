@@ -152,6 +152,22 @@ TEST_F(BackgroundReadsTest, what_waits_is_taken_back_and_what_runs_ends_with_its
   EXPECT_TRUE(at_disk.empty());
 }
 
+TEST(BoundedFiles, the_kernel_is_told_of_each_open_file_once) {
+  BoundedFiles files;
+  constexpr FileHandle kOther{8};
+  constexpr FileHandle kLarge{1'000'000};
+  files.opened(kFile);
+  EXPECT_TRUE(files.bound(kFile));
+  EXPECT_FALSE(files.bound(kFile));
+  EXPECT_TRUE(files.bound(kOther));
+  files.unbounded(kFile);
+  EXPECT_TRUE(files.bound(kFile));
+  files.opened(kFile);
+  EXPECT_TRUE(files.bound(kFile)) << "another file has the number now";
+  EXPECT_TRUE(files.bound(kLarge));
+  EXPECT_TRUE(files.bound(kLarge)) << "a number without a place in the table is told of every time";
+}
+
 TEST(DurableWrites, none_are_expected_before_the_first_and_a_second_after_the_last) {
   DurableWrites writes;
   const Instant start{Duration::zero()};

@@ -1,6 +1,7 @@
 // Files, on every real backend, in a fresh directory.
 #include <fcntl.h>
 
+#include <array>
 #include <cstdlib>
 #include <cstring>
 #include <memory>
@@ -8,6 +9,7 @@
 
 #include "io/file.h"
 #include "io/gate.h"
+#include "io/shard.h"
 #include "tests/unit/io/backends.h"
 
 namespace millrace::io {
@@ -100,29 +102,28 @@ std::uint64_t resident_from(Proactor& proactor, FileHandle file, std::uint64_t p
 TEST_P(ProactorTest, beside_durable_writes_no_read_makes_the_kernel_read_ahead) {
   constexpr std::uint64_t kBytes = std::uint64_t{4} << 20;
   constexpr std::uint64_t kRead = 4096;
-  const auto file = proactor().open(path("old"), {.write = true, .create = true});
-  ASSERT_TRUE(file);
   auto bytes = pattern(kBytes, 3);
   const ::iovec all = slice(bytes);
-  ASSERT_TRUE(proactor().write_inline(*file, 0, {&all, 1}));
-  ASSERT_TRUE(proactor().sync_inline(*file));
   const auto durable = proactor().open(path("durable"), {.write = true, .create = true, .direct_sync = true});
   ASSERT_TRUE(durable);
   const Block block;
   std::vector<std::byte> into(kRead);
+  // The second file has the first one's handle.
   for (const bool queued : {false, true}) {
+    const auto file = proactor().open(path("old"), {.write = true, .create = true});
+    ASSERT_TRUE(file);
+    ASSERT_TRUE(proactor().write_inline(*file, 0, {&all, 1}));
+    ASSERT_TRUE(proactor().sync_inline(*file));
     ::posix_fadvise(file->value(), 0, 0, POSIX_FADV_DONTNEED);
     if (proactor().resident(*file, kBytes / 2, kRead)) GTEST_SKIP() << "this file system's pages cannot be dropped";
-    // As the kernel has it of a file that is read while nobody waits for a write.
-    ::posix_fadvise(file->value(), 0, 0, POSIX_FADV_NORMAL);
     ASSERT_EQ(run_task(proactor(), queued_write(proactor(), *durable, 0, block.bytes())), static_cast<std::int64_t>(kRead));
     for (std::uint64_t at = 0; at < 4 * kRead; at += kRead) {
       if (queued) ASSERT_EQ(run_task(proactor(), queued_read(proactor(), *file, at, into)), static_cast<std::int64_t>(kRead));
       else ASSERT_EQ(proactor().read_inline(*file, at, into).value(), kRead);
     }
     EXPECT_EQ(resident_from(proactor(), *file, 0, kBytes), 4 * kRead) << (queued ? "queued" : "inline");
+    proactor().close(*file);
   }
-  proactor().close(*file);
   proactor().close(*durable);
 }
 
@@ -147,6 +148,27 @@ TEST_P(ProactorTest, a_durable_write_is_under_way_until_it_completes_and_another
   }
   proactor().close(*durable);
   proactor().close(*buffered);
+}
+
+struct Forgotten : Completion {
+  Forgotten() : Completion([](Completion&, std::int64_t) {}) {}
+};
+
+// Of one process: another shard asks while this one's backend is gone.
+TEST_P(ProactorTest, a_durable_write_is_not_under_way_any_more_when_its_backend_has_ended) {
+  const auto file = proactor().open(path("durable"), {.write = true, .create = true, .direct_sync = true});
+  ASSERT_TRUE(file);
+  const auto writes = std::make_shared<DurableWrites>();
+  const Block block;
+  std::array<Forgotten, 3> forgotten;
+  {
+    const auto other = make_proactor(GetParam() == std::string("epoll") ? Backend::epoll : Backend::io_uring, writes);
+    ASSERT_TRUE(other);
+    for (Forgotten& each : forgotten) (*other)->write(*file, 0, block.bytes(), each);
+    EXPECT_TRUE(writes->under_way());
+  }
+  EXPECT_FALSE(writes->under_way());
+  proactor().close(*file);
 }
 
 TEST_P(ProactorTest, queued_operations_report_negative_errno) {

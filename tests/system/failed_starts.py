@@ -7,6 +7,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import time
 
 sys.path[:0] = [os.path.dirname(os.path.abspath(__file__)),
                 os.path.dirname(os.path.dirname(os.path.abspath(__file__)))]
@@ -161,6 +162,40 @@ def listeners(run, port):
         assert process.returncode == 0, f"{host}: exit code {process.returncode}"
 
 
+def address_limits(run, port):
+    """Hosts that have limits of their own may be named: who has no address is refused, who has one is limited."""
+    data = os.path.join(run.scratch, "address-limits")
+    words = [*command(run, data, port), "--override", "max.connections.per.ip.overrides=no-such-host.invalid:5"]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 1 and "max.connections.per.ip.overrides" in done.stderr, done.stderr[-500:]
+    assert "no-such-host.invalid" in done.stderr and not os.path.exists(data), done.stderr[-500:]
+    broker = run.open({"log.dirs": data, "max.connections.per.ip.overrides": "localhost:1"}, folder=data + "-broker", port=port)
+    with broker:
+        broker.start()
+        with first_served(broker) as first:
+            try:
+                served = answers("127.0.0.1", port)
+            except (OSError, wire.WireError):
+                served = False
+            assert not served, "a second connection is served"
+            assert first.api_versions(3)[0] == 0
+        assert broker.stop() == 0, broker.log_tail()
+
+
+def first_served(broker):
+    """A connection; the one that the start itself was tried with may still count for a moment."""
+    deadline = time.monotonic() + 10
+    while True:
+        connection = wire.Connection("127.0.0.1", broker.port)
+        try:
+            connection.api_versions(3)
+            return connection
+        except (OSError, wire.WireError):
+            connection.close()
+            assert time.monotonic() < deadline, broker.log_tail()
+            time.sleep(0.1)
+
+
 def ipv6_loopback():
     try:
         with socket.socket(socket.AF_INET6) as probe:
@@ -172,7 +207,7 @@ def ipv6_loopback():
 
 def body(run):
     port = brokers.free_port()
-    for test in (newer_format, newer_log, taken_port, foreign_directory, listeners):
+    for test in (newer_format, newer_log, taken_port, foreign_directory, listeners, address_limits):
         run.report.run(f"failed_starts/{test.__name__}", test, run, port)
 
 

@@ -282,6 +282,7 @@ std::vector<std::vector<Offset>> CleaningPass::groups() const {
 io::Task<Result<void>> CleaningPass::clean_group(std::vector<Offset> bases) {
   CleanedSegment cleaned(log_.proactor(), log_.directory, bases.front(), log_.options.index_interval_bytes);
   auto done = co_await write_group(cleaned, bases);
+  if (done) done = co_await make_later_batches_durable();
   if (done) done = check_going();
   if (done) done = co_await swap(cleaned, bases);
   // Of a swap that was decided nothing may go any more; the log is offline then if it was not completed.
@@ -356,8 +357,9 @@ io::Task<Result<void>> CleaningPass::rewrite_batch(CleanedSegment& cleaned, cons
     CO_TRY_DONE(check_going());
   }
   result_.records_after += rewrite_.records_kept();
-  if (left->empty()) co_return Result<void>{};
-  co_return cleaned.add(*left);
+  if (!left->empty()) co_return cleaned.add(*left);
+  note_dropped(batch);
+  co_return Result<void>{};
 }
 
 // The batch tells the last sequence number or, where only markers are left of a producer, its epoch.
@@ -367,6 +369,20 @@ bool CleaningPass::is_last_of_producer(const RecordBatch& batch) const {
   if (entry == nullptr) return false;
   if (entry->has_batches()) return batch.last_offset() == entry->last_offset();
   return batch.is_control() && batch.producer_epoch() == entry->producer_epoch;
+}
+
+void CleaningPass::note_dropped(const RecordBatch& batch) {
+  const ProducerEntry* const entry = batch.has_producer_id() ? log_.producers.find(batch.producer_id()) : nullptr;
+  if (entry != nullptr && entry->has_batches()) later_batch_ = std::max(later_batch_, entry->last_offset());
+}
+
+// A batch that went said how far its producer had come. The later one that says it now may not be on disk yet, and a power cut would
+// leave neither: then nobody would know what to make of what the producer sends next.
+io::Task<Result<void>> CleaningPass::make_later_batches_durable() {
+  if (later_batch_ < log_.durable_end) co_return Result<void>{};
+  CO_TRY_DONE(co_await log_.flush());
+  if (later_batch_ < log_.durable_end) co_return Result<void>{};
+  co_return fail(Errc::canceled, "what a producer has sent last was not written");
 }
 
 // ---- Swap

@@ -66,6 +66,8 @@ class CleaningPass {
   io::Task<Result<void>> rewrite_segment(CleanedSegment& cleaned, Segment& segment, bool last_of_group);
   io::Task<Result<void>> rewrite_batch(CleanedSegment& cleaned, const RecordBatch& batch, bool last_of_group);
   bool is_last_of_producer(const RecordBatch& batch) const;
+  void note_dropped(const RecordBatch& batch);
+  io::Task<Result<void>> make_later_batches_durable();
   io::Task<Result<void>> swap(CleanedSegment& cleaned, const std::vector<Offset>& bases);
   io::Task<Result<void>> take_over(CleanedSegment& cleaned, const std::vector<Offset>& bases);
 
@@ -80,6 +82,8 @@ class CleaningPass {
   AbortedTransactions aborted_;
   bool aborted_known_ = false;
   MarkerTrack markers_;
+  // The last of the batches for which earlier ones of the same producer went.
+  Offset later_batch_ = kNoOffset;
   RewriteRules rules_;
   BatchRewrite rewrite_;
   std::vector<std::byte> opened_;

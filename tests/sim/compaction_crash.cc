@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <map>
 #include <memory>
 #include <optional>
@@ -23,14 +24,38 @@ namespace {
 
 constexpr int kOperationsPerClient = 60;
 constexpr std::uint64_t kKeys = 12;
+constexpr std::int64_t kNever = log::LogOptions::kNever;
+
+// How far an idempotent producer has come with one log.
+struct Sender {
+  std::int64_t id = 0;
+  std::int32_t next_sequence = 0;
+  std::optional<BatchSpec> outstanding;  // sent, and not answered
+  std::optional<BatchSpec> answered;     // the last one that was
+  Offset answered_at{0};
+};
+
+// What a log's topic says of it.
+struct Manner {
+  bool fsync = false;
+  std::optional<log::Codec> codec;
+  std::int64_t lag_min_ms = 0;
+  std::int64_t lag_max_ms = kNever;
+  std::int64_t delete_retention_ms = 5;
+  std::int64_t retention_ms = -1;
+  std::int64_t retention_bytes = -1;
+  bool deletes() const { return retention_ms >= 0 || retention_bytes >= 0; }
+};
 
 // What clients of one log were told, and what they ever sent.
 struct Promise {
-  bool fsync = false;
+  Manner manner;
   Offset acknowledged_end{0};
   std::map<std::int64_t, ReadRecord> acknowledged;
   // An offset may be given twice, after a power cut.
   std::map<std::int64_t, std::set<ReadRecord>> sent;
+  std::map<std::int64_t, std::int64_t> deleted_at;  // by offset, the latest time of a deletion there
+  std::map<std::uint64_t, Sender> senders;          // by client
 };
 using Promises = std::map<std::string, Promise>;
 
@@ -61,7 +86,8 @@ class Life {
     bool power = false;
   };
 
-  log::LogOptions options(bool fsync) const;
+  log::LogOptions options(const Manner& manner) const;
+  Manner draw_manner();
   void fail(std::string what) {
     if (report_.failure.empty()) report_.failure = fmt::format("seed {}: {}", seed_, what);
   }
@@ -74,9 +100,18 @@ class Life {
   io::Task<void> verify(LogNode& node, bool after_power_cut);
   io::Task<void> verify_log(log::Log& log, Promise& promise, bool after_power_cut);
   void verify_keys(const std::string& name, const Promise& promise, const std::vector<ReadRecord>& records,
-                   Offset end);
+                   Offset start, Offset end);
+  bool may_be_gone(const Promise& promise, const ReadRecord& wanted, Offset end) const;
+  io::Task<void> verify_senders(log::Log& log, Promise& promise, bool may_be_shorter);
+  io::Task<void> verify_sender(log::Log& log, Promise& promise, Sender& sender, bool may_be_shorter);
+  io::Task<void> read_whole(log::Log& log, Promise& promise);
   io::Task<void> client(LogNode& node, io::Gate& gate, std::uint64_t id);
-  io::Task<void> client_append(log::Log& log, Promise& promise, Prng& random);
+  io::Task<void> client_append(log::Log& log, Promise& promise, Prng& random, std::uint64_t id);
+  BatchSpec draw_batch(Prng& random);
+  // `bytes` are in use until the append is stable.
+  Result<log::AppendedBatches> stage(log::Log& log, Promise& promise, const BatchSpec& spec, std::vector<std::byte>& bytes);
+  void take_answer(Promise& promise, const BatchSpec& spec, const log::AppendedBatches& appended);
+  io::Task<void> look_after(LogNode& node, log::Log& log, Promise& promise, Prng& random);
   io::Task<void> upkeep(LogNode& node);
   io::Task<void> work(LogNode& node);
 
@@ -92,21 +127,40 @@ class Life {
   bool after_power_cut_ = false;
   std::uint64_t changes_left_ = 0;
   std::uint64_t next_value_ = 1;
+  std::int64_t next_producer_ = 1;
   std::uint64_t incarnation_ = 0;
   CompactionReport report_;
 };
 
-log::LogOptions Life::options(bool fsync) const {
+Manner Life::draw_manner() {
+  constexpr std::array kCodecs = {log::Codec::none, log::Codec::gzip, log::Codec::snappy, log::Codec::lz4, log::Codec::zstd};
+  Manner manner;
+  manner.fsync = !random_.chance(3);
+  if (random_.chance(2)) manner.codec = kCodecs[random_.below(kCodecs.size())];
+  if (random_.chance(3)) manner.lag_min_ms = static_cast<std::int64_t>(1 + random_.below(20));
+  if (random_.chance(3)) manner.lag_max_ms = static_cast<std::int64_t>(20 + random_.below(40));
+  if (random_.chance(3)) manner.delete_retention_ms = static_cast<std::int64_t>(random_.below(300));
+  if (random_.chance(6)) manner.retention_bytes = 12'000;
+  else if (random_.chance(6)) manner.retention_ms = 60;
+  return manner;
+}
+
+log::LogOptions Life::options(const Manner& manner) const {
   log::LogOptions options;
   options.segment_bytes = 3000;
   options.index_interval_bytes = 300;
-  options.durability = fsync ? log::Durability::fsync : log::Durability::replicated;
+  options.durability = manner.fsync ? log::Durability::fsync : log::Durability::replicated;
   options.file_delete_delay_ms = 10;
-  options.deletes = false;
+  options.deletes = manner.deletes();
+  options.retention_ms = manner.retention_ms;
+  options.retention_bytes = manner.retention_bytes;
+  options.accept.compression = manner.codec;
+  options.compaction_lag_min_ms = manner.lag_min_ms;
+  options.compaction_lag_max_ms = manner.lag_max_ms;
   options.compacts = true;
   options.accept.compacted = true;
   options.dirty_ratio_min = 0.2;
-  options.delete_retention_ms = 5;
+  options.delete_retention_ms = manner.delete_retention_ms;
   return options;
 }
 
@@ -123,14 +177,30 @@ void Life::arm(SimDisk& disk, std::uint64_t after_changes) {
 
 // ---- Checking
 
+// A deletion may go when it has stood for a while; and a record when there is one, gone or not.
+bool Life::may_be_gone(const Promise& promise, const ReadRecord& wanted, Offset end) const {
+  for (auto at = promise.sent.lower_bound(wanted.offset.value()); at != promise.sent.end(); ++at) {
+    if (at->first >= end.value()) break;
+    const bool deletes = std::ranges::any_of(
+        at->second, [&](const ReadRecord& sent) { return sent.key == wanted.key && !sent.has_value; });
+    if (!deletes) continue;
+    const auto deleted = promise.deleted_at.find(at->first);
+    if (deleted == promise.deleted_at.end()) return true;
+    if (deleted->second + promise.manner.delete_retention_ms <= world_.wall_now().ms) return true;
+  }
+  return false;
+}
+
 void Life::verify_keys(const std::string& name, const Promise& promise, const std::vector<ReadRecord>& records,
-                       Offset end) {
+                       Offset start, Offset end) {
   std::map<std::string, ReadRecord> last_there;
   for (const auto& record : records) last_there[record.key] = record;
   std::map<std::string, ReadRecord> promised;
   for (const auto& [offset, record] : promise.acknowledged) {
     if (record.offset < end) promised[record.key] = record;
   }
+  // With the log's beginning went what stood there.
+  std::erase_if(promised, [&](const auto& entry) { return entry.second.offset < start; });
   for (const auto& [key, wanted] : promised) {
     const auto found = last_there.find(key);
     if (found != last_there.end()) {
@@ -139,13 +209,7 @@ void Life::verify_keys(const std::string& name, const Promise& promise, const st
                        found->second.offset.value(), wanted.offset.value()));
       continue;
     }
-    bool deleted = false;
-    for (auto at = promise.sent.lower_bound(wanted.offset.value()); at != promise.sent.end(); ++at) {
-      if (at->first >= end.value()) break;
-      deleted |= std::ranges::any_of(
-          at->second, [&](const ReadRecord& sent) { return sent.key == key && !sent.has_value; });
-    }
-    if (!deleted) {
+    if (!may_be_gone(promise, wanted, end)) {
       fail(fmt::format("{}: {} is gone, its record {} was acknowledged; the log ends at {}", name, key,
                        wanted.offset.value(), end.value()));
     }
@@ -154,7 +218,7 @@ void Life::verify_keys(const std::string& name, const Promise& promise, const st
 
 io::Task<void> Life::verify_log(log::Log& log, Promise& promise, bool after_power_cut) {
   const std::string name = log.topic();
-  log.set_options(options(promise.fsync));
+  log.set_options(options(promise.manner));
   auto records = co_await read_records(log, log.log_start_offset(), log.written_end(), 3000);
   if (!records) {
     fail(fmt::format("{} cannot be read: {}", name, records.error().message));
@@ -168,17 +232,60 @@ io::Task<void> Life::verify_log(log::Log& log, Promise& promise, bool after_powe
       fail(fmt::format("{} has at {} what nobody sent", name, record.offset.value()));
     }
   }
-  const bool may_be_shorter = after_power_cut && !promise.fsync;
+  const bool may_be_shorter = after_power_cut && !promise.manner.fsync;
   if (log.end_offset() < promise.acknowledged_end && !may_be_shorter) {
     fail(fmt::format("{} ends at {}, acknowledged was {}", name, log.end_offset().value(),
                      promise.acknowledged_end.value()));
   }
-  verify_keys(name, promise, *records, log.end_offset());
+  verify_keys(name, promise, *records, log.log_start_offset(), log.end_offset());
   // Who reads now must find the same again, and nothing behind the end.
   promise.acknowledged.erase(promise.acknowledged.lower_bound(log.end_offset().value()), promise.acknowledged.end());
   for (const auto& record : *records) promise.acknowledged[record.offset.value()] = record;
   promise.acknowledged_end = log.end_offset();
   log.on_high_watermark(log.stable_end());
+  co_await verify_senders(log, promise, may_be_shorter);
+}
+
+// ---- Producers
+
+io::Task<void> Life::verify_senders(log::Log& log, Promise& promise, bool may_be_shorter) {
+  for (auto& [client, sender] : promise.senders) {
+    if (report_.failure.empty()) co_await verify_sender(log, promise, sender, may_be_shorter);
+  }
+}
+
+// What was not answered is sent again. What was, too, where nothing has come after it: that must be known by its first offset.
+io::Task<void> Life::verify_sender(log::Log& log, Promise& promise, Sender& sender, bool may_be_shorter) {
+  const bool is_answered = !sender.outstanding;
+  const auto spec = is_answered ? sender.answered : sender.outstanding;
+  if (!spec) co_return;
+  // Of what retention has taken nobody need know who sent it.
+  const bool may_be_forgotten =
+      may_be_shorter || (promise.manner.deletes() && sender.answered_at < log.log_start_offset());
+  std::vector<std::byte> bytes;
+  const auto appended = stage(log, promise, *spec, bytes);
+  if (!appended) {
+    if (appended.error() == Errc::disk_full) co_return;
+    if (!may_be_forgotten) {
+      fail(fmt::format("{}: producer {} sends sequence {} again: {}", log.topic(), sender.id, spec->base_sequence,
+                       appended.error().message));
+    }
+    sender = {.id = next_producer_++};
+    co_return;
+  }
+  if (appended->duplicate) ++report_.duplicates;
+  const bool as_it_was = appended->duplicate && appended->first_offset == sender.answered_at;
+  if (is_answered && !as_it_was && !may_be_forgotten) {
+    fail(fmt::format("{}: producer {} has sequence {} at {}, and is told {}", log.topic(), sender.id, spec->base_sequence,
+                     sender.answered_at.value(), appended->first_offset.value()));
+  }
+  const auto stable = co_await log.stable(*appended);
+  if (!stable) co_return;
+  if (!appended->duplicate) take_answer(promise, *spec, *appended);
+  sender.answered = spec;
+  sender.answered_at = appended->first_offset;
+  sender.next_sequence = spec->base_sequence + static_cast<std::int32_t>(spec->values.size());
+  sender.outstanding.reset();
 }
 
 io::Task<void> Life::verify(LogNode& node, bool after_power_cut) {
@@ -191,7 +298,7 @@ io::Task<void> Life::verify(LogNode& node, bool after_power_cut) {
 
 // ---- Clients
 
-io::Task<void> Life::client_append(log::Log& log, Promise& promise, Prng& random) {
+BatchSpec Life::draw_batch(Prng& random) {
   BatchSpec spec{.timestamp = world_.wall_now().ms};
   const std::uint64_t count = 1 + random.below(4);
   for (std::uint64_t i = 0; i < count; ++i) {
@@ -200,22 +307,66 @@ io::Task<void> Life::client_append(log::Log& log, Promise& promise, Prng& random
     if (deletes) spec.without_value.insert(i);
     spec.values.push_back(deletes ? "" : fmt::format("{}", next_value_++) + std::string(random.below(300), '.'));
   }
-  auto batch = make_batch(spec);
-  const auto appended =
-      log.stage_append_as_leader(batch, {.leader_epoch = LeaderEpoch(1), .now = world_.wall_now()});
-  if (!appended) co_return;
+  return spec;
+}
+
+std::vector<ReadRecord> records_of(const BatchSpec& spec, Offset first) {
   std::vector<ReadRecord> records;
-  for (std::uint64_t i = 0; i < count; ++i) {
-    const Offset offset = appended->first_offset + static_cast<std::int64_t>(i);
-    records.push_back({offset, spec.values[i], spec.keys[i], !spec.without_value.contains(i)});
-    promise.sent[offset.value()].insert(records.back());
+  for (std::size_t i = 0; i < spec.values.size(); ++i) {
+    records.push_back({first + static_cast<std::int64_t>(i), spec.values[i], spec.keys[i], !spec.without_value.contains(i)});
   }
+  return records;
+}
+
+Result<log::AppendedBatches> Life::stage(log::Log& log, Promise& promise, const BatchSpec& spec,
+                                         std::vector<std::byte>& bytes) {
+  bytes = make_batch(spec);
+  TRY(appended, log.stage_append_as_leader(bytes, {.leader_epoch = LeaderEpoch(1), .now = world_.wall_now()}));
+  if (appended.duplicate) return appended;
+  std::int64_t time = spec.timestamp;
+  for (const ReadRecord& record : records_of(spec, appended.first_offset)) {
+    promise.sent[record.offset.value()].insert(record);
+    if (!record.has_value) {
+      auto& deleted_at = promise.deleted_at[record.offset.value()];
+      deleted_at = std::max(deleted_at, time);
+    }
+    ++time;
+  }
+  return appended;
+}
+
+void Life::take_answer(Promise& promise, const BatchSpec& spec, const log::AppendedBatches& appended) {
+  for (const auto& record : records_of(spec, appended.first_offset)) promise.acknowledged[record.offset.value()] = record;
+  promise.acknowledged_end = std::max(promise.acknowledged_end, appended.end_offset());
+  report_.acknowledged += spec.values.size();
+}
+
+io::Task<void> Life::client_append(log::Log& log, Promise& promise, Prng& random, std::uint64_t id) {
+  BatchSpec spec = draw_batch(random);
+  const bool is_idempotent = random.chance(2);
+  if (is_idempotent) {
+    const auto [at, is_new] = promise.senders.try_emplace(id);
+    Sender& sender = at->second;
+    if (is_new) sender.id = next_producer_++;
+    if (sender.outstanding) spec = *sender.outstanding;
+    spec.producer_id = ProducerId(sender.id);
+    spec.producer_epoch = 0;
+    spec.base_sequence = sender.next_sequence;
+    sender.outstanding = spec;
+  }
+  std::vector<std::byte> bytes;
+  const auto appended = stage(log, promise, spec, bytes);
+  if (!appended) co_return;
   const auto stable = co_await log.stable(*appended);
   if (!stable) co_return;
   log.on_high_watermark(log.stable_end());
-  for (const auto& record : records) promise.acknowledged[record.offset.value()] = record;
-  promise.acknowledged_end = std::max(promise.acknowledged_end, appended->end_offset());
-  report_.acknowledged += count;
+  if (!appended->duplicate) take_answer(promise, spec, *appended);
+  if (!is_idempotent) co_return;
+  Sender& sender = promise.senders.at(id);
+  sender.next_sequence = spec.base_sequence + static_cast<std::int32_t>(spec.values.size());
+  sender.outstanding.reset();
+  sender.answered = std::move(spec);
+  sender.answered_at = appended->first_offset;
 }
 
 io::Task<void> Life::client(LogNode& node, io::Gate& gate, std::uint64_t id) {
@@ -223,8 +374,69 @@ io::Task<void> Life::client(LogNode& node, io::Gate& gate, std::uint64_t id) {
   for (int i = 0; i < kOperationsPerClient && !image_ && !gate.closing(); ++i) {
     auto chosen = promises_.begin();
     std::advance(chosen, random.below(promises_.size()));
-    co_await client_append(*node.find(chosen->first, 0), chosen->second, random);
+    co_await client_append(*node.find(chosen->first, 0), chosen->second, random, id);
     if (random.chance(3)) co_await io::sleep_for(std::chrono::microseconds(random.below(3000)));
+  }
+}
+
+// Whoever reads from the beginning to what was stable when it began.
+io::Task<void> Life::read_whole(log::Log& log, Promise& promise) {
+  const Promise known = promise;
+  const std::int64_t begun_ms = world_.wall_now().ms;
+  const Offset end = log.stable_end();
+  const auto records = co_await read_records(log, log.log_start_offset(), end, 2000);
+  if (image_) co_return;
+  if (!records) {
+    // Retention was faster.
+    if (records.error() == Errc::out_of_range && known.manner.deletes()) co_return;
+    co_return fail(fmt::format("{} cannot be read: {}", log.topic(), records.error().message));
+  }
+  ++report_.reads;
+  Promise now = known;
+  now.sent = promise.sent;
+  now.deleted_at = promise.deleted_at;
+  // What has come since replaces what it had to find; and whoever is slower than a topic keeps deletions may miss them.
+  std::set<std::string> replaced;
+  for (auto at = now.sent.lower_bound(end.value()); at != now.sent.end(); ++at) {
+    for (const ReadRecord& record : at->second) replaced.insert(record.key);
+  }
+  const bool is_slow = world_.wall_now().ms - begun_ms >= known.manner.delete_retention_ms;
+  std::set<std::string> deleted;
+  for (const auto& [offset, record] : known.acknowledged) {
+    if (record.has_value) deleted.erase(record.key);
+    else deleted.insert(record.key);
+  }
+  std::erase_if(now.acknowledged, [&](const auto& entry) {
+    return replaced.contains(entry.second.key) || (is_slow && deleted.contains(entry.second.key));
+  });
+  verify_keys(log.topic(), now, *records, log.log_start_offset(), end);
+}
+
+io::Task<void> Life::look_after(LogNode& node, log::Log& log, Promise& promise, Prng& random) {
+  switch (random.below(8)) {
+    case 0:
+      (void)log.roll(world_.wall_now());
+      break;
+    case 1:
+      (void)co_await node.checkpoint();
+      break;
+    case 2:
+      if (full_disk_) {
+        disk_->set_capacity(random.chance(2) ? disk_->used_bytes() + random.below(5000) : std::uint64_t{1} << 40);
+      }
+      break;
+    case 3:
+      if (promise.manner.deletes()) (void)log.apply_retention(world_.wall_now(), log.stable_end());
+      break;
+    case 4:
+      co_await read_whole(log, promise);
+      break;
+    default: {
+      const auto cleaned = co_await log.compact();
+      if (cleaned) report_.records_dropped += cleaned->records_before - cleaned->records_after;
+      else ++report_.passes_put_off;
+      break;
+    }
   }
 }
 
@@ -235,21 +447,7 @@ io::Task<void> Life::upkeep(LogNode& node) {
     auto chosen = promises_.begin();
     std::advance(chosen, random.below(promises_.size()));
     log::Log& log = *node.find(chosen->first, 0);
-    switch (random.below(6)) {
-      case 0: (void)log.roll(world_.wall_now()); break;
-      case 1: (void)co_await node.checkpoint(); break;
-      case 2:
-        if (full_disk_) {
-          disk_->set_capacity(random.chance(2) ? disk_->used_bytes() + random.below(5000) : std::uint64_t{1} << 40);
-        }
-        break;
-      default: {
-        const auto cleaned = co_await log.compact();
-        if (cleaned) report_.records_dropped += cleaned->records_before - cleaned->records_after;
-        else ++report_.passes_put_off;
-        break;
-      }
-    }
+    co_await look_after(node, log, chosen->second, random);
     if (const auto why = log.uncleanable()) fail(fmt::format("{} cannot be cleaned: {}", log.topic(), *why));
   }
   report_.passes += node.shard().counters().cleaner_passes;
@@ -273,7 +471,9 @@ void Life::take_over_image() {
 }
 
 bool Life::boot(LogRun& run) {
-  const auto booted = world_.run(run.reactor, run.node->boot(options(true)));
+  Manner manner;
+  manner.fsync = true;
+  const auto booted = world_.run(run.reactor, run.node->boot(options(manner)));
   if (!booted) fail("does not start: " + booted.error().message);
   return booted.has_value();
 }
@@ -314,9 +514,9 @@ void Life::make_logs(LogRun& run) {
   const std::uint64_t count = 1 + random_.below(3);
   for (std::uint64_t i = 0; i < count; ++i) {
     const std::string name = fmt::format("log{}", i);
-    const bool fsync = !random_.chance(3);
-    CHECK(world_.run(run.reactor, run.node->create(name, 0, options(fsync))).has_value());
-    promises_[name].fsync = fsync;
+    const Manner manner = draw_manner();
+    CHECK(world_.run(run.reactor, run.node->create(name, 0, options(manner))).has_value());
+    promises_[name].manner = manner;
   }
 }
 

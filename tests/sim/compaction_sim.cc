@@ -30,11 +30,14 @@ int main(int argc, char** argv) {
     sum.passes += report.passes;
     sum.records_dropped += report.records_dropped;
     sum.passes_put_off += report.passes_put_off;
+    sum.reads += report.reads;
+    sum.duplicates += report.duplicates;
     failure = report.failure;
   }
-  fmt::print("acknowledged {} kills {} power_cuts {} crashes_in_recovery {} passes {} records_dropped {} put_off {}\n",
+  fmt::print("acknowledged {} kills {} power_cuts {} crashes_in_recovery {} passes {} records_dropped {} put_off {} reads {} "
+             "duplicates {}\n",
              sum.acknowledged, sum.kills, sum.power_cuts, sum.crashes_in_recovery, sum.passes, sum.records_dropped,
-             sum.passes_put_off);
+             sum.passes_put_off, sum.reads, sum.duplicates);
   if (!verbose) logging::stop();
   // Without passes nothing was tried.
   if (failure.empty() && sum.passes == 0) failure = "the cleaner never ran";

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "engine/log/compression.h"
 #include "engine/log/format/batch_builder.h"
 #include "engine/log/format/record.h"
 #include "engine/log/log_directory.h"
@@ -28,7 +29,10 @@ std::vector<std::byte> make_batch(const BatchSpec& spec) {
 
 io::Task<Result<std::vector<ReadRecord>>> read_records(log::Log& log, Offset from, Offset end,
                                                        std::size_t bytes_max) {
+  constexpr std::uint64_t kOpenedBytesMax = std::uint64_t{16} << 20;
   std::vector<ReadRecord> records;
+  log::Compression codecs;
+  std::vector<std::byte> opened;
   Offset next = from;
   while (next < end) {
     CO_TRY(bytes, co_await log.read_bytes(
@@ -37,7 +41,8 @@ io::Task<Result<std::vector<ReadRecord>>> read_records(log::Log& log, Offset fro
     for (log::BatchWalk walk(bytes); !walk.at_end();) {
       CO_TRY(batch, walk.next());
       CO_TRY_DONE(batch.verify());
-      for (log::RecordWalk record_walk(batch, batch.payload()); !record_walk.at_end();) {
+      CO_TRY(payload, log::open_payload(batch, codecs, kOpenedBytesMax, opened));
+      for (log::RecordWalk record_walk(batch, payload); !record_walk.at_end();) {
         CO_TRY(record, record_walk.next());
         if (record.offset < next) continue;
         records.push_back({record.offset, std::string(as_text(record.value.value_or(ConstBytes()))),

@@ -10,6 +10,7 @@
 #include "io/file.h"
 #include "io/gate.h"
 #include "io/run.h"
+#include "tests/sim/log_run.h"
 #include "tests/unit/engine/log/log_on_disk_test.h"
 #include "tests/unit/io/idle_proactor.h"
 
@@ -258,6 +259,72 @@ TEST_F(LogCleanerTest, keeps_the_last_sequence_number_of_a_producer) {
   ASSERT_TRUE(repeated) << repeated.error().message;
   EXPECT_TRUE(repeated->duplicate);
   EXPECT_EQ(from_producer(7).error(), Errc::out_of_order_sequence);
+}
+
+io::Task<Result<AppendedBatches>> append_of_producer(Log& log, std::int32_t sequence, std::string key, WallTime now) {
+  auto batch = sim::make_batch({.values = {"x"}, .timestamp = now.ms, .producer_id = ProducerId(5), .producer_epoch = 0,
+                                .base_sequence = sequence, .keys = {std::move(key)}});
+  CO_TRY(appended, log.stage_append_as_leader(batch, {.leader_epoch = LeaderEpoch(1), .now = now}));
+  CO_TRY_DONE(co_await log.stable(appended));
+  log.on_high_watermark(log.end_offset());
+  co_return appended;
+}
+
+bool is_being_rewritten() {
+  const auto listed = io::Reactor::current().proactor().list(kDirectory);
+  return listed && std::ranges::any_of(*listed, [](const auto& entry) { return entry.name.ends_with(".cleaned"); });
+}
+
+// The pass has seen to it that all that there was is on disk.
+io::Task<void> append_during_a_pass(Log& log, WallTime now) {
+  while (!is_being_rewritten()) co_await io::sleep_for(std::chrono::microseconds(1));
+  EXPECT_TRUE(co_await append_of_producer(log, 2, "c", now));
+}
+
+// Of two batches of a producer the second is replaced; a third comes while that one is cleaned away.
+io::Task<void> clean_while_a_producer_goes_on(Log& log, WallTime now) {
+  EXPECT_TRUE(co_await append_of_producer(log, 0, "stays", now));
+  EXPECT_TRUE(co_await append_of_producer(log, 1, "a", now));
+  auto batch = sim::make_batch({.values = {"y"}, .timestamp = now.ms, .keys = {"a"}});
+  const auto appended = log.stage_append_as_leader(batch, {.leader_epoch = LeaderEpoch(1), .now = now});
+  EXPECT_TRUE(appended && co_await log.stable(*appended));
+  log.on_high_watermark(log.end_offset());
+  EXPECT_TRUE(log.roll(now));
+  io::Gate gate;
+  gate.spawn(append_during_a_pass(log, now));
+  EXPECT_TRUE(co_await log.compact());
+  co_await gate.close();
+}
+
+TEST(LogCleanerPowerCut, the_last_sequence_number_on_disk_does_not_go_for_one_that_is_not) {
+  LogOptions options;
+  options.compacts = true;
+  options.accept.compacted = true;
+  options.durability = Durability::replicated;
+  LogShardOptions shard_options;
+  shard_options.cleaner.enabled = false;
+  for (std::uint64_t seed = 1; seed <= 10; ++seed) {
+    sim::World world(seed);
+    Prng random = world.stream("power");
+    sim::SimDisk before(world.stream("disk"));
+    std::unique_ptr<sim::SimDisk> after;
+    {
+      sim::LogRun run(world, before, "first", shard_options);
+      ASSERT_TRUE(world.run(run.reactor, run.node->boot(options)));
+      ASSERT_TRUE(world.run(run.reactor, run.node->create("t", 0, options)));
+      world.run(run.reactor, clean_while_a_producer_goes_on(*run.node->find("t", 0), world.wall_now()));
+      // It is not synced either.
+      ASSERT_TRUE(run.proactor.remove(std::string(kDirectory) + "/00000000000000000003.snapshot"));
+      after = before.power_cut(random);
+      run.crash();
+    }
+    sim::LogRun run(world, *after, "second", shard_options);
+    ASSERT_TRUE(world.run(run.reactor, run.node->boot(options)));
+    Log& log = *run.node->find("t", 0);
+    const auto again = world.run(run.reactor, append_of_producer(log, 2, "c", world.wall_now()));
+    EXPECT_TRUE(again) << "seed " << seed << ": " << again.error().message;
+    run.crash();
+  }
 }
 
 TEST_F(LogCleanerTest, cleans_as_far_as_its_map_reaches_and_goes_on_from_there) {

@@ -218,8 +218,9 @@ Result<void> ControllerDriver::apply_written() {
 
 io::Task<void> ControllerDriver::publish() {
   auto [image, delta] = follower_->publish();
-  image_ = image;
-  co_await publish_(std::move(image), std::make_shared<const MetadataDelta>(std::move(delta)));
+  co_await publish_(image, std::make_shared<const MetadataDelta>(std::move(delta)));
+  // Only now: who asks meanwhile, and is answered with what others have decided, waits for it too.
+  image_ = std::move(image);
   progress_.notify_all();
 }
 

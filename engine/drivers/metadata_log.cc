@@ -139,19 +139,25 @@ Result<SnapshotContents> MetadataLog::read_snapshot(const raft::SnapshotId& id) 
   return contents;
 }
 
+io::Task<Result<void>> MetadataLog::write_part(std::string path, ConstBytes bytes) {
+  CO_TRY(file, io::OpenFile::open(proactor_, path, {.write = true, .create = true, .truncate = true}));
+  CO_TRY_DONE(co_await io::write_all(proactor_, file->handle(), 0, bytes));
+  co_return co_await io::sync(proactor_, file->handle());
+}
+
 io::Task<Result<void>> MetadataLog::write_snapshot(raft::SnapshotId id,
                                                    std::vector<std::byte> bytes) {
   const auto latest = latest_snapshot();
   if (latest && latest->end_offset >= id.end_offset) co_return Result<void>();
   const std::string path = snapshot_path(id);
   const std::string part = path + std::string(kPartFile);
-  {
-    CO_TRY(file,
-           io::OpenFile::open(proactor_, part, {.write = true, .create = true, .truncate = true}));
-    CO_TRY_DONE(co_await io::write_all(proactor_, file->handle(), 0, bytes));
-    CO_TRY_DONE(co_await io::sync(proactor_, file->handle()));
+  auto written = co_await write_part(part, bytes);
+  if (written) written = proactor_.rename(part, path);
+  if (!written) {
+    // On a disk that is full it would take what others need, until the next start.
+    (void)co_await io::remove_file(proactor_, part);
+    co_return written;
   }
-  CO_TRY_DONE(proactor_.rename(part, path));
   CO_TRY_DONE(co_await io::sync_directory(proactor_, directory_));
   snapshots_.push_back(id);
   note_snapshots();

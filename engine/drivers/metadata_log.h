@@ -60,6 +60,7 @@ class MetadataLog {
   Result<void> find_snapshots();
   void note_snapshots();
   std::string snapshot_path(const raft::SnapshotId& id) const;
+  io::Task<Result<void>> write_part(std::string path, ConstBytes bytes);
   io::Task<Result<void>> drop_before(raft::SnapshotId id);
 
   io::Proactor& proactor_;

@@ -11,6 +11,8 @@
 #include "engine/log/format/record_batch.h"
 #include "engine/storage_format.h"
 #include "io/file.h"
+#include "io/gate.h"
+#include "io/wait.h"
 #include "tests/sim/sim_proactor.h"
 #include "tests/support/golden.h"
 
@@ -90,6 +92,13 @@ class Node {
   io::Proactor& proactor() { return proactor_; }
   io::Reactor& reactor() { return reactor_; }
 
+  // Shards take their time to follow an image.
+  void hold_images() { holding_ = true; }
+  void release_images() {
+    holding_ = false;
+    released_.notify_all();
+  }
+
   std::unique_ptr<ControllerDriver> driver;
   BrokerEpoch broker_epoch;
   int failures = 0;
@@ -104,13 +113,15 @@ class Node {
       if (topic.removed) created.erase(topic.name);
     }
     EXPECT_EQ(image->cluster_id, "cluster");
-    co_return;
+    while (holding_) co_await released_.wait();
   }
 
   sim::World& world_;
   sim::SimProactor proactor_;
   io::Reactor reactor_;
   Prng prng_;
+  bool holding_ = false;
+  io::Event released_;
 };
 
 class ControllerDriverTest : public ::testing::Test {
@@ -169,6 +180,39 @@ TEST_F(ControllerDriverTest, a_topic_is_in_the_published_image_when_its_answer_c
   ASSERT_NE(node.image().topics.find("foo"), nullptr);
   EXPECT_EQ(node.image().topics.find("foo")->partitions.size(), 3u);
   EXPECT_EQ(node.create("foo"), wire::ErrorCode::topic_already_exists);
+  node.stop();
+}
+
+// Asks for a topic, and notes when the answer has come.
+io::Task<void> create_and_note(ControllerDriver& driver, std::string name, std::optional<wire::ErrorCode>& answer) {
+  wire::CreateTopicsRequest request;
+  request.topics.push_back({.name = name, .num_partitions = 1, .replication_factor = 1});
+  const auto reply = co_await driver.ask(&request);
+  answer = std::get<Reply<wire::CreateTopicsResponse>>(reply).response.topics.at(0).error_code;
+}
+
+TEST_F(ControllerDriverTest, nobody_is_told_of_a_topic_before_every_shard_has_it) {
+  Node node(world_, disk_, "a");
+  node.format();
+  ASSERT_TRUE(node.start());
+  node.join();
+  std::optional<wire::ErrorCode> first;
+  std::optional<wire::ErrorCode> second;
+  world_.run(node.reactor(), [&]() -> io::Task<void> {
+    io::Gate gate;
+    node.hold_images();
+    gate.spawn(create_and_note(*node.driver, "foo", first));
+    co_await io::sleep_for(std::chrono::seconds(1));
+    EXPECT_TRUE(node.created.contains("foo")) << "its image is on its way";
+    gate.spawn(create_and_note(*node.driver, "foo", second));
+    co_await io::sleep_for(std::chrono::seconds(1));
+    EXPECT_FALSE(first) << "the shards do not know it";
+    EXPECT_FALSE(second) << "nor do they when somebody else asks";
+    node.release_images();
+    co_await gate.close();
+  }());
+  EXPECT_EQ(first, wire::ErrorCode::none);
+  EXPECT_EQ(second, wire::ErrorCode::topic_already_exists);
   node.stop();
 }
 
@@ -302,6 +346,24 @@ TEST_F(ControllerDriverTest, a_full_disk_refuses_and_once_there_is_room_topics_a
   EXPECT_EQ(node.failures, 0);
   EXPECT_EQ(node.image().topics.find("full"), nullptr);
   node.stop();
+}
+
+TEST_F(ControllerDriverTest, a_snapshot_for_which_there_is_no_room_leaves_nothing_behind) {
+  Node node(world_, disk_, "a");
+  node.format();
+  world_.run(node.reactor(), [&]() -> io::Task<void> {
+    auto log = co_await MetadataLog::open(node.proactor(), {.parent_directory = "/data"});
+    EXPECT_TRUE(log);
+    disk_.set_capacity(disk_.used_bytes() + 10'000);
+    const raft::SnapshotId id{.epoch = LeaderEpoch(1), .end_offset = Offset(1)};
+    const auto written = co_await (*log)->write_snapshot(id, std::vector<std::byte>(100'000));
+    EXPECT_FALSE(written);
+    disk_.set_capacity(std::uint64_t{1} << 40);
+    (void)co_await (*log)->close();
+  }());
+  const auto entries = node.proactor().list("/data/__cluster_metadata-0");
+  ASSERT_TRUE(entries);
+  for (const auto& entry : *entries) EXPECT_THAT(entry.name, ::testing::Not(::testing::EndsWith(".part"))) << "it takes room";
 }
 
 TEST_F(ControllerDriverTest, a_log_that_was_tampered_with_is_not_started_from) {

@@ -56,7 +56,7 @@ io::Task<std::expected<FetchOffsetsResult, ErrorCode>> ask_for_offsets(Broker& b
     for (const auto& topic : *wanted.topics) {
       if (topic.name.empty()) continue;  // an id that nobody knows
       for (const std::int32_t partition : *topic.partitions) {
-        question.partitions->push_back({topic.name, partition});
+        question.partitions->push_back({topic.name, partition, topic.id});
       }
     }
   }

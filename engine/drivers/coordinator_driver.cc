@@ -83,6 +83,7 @@ io::Task<void> CoordinatorDriver::load() {
   // What is on its way is in the log or is not when its write has ended.
   while (writing_ > 0) co_await written_.wait();
   auto machine = std::make_unique<GroupMachine>(options_, use_, prng_.next());
+  const SharedImage then = image_();
   GroupLoader loader(*partition_->log(), *machine);
   const auto loaded = co_await loader.load(partition_->log()->end_offset());
   loading_ = false;
@@ -99,7 +100,7 @@ io::Task<void> CoordinatorDriver::load() {
         loader.records(), machine->group_count());
   }
   // Topics that went while nobody was here to hear of it, or while the log did not take that they had.
-  for (const auto& [name, now] : machine->gone_topics(*image_())) dropped_.insert_or_assign(name, now);
+  for (const auto& [name, now] : machine->gone_topics(*then, *image_())) dropped_.insert_or_assign(name, now);
   machine_ = std::move(machine);
   ++term_;
   decide(ActivateGroups{});

@@ -41,12 +41,13 @@ void ConsumerRebalance::end_joining() {
   const auto joining = std::exchange(group_.joining, {});
   group_.joining_end.clear();
   refresh_epoch(false);
-  if (const auto refusal = assign()) {
-    step_.warn("groups.assign", group_.id(), refusal->message);
+  unassigned_ = assign();
+  if (unassigned_) {
+    step_.warn("groups.assign", group_.id(), unassigned_->message);
     std::vector<std::string> members;
     for (const auto& [id, member] : group_.members()) members.push_back(id);
     remove(members);
-    for (const auto& each : joining) refuse(each.ticket, *refusal);
+    for (const auto& each : joining) refuse(each.ticket, *unassigned_);
     return;
   }
   for (const auto& [ticket, id] : joining) {

@@ -150,7 +150,10 @@ void ConsumerRebalance::heartbeat(const ConsumerHeartbeat& question) {
   }
   const Chosen id = choose_member(question);
   if (!id) return refuse(question.ticket, id.error());
-  known = group_.find(*id);
+  // A static member that comes back under another id goes on with what its former self had, unless it is refused.
+  const Member* former = request.instance_id ? group_.static_member(*request.instance_id) : nullptr;
+  if (former != nullptr && former->id == *id) former = nullptr;
+  known = former != nullptr ? former : group_.find(*id);
   Profile profile = profile_of(question, known);
   const bool adds_a_pattern = !profile.pattern.empty() && !group_.uses_pattern(profile.pattern);
   if (adds_a_pattern && group_.patterns().size() >= step_.options.consumer.patterns_max) {
@@ -160,9 +163,13 @@ void ConsumerRebalance::heartbeat(const ConsumerHeartbeat& question) {
   }
   if (const auto refusal = check_room(profile, known, *id)) return refuse(question.ticket, *refusal);
   if (waits_for_others(profile)) return wait_for_others(question.ticket, *id, std::move(profile));
+  const bool was_there = known != nullptr;
   end_joining();
+  if (former != nullptr) replace(*former, *id, 0);
   known = group_.find(*id);
   const bool is_new = known == nullptr;
+  // It was among those who joined together, and there was no target for them.
+  if (was_there && is_new) return refuse(question.ticket, *unassigned_);
   const ConsumerAssignment before = known == nullptr ? ConsumerAssignment{} : known->current.assigned;
   update(*id, std::move(profile), owned_by(request));
   if (is_new && unassigned_) {
@@ -237,7 +244,6 @@ ConsumerRebalance::Chosen ConsumerRebalance::choose_static_member(const Consumer
                             "owned by {} member.",
                             id, *request.instance_id, holder->id)});
   }
-  replace(*holder, id, 0);
   return id;
 }
 
@@ -269,11 +275,13 @@ void ConsumerRebalance::replace(const Member& former, const std::string& member,
   current.previous_epoch = 0;
   const ConsumerAssignment* known = group_.target(former.id);
   const ConsumerAssignment target = known == nullptr ? ConsumerAssignment{} : *known;
+  const std::size_t begin = step_.out.records.size();
   for (GroupRecord& record : group_.tombstones_of(std::string(former.id))) emit(std::move(record));
   emit(ConsumerGroup::member_record(group_.id(), member, profile));
   emit(consumer_record(Kind::target_assignment_of_member, group_.id(), member,
                        ConsumerGroupTargetAssignmentMemberValue{to_topic_partitions(target)}));
   emit(ConsumerGroup::current_record(group_.id(), member, current));
+  (void)keep_together(begin);
 }
 
 std::string ConsumerRebalance::drawn_member_id() {
@@ -583,7 +591,6 @@ ConsumerRebalance::Current ConsumerRebalance::walk(const Current& from, const Me
   if (owns_revoked) {
     // First it gives back; it goes on under the epoch that it has.
     to.epoch = from.epoch;
-    to.previous_epoch = from.previous_epoch;
     to.state = State::unrevoked_partitions;
     to.pending_revocation = std::move(revoked);
     return to;
@@ -602,11 +609,6 @@ ConsumerRebalance::Current ConsumerRebalance::walk(const Current& from, const Me
     if (assigned.empty()) to.assigned.erase(topic);
   }
   to.state = unreleased ? State::unreleased_partitions : State::stable;
-  // Waiting for others is no news of its own.
-  if (to.epoch == from.epoch && to.state == from.state && to.assigned == from.assigned &&
-      from.pending_revocation.empty()) {
-    return from;
-  }
   return to;
 }
 
@@ -650,11 +652,18 @@ void ConsumerRebalance::remove(const std::vector<std::string>& members) {
     step_.classic_without = members;
     return;
   }
+  const std::size_t begin = step_.out.records.size();
+  const std::int64_t hash_before = group_.metadata_hash();
   for (const std::string& id : members) {
     for (GroupRecord& record : group_.tombstones_of(id)) emit(std::move(record));
   }
   drop_unused_patterns();
   refresh_epoch(true);
+  if (keep_together(begin)) return;
+  // A crash may leave a part of it. Then the epoch comes first: without it nobody would find out that what they had is free.
+  step_.out.records.insert(step_.out.records.begin() + static_cast<std::ptrdiff_t>(begin),
+                           consumer_record(Kind::metadata, group_.id(), "",
+                                           ConsumerGroupMetadataValue{group_.epoch(), hash_before}));
 }
 
 // ---- Time
@@ -740,6 +749,13 @@ ConsumerGroupDescription ConsumerRebalance::describe() const {
                               .is_classic = member.is_classic()});
   }
   return result;
+}
+
+// Whether the log takes them as one, also where the rest of the step is several batches.
+bool ConsumerRebalance::keep_together(std::size_t begin) {
+  if (batch_bytes(step_.out.records, begin) > step_.options.record_bytes_max) return false;
+  step_.out.units.push_back({begin, step_.out.records.size()});
+  return true;
 }
 
 void ConsumerRebalance::emit(GroupRecord record) {

@@ -72,6 +72,8 @@ class ConsumerRebalance {
     return has_room(profile_of(question, nullptr), nullptr, question.request->member_id);
   }
   void emit(GroupRecord record);
+  // The step's records from `begin` on are one, if the log takes them as one: gives whether it does.
+  bool keep_together(std::size_t begin);
   std::string drawn_member_id();
 
  private:
@@ -111,7 +113,7 @@ class ConsumerRebalance {
 
   ConsumerGroup& group_;
   GroupStep& step_;
-  std::optional<Refusal> unassigned_;  // this step could not work out a target
+  std::optional<Refusal> unassigned_;  // this step could not work out a target, when it last tried
 };
 
 }  // namespace millrace::engine

@@ -117,6 +117,7 @@ struct LeaveGroup {
 struct GroupPartition {
   std::string_view topic;
   std::int32_t partition = 0;
+  TopicId topic_id = {};  // zero: of whichever topic has the name
 };
 struct CommitOffsets {
   struct Commit {

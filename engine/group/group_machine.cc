@@ -46,6 +46,11 @@ bool names_one_twice(const std::vector<wire::JoinGroupRequest::Protocol>& protoc
   return std::ranges::adjacent_find(names) != names.end();
 }
 
+// Where one of them is not known nobody can say.
+bool is_another_topic(const Uuid& one, const Uuid& other) {
+  return !one.is_zero() && !other.is_zero() && one != other;
+}
+
 // Until when an offset is kept; -1 when its client did not say for how long.
 std::int64_t expiry(WallTime now, std::int64_t retention_ms) {
   if (retention_ms < 0) return -1;
@@ -215,6 +220,8 @@ struct GroupMachine::Decide {
       for (const GroupPartition& at : *question.partitions) {
         const auto* value =
             group == nullptr ? nullptr : group->offsets.find(at.topic, at.partition);
+        // Of one that had the name before, and is about to be dropped.
+        if (value != nullptr && is_another_topic(value->topic_id, at.topic_id)) value = nullptr;
         result.partitions.push_back(committed(at.topic, at.partition, value));
       }
     } else if (group != nullptr) {
@@ -303,7 +310,9 @@ struct GroupMachine::Decide {
             offset_tombstone({std::string(question.group), topic, partition}));
       });
       tombstones_of_consumer_group(*group);
-      if (group->written) step.out.records.push_back(group_tombstone(question.group));
+      // As Kafka: also where there is no record of it.
+      const bool had_any = group->written || !group->offsets.empty();
+      if (group->consumer == nullptr && had_any) step.out.records.push_back(group_tombstone(question.group));
     }
     step.reply(question.ticket, DeleteGroupResult{error});
   }
@@ -334,13 +343,17 @@ struct GroupMachine::Decide {
       const Group* known = machine.find(request.group_id);
       if (known == nullptr || known->consumer == nullptr) return refuse_missing(question);
     }
+    const Group* before = machine.find(request.group_id);
+    const bool was_empty =
+        before != nullptr && before->consumer == nullptr && before->classic.state() == ClassicGroup::State::empty;
     Group& group = machine.find_or_make(request.group_id);
-    if (group.consumer == nullptr) {
-      if (!machine.move_up(group, question, step)) return machine.drop_if_useless(request.group_id);
+    if (group.consumer == nullptr && !machine.move_up(group, question, step)) {
+      return machine.drop_if_useless(request.group_id);
     }
     ConsumerRebalance rebalance(*group.consumer, step);
     request.member_epoch < 0 ? rebalance.leave(question) : rebalance.heartbeat(question);
     machine.move_down_if_due(group, step);
+    if (was_empty) machine.end_empty_classic(group, step);
     settle_consumer(group, request.group_id);
   }
   void operator()(const DescribeConsumerGroup& question) const {
@@ -569,7 +582,7 @@ std::vector<GroupRecord> GroupMachine::hard_state() const {
   return records;
 }
 
-GoneTopics GroupMachine::gone_topics(const MetadataImage& image) const {
+GoneTopics GroupMachine::gone_topics(const MetadataImage& then, const MetadataImage& image) const {
   GoneTopics gone;
   for (const auto& [id, group] : groups_) {
     group->offsets.for_each_topic([&](const std::string& name) {
@@ -578,9 +591,13 @@ GoneTopics GroupMachine::gone_topics(const MetadataImage& image) const {
         gone.try_emplace(name);
         return;
       }
+      // What does not say which topic it meant, of older brokers and of clients that say how long it is to be kept, meant the one
+      // that had the name then.
+      const TopicImage* before = then.topics.find(name);
+      const bool is_made_anew = before == nullptr || before->id != topic->id;
       group->offsets.for_each_of(name, [&](std::int32_t, const OffsetCommitValue& value) {
-        // Older brokers did not say which topic they meant.
-        if (!value.topic_id.is_zero() && value.topic_id != topic->id) gone.try_emplace(name, topic->id);
+        const bool is_of_another = value.topic_id.is_zero() ? is_made_anew : value.topic_id != topic->id;
+        if (is_of_another) gone.try_emplace(name, topic->id);
       });
     });
   }
@@ -681,7 +698,9 @@ void GroupMachine::expire_offsets_of(const std::string& id, const Group& group, 
       --kept;
     });
   }
-  if (is_empty && kept == 0 && group.written && classic.members().empty()) {
+  // As Kafka: also where there is no record of it.
+  const bool had_any = group.written || !group.offsets.empty();
+  if (is_empty && kept == 0 && had_any && classic.members().empty()) {
     step.out.records.push_back(group_tombstone(id));
   }
 }

@@ -50,8 +50,9 @@ class GroupMachine {
   // The records from which a replay would make this hard state, in order. Groups that are rebalancing are left out.
   std::vector<GroupRecord> hard_state() const;
   std::size_t group_count() const { return groups_.size(); }
-  // The topics for which an offset is committed, and that are not there any more or were made anew since.
-  GoneTopics gone_topics(const MetadataImage& image) const;
+  // The topics for which an offset is committed, and that are not there any more or were made anew since. `then`: of a time at which
+  // all that is in the log was committed already.
+  GoneTopics gone_topics(const MetadataImage& then, const MetadataImage& image) const;
   // Patterns to look up in the image; to be asked for after each step. Answered by a PatternsResolved, and asked once until then.
   std::optional<PatternQuestion> next_pattern_question();
   // What the last steps have to say to whoever runs the broker; to be asked for after each step.
@@ -87,6 +88,8 @@ class GroupMachine {
   void make_afresh(const std::string& id);
   // The classic group moves to the consumer protocol with what is asked. Where it does not, the question has been answered.
   bool move_up(Group& group, const ConsumerHeartbeat& question, GroupStep& step);
+  // The classic group of that name, which nobody was in, is over if somebody is in the one that this step has made of it.
+  void end_empty_classic(Group& group, GroupStep& step);
   // The group moves to the classic protocol where the step has found that it is time.
   void move_down_if_due(Group& group, GroupStep& step);
   // Whether it has: the last member of the consumer protocol, a static one, comes back with the classic one by this.

@@ -37,17 +37,25 @@ bool GroupMachine::move_up(Group& group, const ConsumerHeartbeat& question, Grou
   if (!records.empty() && !ConsumerRebalance(*consumer, step).has_room_for_newcomer(question)) {
     return refuse(ErrorCode::coordinator_not_available, "The coordinator has no room for more members.");
   }
-  const std::size_t begin = step.out.records.size();
-  if (group.written) step.out.records.push_back(group_tombstone(classic.id()));
-  ClassicRebalance(classic, step).dismiss();
   group.consumer = std::move(consumer);
   if (records.empty()) return true;
+  const std::size_t begin = step.out.records.size();
+  step.out.records.push_back(group_tombstone(classic.id()));
+  ClassicRebalance(classic, step).dismiss();
   classic.reset();
   ConsumerRebalance rebalance(*group.consumer, step);
   for (GroupRecord& record : records) rebalance.emit(std::move(record));
   rebalance.start_sessions();
   step.out.units.push_back({begin, step.out.records.size()});
   return true;
+}
+
+// Before that what is known of it says how long its offsets are kept.
+void GroupMachine::end_empty_classic(Group& group, GroupStep& step) {
+  if (group.consumer == nullptr || group.consumer->is_unwritten()) return;
+  step.out.records.insert(step.out.records.begin(), group_tombstone(group.classic.id()));
+  for (auto& unit : step.out.units) unit = {unit.begin + 1, unit.end + 1};
+  group.classic.reset();
 }
 
 void GroupMachine::move_down_if_due(Group& group, GroupStep& step) {

@@ -97,12 +97,17 @@ void Town::step(GroupEvent event) {
 void Town::take(GroupEvent event) {
   GroupEffects out;
   machine_->step({std::move(event), wall_, &image_}, now_, out);
+  bool writes_classic = false;
+  bool writes_consumer = false;
   for (const GroupRecord& record : out.records) {
+    const auto key = decode_group_key(record.key).value();
+    writes_classic |= std::holds_alternative<GroupMetadataKey>(key);
+    writes_consumer |= std::holds_alternative<ConsumerGroupKey>(key);
     apply(*machine_, record);
     std::erase_if(log_, [&](const GroupRecord& earlier) { return earlier.key == record.key; });
     log_.push_back(record);
   }
-  moves_ += static_cast<int>(out.units.size());
+  if (writes_classic && writes_consumer) ++moves_;
   for (const GroupReply& reply : out.replies) {
     const auto asked = waiting_.extract(reply.ticket.value());
     ASSERT_FALSE(asked.empty()) << "answered twice, or without a question";

@@ -235,8 +235,10 @@ class World {
     std::deque<std::string> texts;
     if (command.has("partitions")) {
       question.partitions.emplace();
-      for (const auto& each : command.list("partitions"))
+      for (const auto& each : command.list("partitions")) {
         question.partitions->push_back(partition(each, texts));
+        question.partitions->back().topic_id = topic_id(command.number("id", 0));
+      }
     }
     return step(std::move(question));
   }
@@ -261,15 +263,17 @@ class World {
     for (const std::string& topic : command.words) dropped.topics[topic] = topic_id(command.number("now", 0));
     return step(std::move(dropped));
   }
-  // made_anew TOPIC NUMBER: which topics have gone when TOPIC has that id, and there is no other
+  // made_anew TOPIC NUMBER then=NUMBER: which topics have gone when TOPIC has that id, and there is no other; `then` it had another
+  // id, or none
   std::string made_anew(const TranscriptCommand& command) {
-    TopicImage topic;
-    topic.name = command.words.at(0);
-    topic.id = topic_id(std::stoll(command.words.at(1)));
+    const long long id = std::stoll(command.words.at(1));
+    const long long before = command.number("then", id);
+    MetadataImage then;
     MetadataImage image;
-    image.topics.set(std::move(topic));
+    if (before > 0) then.topics.set(TopicImage{.name = command.words.at(0), .id = topic_id(before), .partitions = {}});
+    image.topics.set(TopicImage{.name = command.words.at(0), .id = topic_id(id), .partitions = {}});
     std::string text;
-    for (const auto& [name, now] : machine_->gone_topics(image)) {
+    for (const auto& [name, now] : machine_->gone_topics(then, image)) {
       text += fmt::format("gone {}{}\n", name, now.is_zero() ? "" : fmt::format(" now={}", now.bytes.back()));
     }
     return text;

@@ -4,6 +4,7 @@
 #include <chrono>
 
 #include "engine/log/format/record.h"
+#include "net/wire/create_partitions.h"
 #include "net/wire/create_topics.h"
 #include "net/wire/delete_records.h"
 #include "net/wire/delete_topics.h"
@@ -21,6 +22,7 @@ using wire::ErrorCode;
 
 constexpr int kOperationsPerClient = 25;
 constexpr std::size_t kTopicsMax = 6;
+constexpr std::size_t kPartitionsMax = 10;
 constexpr std::uint64_t kKeys = 6;
 constexpr std::int64_t kLatest = -1;
 constexpr std::int64_t kEarliest = -2;
@@ -593,6 +595,27 @@ io::Task<void> BrokerLife::alter_config(Actor& actor) {
   if (code != ErrorCode::none) fail(fmt::format("{} of {}: {}", config.name, name, wire::error_name(code)));
 }
 
+// From when it is sent on they may be there.
+io::Task<void> BrokerLife::add_partitions(Actor& actor) {
+  const auto names = usable_topics();
+  if (names.empty()) co_return;
+  const std::string name = names[actor.random.below(names.size())];
+  TopicTruth& truth = topic(name);
+  if (truth.may_have > 0 || truth.partitions.size() >= kPartitionsMax) co_return;
+  truth.may_have = truth.partitions.size() + 1 + actor.random.below(3);
+  wire::CreatePartitionsRequest request;
+  request.timeout_ms = 30'000;
+  request.topics.push_back({.name = name, .count = static_cast<std::int32_t>(truth.may_have), .assignments = std::nullopt});
+  const auto answer = co_await actor.call(request, draw_version(actor.random, 0, 3));
+  if (!answer) co_return;
+  const ErrorCode code = answer->message.results.at(0).error_code;
+  if (code == ErrorCode::none) {
+    truth.partitions.resize(std::exchange(truth.may_have, 0));
+  } else if (trouble_ != Trouble::full_disk && !truth.may_be_gone()) {
+    fail(fmt::format("more partitions of {}: {}", name, wire::error_name(code)));
+  }
+}
+
 io::Task<void> BrokerLife::act_admin() {
   Actor actor(*this, "admin");
   for (int i = 0; i < kOperationsPerClient && !over(); ++i) {
@@ -604,6 +627,7 @@ io::Task<void> BrokerLife::act_admin() {
     if (choice == 3) co_await delete_records(actor);
     if (choice == 4 || choice == 5) co_await check_offsets(actor);
     if (choice == 6) co_await alter_config(actor);
+    if (choice == 8) co_await add_partitions(actor);
     if (choice == 9 && topics < kTopicsMax && actor.random.chance(3)) co_await replace_topic(actor);
     if (trouble_ == Trouble::full_disk && disturbed_ && choice >= 6) {
       disk_->set_capacity(choice == 6 ? std::uint64_t{1} << 40 : disk_->used_bytes() + actor.random.below(60'000));

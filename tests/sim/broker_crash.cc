@@ -149,7 +149,8 @@ void BrokerLife::note_offline_partitions() {
         fail(fmt::format("{}-{} is offline, and its disk never failed", offsets->name, id.partition.value()));
       }
     }
-    if (name.empty()) continue;
+    // Of one that may have been added nothing was promised.
+    if (name.empty() || static_cast<std::size_t>(id.partition.value()) >= topic(name).partitions.size()) continue;
     PartitionTruth& truth = partition(name, id.partition.value());
     if (!truth.in_doubt && trouble_ != Trouble::bad_partition && trouble_ != Trouble::bad_write_ahead &&
         trouble_ != Trouble::full_disk) {
@@ -212,6 +213,8 @@ io::Task<void> BrokerLife::verify_topics(Actor& actor) {
     truth.state = TopicTruth::State::exists;
     for (auto& [group, committed] : oracle_.groups) committed.topic_stays(name);
     if (found.topic_id != truth.id) fail(fmt::format("the topic {} has another id", name));
+    if (found.partitions.size() == truth.may_have) truth.partitions.resize(truth.may_have);
+    truth.may_have = 0;
     if (found.partitions.size() != truth.partitions.size()) {
       fail(fmt::format("the topic {} has {} partitions of {}", name, found.partitions.size(), truth.partitions.size()));
     }

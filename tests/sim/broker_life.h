@@ -163,6 +163,7 @@ class BrokerLife {
   io::Task<void> create_by_metadata(Actor& actor);
   io::Task<void> delete_topic(Actor& actor);
   io::Task<void> alter_config(Actor& actor);
+  io::Task<void> add_partitions(Actor& actor);
   io::Task<void> delete_records(Actor& actor);
   // The offset that stands for `timestamp`; empty: an error that may be.
   io::Task<std::optional<std::int64_t>> list_offset(Actor& actor, std::string topic, std::int32_t partition,

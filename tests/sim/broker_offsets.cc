@@ -16,6 +16,9 @@ constexpr std::int16_t kStaticSince = 7;
 constexpr std::int16_t kAllSince = 2;
 constexpr std::int16_t kSeveralGroupsSince = 8;
 constexpr std::int16_t kTopicIdsSince = 10;
+// Of OffsetCommit: what is committed in these versions may say for how long it is to be kept.
+constexpr std::int16_t kRetentionSince = 2;
+constexpr std::int16_t kRetentionUntil = 4;
 // A start reads what was committed; until then it says so.
 constexpr int kLoadAttempts = 1000;
 
@@ -82,6 +85,9 @@ io::Task<ErrorCode> BrokerLife::commit(Actor& actor, CommitPlan plan) {
   const std::int16_t version = draw_version(
       actor.random, plan.instance_id ? std::max(kStaticSince, plan.least_version) : plan.least_version, 10);
   if (plan.instance_id) request.group_instance_id = *plan.instance_id;
+  const bool says_how_long = version >= kRetentionSince && version <= kRetentionUntil && actor.random.chance(2);
+  const bool expires = says_how_long && plan.generation < 0 && actor.random.chance(4);
+  if (says_how_long) request.retention_time_ms = expires ? 1 : 3'600'000;
   std::deque<std::string> texts;
   std::map<PartitionName, std::uint64_t> numbers;
   std::map<Uuid, std::string> names;
@@ -89,7 +95,7 @@ io::Task<ErrorCode> BrokerLife::commit(Actor& actor, CommitPlan plan) {
     const auto& [name, index] = partition;
     const auto offset = static_cast<std::int64_t>(actor.random.below(1000));
     texts.push_back(fmt::format("c{}", next_mark_++));
-    numbers[partition] = truth.begin_commit(partition, offset, texts.back());
+    numbers[partition] = truth.begin_commit(partition, offset, texts.back(), expires);
     auto& of_topic = entry_for(request.topics, [&](const auto& entry) { return entry.name == name; });
     of_topic.name = name;
     of_topic.topic_id = topic(name).id;

@@ -70,7 +70,7 @@ void BrokerLife::take_assigned(Actor& actor, SubscriberTruth& member, std::uint6
   for (const auto& [id, index] : partitions) {
     const std::string name = name_of(id);
     if (name.empty()) continue;
-    const auto count = static_cast<std::int32_t>(topic(name).partitions.size());
+    const auto count = static_cast<std::int32_t>(std::max(topic(name).partitions.size(), topic(name).may_have));
     // What it was to have before it read something else it may be told of until it has given back what it is to.
     if (in_step && !had.contains({id, index}) && !member.reads(name)) {
       fail(fmt::format("{} at epoch {} is given {}, which it does not read: topics {}, pattern \"{}\"", member.member_id,

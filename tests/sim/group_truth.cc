@@ -37,11 +37,12 @@ std::optional<Assignment> Assignment::from_text(std::string_view text) {
 
 // ---- Committed offsets
 
-std::uint64_t GroupTruth::begin_commit(const PartitionName& partition, std::int64_t offset, std::string metadata) {
+std::uint64_t GroupTruth::begin_commit(const PartitionName& partition, std::int64_t offset, std::string metadata,
+                                       bool expires) {
   Commits& commits = offsets_[partition];
-  commits.sent.emplace(offset, metadata);
+  commits.sent.emplace(std::pair(offset, metadata), expires);
   if (offset == kNothing) may_begin_anew_ = true;
-  commits.all.push_back({.offset = offset, .metadata = std::move(metadata), .begun = ++clock_});
+  commits.all.push_back({.offset = offset, .metadata = std::move(metadata), .begun = ++clock_, .expires = expires});
   return clock_;
 }
 
@@ -104,7 +105,9 @@ std::string GroupTruth::read(const PartitionName& partition, std::uint64_t asked
   const auto known = offsets_.find(partition);
   const Commits commits = known == offsets_.end() ? Commits() : known->second;
   const bool stood = std::ranges::any_of(commits.all, [&](const Commit& commit) {
-    return commit.offset == offset && commit.metadata == metadata && commit.replaced > asked;
+    const bool is_it = commit.offset == offset && commit.metadata == metadata;
+    const bool is_over = commit.expires && offset == kNothing && metadata.empty();
+    return (is_it || is_over) && commit.replaced > asked;
   });
   // What was asked while the topic still was another may be answered of that one.
   if (stood || asked < commits.since) return {};
@@ -115,10 +118,12 @@ std::string GroupTruth::read(const PartitionName& partition, std::uint64_t asked
 std::string GroupTruth::read_after_start(const PartitionName& partition, std::int64_t offset,
                                          std::string_view metadata, bool any) {
   Commits& commits = offsets_[partition];
-  const bool sent = offset == kNothing || commits.sent.contains({offset, std::string(metadata)});
+  const auto known = commits.sent.find({offset, std::string(metadata)});
+  const bool sent = offset == kNothing || known != commits.sent.end();
   std::string wrong = any && sent ? std::string() : read(partition, clock_, offset, metadata);
+  const bool expires = known != commits.sent.end() && known->second;
   ++clock_;
-  commits.all = {{.offset = offset, .metadata = std::string(metadata), .begun = clock_, .done = clock_}};
+  commits.all = {{.offset = offset, .metadata = std::string(metadata), .begun = clock_, .done = clock_, .expires = expires}};
   return wrong;
 }
 
@@ -131,7 +136,7 @@ std::set<PartitionName> GroupTruth::partitions() const {
 bool GroupTruth::surely_has_offsets() const {
   return std::ranges::any_of(offsets_, [&](const auto& entry) {
     return !going_.contains(entry.first.first) && std::ranges::all_of(entry.second.all, [](const Commit& commit) {
-      return commit.replaced != kNever || commit.offset != kNothing;
+      return commit.replaced != kNever || (commit.offset != kNothing && !commit.expires);
     });
   });
 }

@@ -56,8 +56,8 @@ class GroupTruth {
   static constexpr std::int64_t kNothing = -1;  // OffsetFetch's answer for what was never committed
 
   // ---- Committed offsets. A deletion is a commit of nothing.
-  // Gives the number by which the other calls know it.
-  std::uint64_t begin_commit(const PartitionName& partition, std::int64_t offset, std::string metadata);
+  // Gives the number by which the other calls know it. `expires`: it is to be kept for a moment only, and goes without a word.
+  std::uint64_t begin_commit(const PartitionName& partition, std::int64_t offset, std::string metadata, bool expires = false);
   // `generation`: of the member that committed; none: a commit that is not a member's.
   void commit_done(const PartitionName& partition, std::uint64_t number, std::optional<std::int32_t> generation);
   void commit_refused(const PartitionName& partition, std::uint64_t number);
@@ -103,10 +103,11 @@ class GroupTruth {
     std::uint64_t begun = 0;
     std::uint64_t done = kNever;
     std::uint64_t replaced = kNever;
+    bool expires = false;
   };
   struct Commits {
     std::vector<Commit> all{Commit{.metadata = {}, .done = 0}};
-    std::set<std::pair<std::int64_t, std::string>> sent;
+    std::map<std::pair<std::int64_t, std::string>, bool> sent;  // and whether it expires
     std::uint64_t since = 0;  // when the topic got its name
   };
   struct Generation {

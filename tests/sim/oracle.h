@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <map>
 #include <set>
 #include <string>
@@ -50,7 +51,8 @@ struct TopicTruth {
   bool compacts = false;  // the cleaner may take what a later record of the same key replaces
   // Only its maker uses it: it is deleted and its name given to another at once, and nobody else's request may come in between.
   bool reserved = false;
-  std::vector<PartitionTruth> partitions;
+  std::deque<PartitionTruth> partitions;  // those that are known stay where they are when others are added
+  std::size_t may_have = 0;               // so many were asked for, and nobody knows yet; 0: all is known
   bool may_be_gone() const { return state != State::exists; }
 };
 

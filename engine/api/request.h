@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "base/logging.h"
+#include "io/reactor.h"
 #include "net/transport/request.h"
 #include "net/wire/api_key.h"
 #include "net/wire/header.h"
@@ -26,9 +27,12 @@ net::Response answer(const Request& request, const T& response) {
 
 // For a request that makes no sense: what was asked before it is answered, then the connection ends, as Kafka does it.
 inline net::Response close_connection(const Request& request, std::string_view reason) {
-  LOG(warn, "request.refused", "api={} version={} peer={}:{} reason=\"{}\"",
-      wire::api_name(request.header.api_key), request.header.api_version,
-      request.connection->peer.host, request.connection->peer.port, reason);
+  net::LogLimit& complaints = *request.connection->complaints;
+  if (complaints.allow(io::Reactor::current().now())) {
+    LOG(warn, "request.refused", "api={} version={} peer={}:{} reason=\"{}\" suppressed={}",
+        wire::api_name(request.header.api_key), request.header.api_version,
+        request.connection->peer.host, request.connection->peer.port, reason, complaints.take_suppressed());
+  }
   return net::Response::close();
 }
 

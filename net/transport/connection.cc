@@ -53,7 +53,9 @@ Connection::Connection(ConnectionShare& share, std::unique_ptr<Stream> stream, C
       burst_bytes_(kBurstBytesMin),
       answer_bytes_expected_(share.options.answer_bytes_max / 8),
       last_active_(io::Reactor::current().now()),
-      last_taken_(last_active_) {}
+      last_taken_(last_active_) {
+  info_.complaints = &share.complaints;
+}
 
 Connection::~Connection() {
   CHECK(exchanges_.empty(), "destroyed while {} run", exchanges_.size());
@@ -336,19 +338,18 @@ io::Task<void> Connection::send_ready() {
   std::size_t count = 0;
   std::size_t complete = 0;
   const FileRange* file = nullptr;
+  bool whole = true;  // the last answer that was looked at
   bool close = false;
   for (Exchange& exchange : exchanges_) {
     if (!exchange.ready || count == slices.size() || file != nullptr || close) break;
-    bool whole = false;
-    while (count < slices.size() && file == nullptr && !whole) {
-      const auto piece = exchange.response.next_piece(exchange.cursor);
-      if (!piece) {
-        whole = true;
-      } else if (piece->file != nullptr) {
-        file = piece->file;
-      } else {
-        slices[count++] = {const_cast<std::byte*>(piece->memory.data()), piece->memory.size()};
-      }
+    while (file == nullptr) {
+      Response::Cursor behind = exchange.cursor;
+      const auto piece = exchange.response.next_piece(behind);
+      whole = !piece;
+      if (whole || count == slices.size()) break;
+      exchange.cursor = behind;
+      if (piece->file != nullptr) file = piece->file;
+      else slices[count++] = {const_cast<std::byte*>(piece->memory.data()), piece->memory.size()};
     }
     if (whole) {
       ++complete;
@@ -356,7 +357,8 @@ io::Task<void> Connection::send_ready() {
     }
   }
   if (count > 0) {
-    const bool more = file != nullptr || count == slices.size();
+    // Said only where something does follow: the kernel keeps the last bytes back for it.
+    const bool more = file != nullptr || !whole;
     const auto sent = co_await stream_->send({slices.data(), count}, more);
     if (!sent) co_return lost(sent.error());
   }
@@ -412,6 +414,11 @@ void Connection::note_end() {
   }
 }
 
+bool Connection::is_idle(Instant now) const {
+  const Duration most = share_.options.idle_max;
+  return most >= Duration::zero() && now - last_active_ > most;
+}
+
 void Connection::sweep(Instant now) {
   if (info_.closing) return;
   // While nothing is received, because enough requests run, the end of the stream is not met.
@@ -439,8 +446,7 @@ void Connection::sweep(Instant now) {
           to_text(info_.peer), info_.listener, reason, share_.complaints.take_suppressed());
     }
     abort();
-  } else if (exchanges_.empty() && !waits_for_memory_ &&
-             now - last_active_ > share_.options.idle_max) {
+  } else if (exchanges_.empty() && !waits_for_memory_ && is_idle(now)) {
     ++share_.counts.idle_closed;
     LOG(debug, "connection.idle", "peer={} listener={}", to_text(info_.peer), info_.listener);
     abort();

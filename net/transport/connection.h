@@ -34,7 +34,7 @@ struct ConnectionOptions {
   std::size_t request_bytes_in_flight_max = std::size_t{16} << 20;
   // Answers in memory that the peer has not taken, those expected of requests that run included.
   std::size_t answer_bytes_max = std::size_t{256} << 10;
-  Duration idle_max = std::chrono::minutes(10);  // connections.max.idle.ms
+  Duration idle_max = std::chrono::minutes(10);  // connections.max.idle.ms; negative: for ever
   Duration write_stall_max =
       std::chrono::seconds(60);  // a peer that takes nothing for so long is given up
 };
@@ -118,6 +118,7 @@ class Connection : public boost::intrusive::list_base_hook<> {
   void finish_front();
   void lost(const Error& error);
   void note_end();
+  bool is_idle(Instant now) const;
 
   ConnectionShare& share_;
   std::unique_ptr<Stream> stream_;

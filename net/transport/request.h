@@ -9,6 +9,7 @@
 #include "base/bytes.h"
 #include "base/time.h"
 #include "io/task.h"
+#include "net/transport/log_limit.h"
 #include "net/transport/receive_buffer.h"
 #include "net/transport/response.h"
 #include "net/transport/stack.h"
@@ -44,6 +45,8 @@ struct ConnectionInfo {
   bool ended = false;
   // No answer will be read any more: the peer has gone or we have given it up.
   bool closing = false;
+  // What is said in the log of mistakes of clients, of all connections of the shard.
+  LogLimit* complaints = nullptr;
   mutable EndWatches watches{};
 
   // Has `watch` told when the connection ends. Requires: !ended.

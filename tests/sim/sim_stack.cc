@@ -9,6 +9,8 @@ namespace {
 
 constexpr Duration kConnectTimeout = std::chrono::seconds(30);
 constexpr std::size_t kFilePieceBytes = 64 * 1024;
+// So long Linux keeps the last bytes back after a send with MSG_MORE.
+constexpr Duration kLeftOpenMax = std::chrono::milliseconds(200);
 
 // Suspends until somebody takes the handle out of `slot` and schedules it.
 struct WaitIn {
@@ -228,12 +230,14 @@ io::Task<Result<std::size_t>> SimStream::receive(Bytes bytes) {
   }
 }
 
-io::Task<Result<void>> SimStream::send(std::span<const ::iovec> slices, bool /*more*/) {
+io::Task<Result<void>> SimStream::send(std::span<const ::iovec> slices, bool more) {
   CHECK(slices.size() <= net::kSlicesMax);
+  left_open_.cancel();
   for (const ::iovec& slice : slices) {
     const ConstBytes bytes(static_cast<const std::byte*>(slice.iov_base), slice.iov_len);
     CO_TRY_DONE(co_await send_bytes(bytes));
   }
+  if (more) left_open_.arm(io::Reactor::current().now() + kLeftOpenMax);
   co_return Result<void>{};
 }
 
@@ -262,6 +266,7 @@ io::Task<Result<void>> SimStream::send_bytes(ConstBytes bytes) {
 
 io::Task<Result<void>> SimStream::send_file(io::FileHandle file, std::uint64_t position,
                                             std::uint64_t length, bool /*more*/) {
+  left_open_.cancel();
   std::vector<std::byte> piece;
   io::Proactor& proactor = io::Reactor::current().proactor();
   while (length > 0) {
@@ -286,6 +291,7 @@ void SimStream::shutdown_receive() {
 
 void SimStream::shutdown() {
   if (std::exchange(ended_, true)) return;
+  left_open_.cancel();
   in_->receiver_gone = true;
   in_->arrived.clear();
   in_->wake_receiver();

@@ -80,6 +80,8 @@ class SimNetwork {
   SimNetwork(const SimNetwork&) = delete;
 
   NetworkFaults faults;
+  // Sends that said more would follow at once, and nothing did: a kernel keeps their last bytes back.
+  std::uint64_t sends_left_open = 0;
 
   // What `from` sends to `to` does not arrive until heal(); connecting in either direction times
   // out.
@@ -141,6 +143,7 @@ class SimStream final : public net::Stream {
             std::shared_ptr<detail::Pipe> out, net::Address peer)
       : network_(network), in_(std::move(in)), out_(std::move(out)), peer_(std::move(peer)) {}
   ~SimStream() override { shutdown(); }
+  SimStream(const SimStream&) = delete;
 
   const net::Address& peer() const override { return peer_; }
   io::Task<Result<void>> readable() override;
@@ -164,6 +167,7 @@ class SimStream final : public net::Stream {
   std::uint64_t bytes_sent_ = 0;
   bool ended_ = false;
   bool receive_ended_ = false;
+  io::Timer left_open_{[this] { ++network_.sends_left_open; }};
 };
 
 }  // namespace millrace::sim

@@ -18,6 +18,7 @@ from rig import running, wire  # noqa: E402
 TOPIC = "malformed"
 ANSWER_TIMEOUT_S = 5
 HALF_FRAMES = 50
+MISTAKES = 1000
 UNKNOWN_SERVER_ERROR, CORRUPT_MESSAGE, INVALID_TOPIC, INVALID_RECORD = -1, 2, 17, 87
 UNSUPPORTED_COMPRESSION, MESSAGE_TOO_LARGE, TRANSACTION_NOT_ALLOWED = 76, 10, 53
 LIST_CONFIG_RESOURCES, DESCRIBE_CLUSTER = 74, 60
@@ -258,6 +259,20 @@ def unknown_types(attack):
             assert error == wanted, f"endpoints of type {kind}: error {error}"
 
 
+def repeated_mistake(attack):
+    """A client that makes one mistake over and over does not fill the disk with what is said of it."""
+    before = len(re.findall("request.refused", attack.broker.log_text()))
+    begin = time.monotonic()
+    for _ in range(MISTAKES):
+        attack.closed_or_answered(frame(header(wire.METADATA, 99) + b"\0\0\0\0"), half_close=False)
+    seconds = time.monotonic() - begin
+    time.sleep(1)  # the log is written by a thread of its own
+    lines = len(re.findall("request.refused", attack.broker.log_text())) - before
+    if lines > 20 * (seconds + 2):  # ten a second on each of two shards
+        raise Wrong(f"{lines} lines in {seconds:.1f} s for {MISTAKES} requests")
+    return f"{lines} lines for {MISTAKES} requests"
+
+
 def body(run):
     with run.open() as broker:
         broker.start()
@@ -279,6 +294,7 @@ def body(run):
         after_each(run, attack, "unknown_types", unknown_types, attack)
         if broker.system == "millrace":  # Kafka sets the announced memory aside and then starves
             after_each(run, attack, "half_frames", many_half_frames, attack)
+            after_each(run, attack, "repeated_mistake", repeated_mistake, attack)
         after_each(run, attack, "random_damage", random_frames, attack, run.options.seed, run.options.frames)
         run.report.expect("stops_cleanly", broker.stop() in (0, 143), broker.log_tail())
 

@@ -195,6 +195,42 @@ TEST(Connection, is_not_given_up_when_its_first_answer_after_a_long_rest_is_read
   }(sim));
 }
 
+io::Task<void> answer_64_at_once(SimServer& s) {
+  auto stream = co_await s.connect();
+  // Before answers of this size are expected, fewer requests run at once.
+  for (std::int32_t id = 0; id < 100; ++id) {
+    co_await send_bytes(*stream, script::frame(id, script::echo("short")));
+    EXPECT_EQ(co_await next_answer(*stream), id);
+  }
+  s.handler.begun.clear();
+  for (std::int32_t id = 0; id < 64; ++id) {
+    co_await send_bytes(*stream, script::frame(id, script::hold(0)));
+  }
+  while (s.handler.begun.size() < 64) co_await io::sleep_for(milliseconds(1));
+  s.handler.release(0);
+  for (std::int32_t id = 0; id < 64; ++id) EXPECT_EQ(co_await next_answer(*stream), id);
+  co_await io::sleep_for(seconds(1));
+}
+
+TEST(Connection, the_last_bytes_of_as_many_answers_as_one_send_takes_are_not_kept_back) {
+  SimServer sim(19);
+  sim.run(answer_64_at_once(sim));
+  EXPECT_EQ(sim.network.sends_left_open, 0U);
+}
+
+TEST(Connection, a_negative_time_to_be_idle_is_for_ever) {
+  ServerOptions options;
+  options.connection.idle_max = milliseconds(-1);
+  SimServer sim(20, options);
+  sim.run([](SimServer& s) -> io::Task<void> {
+    auto stream = co_await s.connect();
+    co_await io::sleep_for(minutes(2));
+    co_await send_bytes(*stream, script::frame(1, script::echo("still there")));
+    EXPECT_EQ(co_await next_answer(*stream), 1);
+  }(sim));
+  EXPECT_EQ(sim.server->connection_counts().idle_closed, 0U);
+}
+
 TEST(Connection, is_closed_when_idle_but_not_while_a_request_runs) {
   ServerOptions options;
   options.connection.idle_max = minutes(10);

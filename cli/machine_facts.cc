@@ -124,8 +124,12 @@ bool discards_at_once(dev_t device) {
 DirectoryFacts look_at(const std::string& path) {
   DirectoryFacts facts{.path = path};
   // A directory that is still to be made is judged by where it would be.
-  std::filesystem::path place = std::filesystem::absolute(path);
   std::error_code error;
+  std::filesystem::path place = std::filesystem::absolute(path, error);
+  if (error) {
+    facts.error = error.message();
+    return facts;
+  }
   while (!std::filesystem::exists(place, error) && place.has_relative_path())
     place = place.parent_path();
   struct statfs system{};

@@ -87,5 +87,11 @@ TEST(MachineVerdicts, what_the_kernel_does_not_tell_is_no_warning) {
   EXPECT_THAT(warnings(facts), testing::IsEmpty());
 }
 
+TEST(MachineFacts, a_directory_without_a_name_is_an_error_to_be_told) {
+  const auto facts = gather_facts({""});
+  ASSERT_EQ(facts.directories.size(), 1U);
+  EXPECT_FALSE(facts.directories.front().error.empty());
+}
+
 }  // namespace
 }  // namespace millrace::cli

@@ -39,31 +39,31 @@ engine::ConsumerGroupOptions consumer_group_options(const Settings& settings) {
   const auto protocols = settings.list("group.coordinator.rebalance.protocols");
   options.enabled = std::ranges::find(protocols, "consumer") != protocols.end();
   options.assignors = settings.list("group.consumer.assignors");
-  options.heartbeat_interval = from_ms(settings.number("group.consumer.heartbeat.interval.ms"));
-  options.heartbeat_interval_min = from_ms(settings.number("group.consumer.min.heartbeat.interval.ms"));
-  options.heartbeat_interval_max = from_ms(settings.number("group.consumer.max.heartbeat.interval.ms"));
-  options.session_timeout = from_ms(settings.number("group.consumer.session.timeout.ms"));
-  options.session_timeout_min = from_ms(settings.number("group.consumer.min.session.timeout.ms"));
-  options.session_timeout_max = from_ms(settings.number("group.consumer.max.session.timeout.ms"));
+  options.heartbeat_interval = settings.milliseconds("group.consumer.heartbeat.interval.ms");
+  options.heartbeat_interval_min = settings.milliseconds("group.consumer.min.heartbeat.interval.ms");
+  options.heartbeat_interval_max = settings.milliseconds("group.consumer.max.heartbeat.interval.ms");
+  options.session_timeout = settings.milliseconds("group.consumer.session.timeout.ms");
+  options.session_timeout_min = settings.milliseconds("group.consumer.min.session.timeout.ms");
+  options.session_timeout_max = settings.milliseconds("group.consumer.max.session.timeout.ms");
   options.size_max = static_cast<std::size_t>(settings.number("group.consumer.max.size"));
   options.migration = migration_policy(settings.text("group.consumer.migration.policy"));
-  options.join_pause = from_ms(settings.number("millrace.group.join.pause.ms"));
-  options.pattern_refresh = from_ms(settings.number("group.consumer.regex.refresh.interval.ms"));
+  options.join_pause = settings.milliseconds("millrace.group.join.pause.ms");
+  options.pattern_refresh = settings.milliseconds("group.consumer.regex.refresh.interval.ms");
   return options;
 }
 
 engine::GroupOptions group_options(const Settings& settings) {
   engine::GroupOptions options;
   options.consumer = consumer_group_options(settings);
-  options.initial_rebalance_delay = from_ms(settings.number("group.initial.rebalance.delay.ms"));
-  options.session_timeout_min = from_ms(settings.number("group.min.session.timeout.ms"));
-  options.session_timeout_max = from_ms(settings.number("group.max.session.timeout.ms"));
+  options.initial_rebalance_delay = settings.milliseconds("group.initial.rebalance.delay.ms");
+  options.session_timeout_min = settings.milliseconds("group.min.session.timeout.ms");
+  options.session_timeout_max = settings.milliseconds("group.max.session.timeout.ms");
   options.group_size_max = static_cast<std::size_t>(settings.number("group.max.size"));
   options.offset_metadata_bytes_max =
       static_cast<std::size_t>(std::max<std::int64_t>(settings.number("offset.metadata.max.bytes"), 0));
   options.memory_bytes_max = static_cast<std::size_t>(settings.number("millrace.group.memory.bytes"));
-  options.offsets_retention = std::chrono::minutes(settings.number("offsets.retention.minutes"));
-  options.offsets_retention_check = from_ms(settings.number("offsets.retention.check.interval.ms"));
+  options.offsets_retention = settings.minutes("offsets.retention.minutes");
+  options.offsets_retention_check = settings.milliseconds("offsets.retention.check.interval.ms");
   return options;
 }
 
@@ -116,8 +116,8 @@ engine::BrokerOptions broker_options(const Settings& settings, std::uint64_t ran
       static_cast<std::size_t>(settings.number("max.incremental.fetch.session.cache.slots"));
   options.write_ahead_bytes = static_cast<std::uint64_t>(settings.number("millrace.wal.bytes"));
   options.disk_reserve_percent = static_cast<std::uint32_t>(settings.number("millrace.disk.reserve.percent"));
-  options.retention_check_ms = settings.number("log.retention.check.interval.ms");
-  options.checkpoint_ms = settings.number("log.flush.offset.checkpoint.interval.ms");
+  options.retention_check_ms = to_ms(settings.milliseconds("log.retention.check.interval.ms"));
+  options.checkpoint_ms = to_ms(settings.milliseconds("log.flush.offset.checkpoint.interval.ms"));
   options.groups = group_options(settings);
   options.offsets_topic_partitions =
       static_cast<std::int32_t>(settings.number("offsets.topic.num.partitions"));

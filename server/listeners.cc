@@ -92,7 +92,7 @@ Result<net::ServerOptions> server_options(const Settings& settings, std::uint32_
     added.listen.receive_buffer_bytes = socket_buffer(settings.number("socket.receive.buffer.bytes"));
   }
   options.connection.request_bytes_max = static_cast<std::size_t>(settings.number("socket.request.max.bytes"));
-  options.connection.idle_max = from_ms(settings.number("connections.max.idle.ms"));
+  options.connection.idle_max = settings.milliseconds("connections.max.idle.ms");
   TRY(memory, request_bytes_per_shard(settings, shard_count));
   options.buffers.bytes_max = memory;
   return options;

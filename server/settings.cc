@@ -314,6 +314,16 @@ std::int64_t Settings::number(std::string_view name) const {
   return std::get<std::int64_t>(*value);
 }
 
+Duration Settings::milliseconds(std::string_view name) const {
+  const std::int64_t most = to_ms(kLongest);
+  return from_ms(std::clamp(number(name), -most, most));
+}
+
+Duration Settings::minutes(std::string_view name) const {
+  constexpr std::int64_t kMost = std::chrono::floor<std::chrono::minutes>(kLongest).count();
+  return std::chrono::minutes(std::clamp(number(name), -kMost, kMost));
+}
+
 std::optional<std::int64_t> Settings::maybe_number(std::string_view name) const {
   const auto* value = find_value(name);
   if (value == nullptr) return std::nullopt;

@@ -15,6 +15,7 @@
 
 #include "base/ids.h"
 #include "base/result.h"
+#include "base/time.h"
 #include "engine/metadata/config_definition.h"
 
 namespace millrace::server {
@@ -48,6 +49,11 @@ class Settings {
 
   bool flag(std::string_view name) const;
   std::int64_t number(std::string_view name) const;
+  // A number of that unit as a time, at most kLongest either way: the largest number there is means
+  // "never", and has to be one that can be added to any Instant.
+  Duration milliseconds(std::string_view name) const;
+  Duration minutes(std::string_view name) const;
+  static constexpr Duration kLongest = std::chrono::hours(24 * 365 * 100);
   double real(std::string_view name) const;
   // Empty when it is null.
   std::string text(std::string_view name) const;

@@ -60,7 +60,7 @@ constexpr Setting kSettings[] = {
         .refused(kNoPlugins)
         .cluster_wide(),
     long_integer("connections.max.idle.ms", "600000",
-                 "Close a connection on which nothing happened for so long."),
+                 "Close a connection on which nothing happened for so long; -1 for never."),
     boolean("controlled.shutdown.enable", "true", "Hand leadership over before stopping.")
         .accepted(kOneNode),
     list(

@@ -18,6 +18,9 @@ using wire::ErrorCode;
 using wire::FetchRequest;
 using wire::FetchResponse;
 
+constexpr std::int16_t kFirstWithTopicIds = 13;
+// So little that the protocol can say an answer's length, with all that stands beside the records.
+constexpr std::int32_t kRecordBytesMax = 1 << 30;
 // A request of up to so many bytes gives its buffer back while it waits.
 constexpr std::size_t kForgottenBytesMax = 16 << 10;
 
@@ -28,6 +31,7 @@ struct FetchPart {
   ErrorCode error = ErrorCode::none;
   PartitionState state;
   log::ReadRange range;
+  bool more_follows = false;  // there is more than one read can give
   std::optional<std::vector<log::AbortedTransaction>> aborted;  // for readers of committed records
   std::optional<replication::EpochEnd> diverging;  // where the reader's history and ours part
 };
@@ -59,6 +63,7 @@ enum class Warmth : std::uint8_t { unknown, warmed };
 
 ColdPartition read_part(BrokerShard& owner, FetchPart& part, FetchBudget& budget, Isolation isolation, Warmth warmth) {
   part.range = {};
+  part.more_follows = false;
   part.aborted.reset();
   const auto partition = owner.find(part.partition);
   if (partition == nullptr) {
@@ -100,6 +105,9 @@ ColdPartition read_part(BrokerShard& owner, FetchPart& part, FetchBudget& budget
     part.aborted = std::move(*aborted);
   }
   part.range = std::move(*range);
+  // One read is of one segment: who waits for more at the end of an older one waits although it is there.
+  part.more_follows =
+      from < partition->log()->active_segment_base() && part.range.end_offset < partition->read_end(isolation);
   budget.first = false;
   budget.bytes_left -= std::min<std::size_t>(budget.bytes_left, part.range.length);
   return {};
@@ -221,7 +229,7 @@ FetchSessionRequest to_session_request(const FetchRequest& fetch, std::int16_t v
   FetchSessionRequest wanted;
   wanted.session_id = fetch.session_id;
   wanted.session_epoch = version >= 7 ? fetch.session_epoch : kSessionEpochFinal;
-  wanted.uses_topic_ids = version >= 13;
+  wanted.uses_topic_ids = version >= kFirstWithTopicIds;
   for (const auto& topic : fetch.topics) {
     for (const auto& partition : topic.partitions) {
       FetchPartition& added = wanted.partitions.emplace_back();
@@ -254,14 +262,13 @@ ErrorCode to_error_code(FetchSessionError error) {
 }
 
 // Which partition of ours is meant; none when the image has no such one, with the error the client is told.
-std::vector<FetchPart> resolve(const MetadataImage& image, std::list<FetchPartition>& wanted) {
+std::vector<FetchPart> resolve(const MetadataImage& image, std::list<FetchPartition>& wanted, bool by_name) {
   std::vector<FetchPart> parts;
   parts.reserve(wanted.size());
   const TopicImage* topic = nullptr;
   for (auto it = wanted.begin(); it != wanted.end(); ++it) {
     FetchPart& part = parts.emplace_back();
     part.wanted = it;
-    const bool by_name = !it->topic.empty();
     const bool same_topic =
         topic != nullptr && (by_name ? topic->name == it->topic : topic->id == it->topic_id);
     if (!same_topic) topic = by_name ? image.topics.find(it->topic) : image.topics.find(it->topic_id);
@@ -385,7 +392,7 @@ io::Task<net::Response> handle_fetch(Broker& broker, BrokerShard& here, Request&
   // All that is needed was copied. Of a large request the copy is large as well: it stays counted as memory of requests.
   if (request.body.size() <= kForgottenBytesMax) request.buffer.reset();
   const SharedImage image = here.image();
-  auto parts = resolve(*image, opened.partitions());
+  auto parts = resolve(*image, opened.partitions(), request.header.api_version < kFirstWithTopicIds);
   std::vector<FetchPart*> resolved;
   for (auto& part : parts) {
     if (part.error == ErrorCode::none) resolved.push_back(&part);
@@ -393,7 +400,7 @@ io::Task<net::Response> handle_fetch(Broker& broker, BrokerShard& here, Request&
   const Isolation isolation =
       fetch.isolation_level == 1 ? Isolation::read_committed : Isolation::read_uncommitted;
   const auto bytes_max = static_cast<std::size_t>(
-      std::clamp(fetch.max_bytes, 0, broker.options().fetch_bytes_max));
+      std::clamp(fetch.max_bytes, 0, std::min(broker.options().fetch_bytes_max, kRecordBytesMax)));
   const auto bytes_min = std::min<std::size_t>(static_cast<std::size_t>(std::max(fetch.min_bytes, 0)), bytes_max);
   const Instant deadline = started + from_ms(std::max(fetch.max_wait_ms, 0));
   auto groups = group_by_shard<FetchPart>(resolved, broker.shards().count());
@@ -406,10 +413,11 @@ io::Task<net::Response> handle_fetch(Broker& broker, BrokerShard& here, Request&
       });
     }
     std::size_t bytes = 0;
-    bool answer_now = resolved.size() != parts.size() || resolved.empty();
+    // Of what there is not it need not be told at once: it would ask again as soon.
+    bool answer_now = resolved.empty();
     for (const FetchPart* part : resolved) {
       bytes += part->range.length;
-      answer_now |= part->error != ErrorCode::none || part->diverging;
+      answer_now |= part->error != ErrorCode::none || part->diverging || part->more_follows;
     }
     if (answer_now || bytes >= bytes_min || here.ending() || request.connection->ended ||
         io::Reactor::current().now() >= deadline) {

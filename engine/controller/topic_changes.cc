@@ -134,9 +134,6 @@ std::expected<std::vector<std::vector<BrokerId>>, Refusal> placed(const Metadata
       asked.num_partitions == -1 ? options.default_partitions : asked.num_partitions;
   const std::int16_t factor = asked.replication_factor == -1 ? options.default_replication_factor
                                                              : asked.replication_factor;
-  if (count > static_cast<std::int32_t>(kRecordsPerOperationMax)) {
-    return std::unexpected(Refusal{ErrorCode::policy_violation, std::string(kTooManyRecords)});
-  }
   return place(image, count, factor, prng);
 }
 
@@ -221,6 +218,21 @@ std::map<std::string_view, int> count_names(const Request& request) {
   return counts;
 }
 
+// Of all topics that are named once together. Asked before any of them is laid out, which takes
+// memory for each of its partitions.
+bool asks_for_too_many(const CreateRequest& request, const ControllerOptions& options,
+                       const std::map<std::string_view, int>& counts) {
+  std::size_t total = 0;
+  for (const auto& topic : request.topics) {
+    if (counts.at(topic.name) > 1) continue;
+    const std::int32_t asked =
+        topic.num_partitions == -1 ? options.default_partitions : topic.num_partitions;
+    total += topic.assignments.empty() ? static_cast<std::size_t>(std::max(asked, 0))
+                                       : topic.assignments.size();
+  }
+  return total > kRecordsPerOperationMax;
+}
+
 }  // namespace
 
 CreateReply TopicChanges::create(const CreateRequest& request, const FindCollision& find_collision,
@@ -234,6 +246,7 @@ CreateReply TopicChanges::create(const CreateRequest& request, const FindCollisi
     return among_new != new_names.end() ? among_new->second : find_collision(name);
   };
   const auto counts = count_names(request);
+  const bool too_many = asks_for_too_many(request, options_, counts);
   std::set<std::string_view> refused_twice;
   for (const auto& asked : request.topics) {
     const bool twice = counts.at(asked.name) > 1;
@@ -243,6 +256,8 @@ CreateReply TopicChanges::create(const CreateRequest& request, const FindCollisi
     std::optional<Refusal> refusal;
     if (twice)
       refusal = Refusal{ErrorCode::invalid_request, "Duplicate topic name."};
+    else if (too_many)
+      refusal = Refusal{ErrorCode::policy_violation, std::string(kTooManyRecords)};
     else
       refusal = check_name(image_, asked.name, find_any_collision);
     if (!refusal) {
@@ -422,6 +437,8 @@ Reply<wire::CreatePartitionsResponse> TopicChanges::create_partitions(
     if (twice && !refused_twice.insert(asked.name).second) continue;
     auto& answer = reply.response.results.emplace_back();
     answer.name = reply.keep(asked.name);
+    // Refused as a whole below: no more of it need be laid out.
+    if (records.size() - before > kRecordsPerOperationMax) continue;
     auto added = twice
                      ? std::unexpected(Refusal{ErrorCode::invalid_request, "Duplicate topic name."})
                      : added_partitions(image_, asked, prng_);

@@ -54,6 +54,7 @@ Offset Log::written_end() const { return state_->written_end; }
 Offset Log::stable_end() const { return state_->stable_end(); }
 Offset Log::recovery_point() const { return state_->recovery_point(); }
 std::size_t Log::segment_count() const { return state_->segments.size(); }
+Offset Log::active_segment_base() const { return state_->active().base_offset(); }
 bool Log::is_offline() const { return state_->offline.has_value(); }
 
 std::uint64_t Log::size() const {

@@ -142,6 +142,8 @@ class Log {
   // Bytes of the data files; those of the indexes are not counted, as in Kafka's DescribeLogDirs.
   std::uint64_t size() const;
   std::size_t segment_count() const;
+  // Where the segment begins that is appended to; what is below it is in others.
+  Offset active_segment_base() const;
   bool is_offline() const;
 
   // ---- Append

@@ -5,6 +5,8 @@
 #include <limits>
 
 #include "net/wire/fetch.h"
+#include "net/wire/produce.h"
+#include "tests/sim/log_node.h"
 #include "tests/unit/engine/api/broker_test.h"
 
 namespace millrace::engine {
@@ -64,6 +66,22 @@ class FetchWaitTest : public BrokerTest {
     co_await io::sleep_for(seconds(10));
   }
 
+  void produce() {
+    const auto batch = sim::make_batch({.values = {std::string(100, 'x')}, .timestamp = world_.wall_now().ms});
+    wire::ProduceRequest request;
+    request.acks = 1;
+    request.timeout_ms = 1000;
+    request.topic_data.push_back({.name = "t", .partition_data = {{.index = 0, .records = ConstBytes(batch)}}});
+    const auto answer = ask(request, 9);
+    ASSERT_EQ(answer.message.responses.at(0).partition_responses.at(0).error_code, wire::ErrorCode::none);
+  }
+  // How long the answer took.
+  Duration time(const FetchRequest& request, net::Answer<wire::FetchResponse>& answer) {
+    const Instant asked = world_.now();
+    answer = ask(request, kFetchVersion);
+    return world_.now() - asked;
+  }
+
   int answered_ = 0;
 };
 
@@ -78,6 +96,38 @@ TEST_F(FetchWaitTest, ends_with_its_client_on_several_shards) {
   make_topic("t");
   run(fetch_and_leave(2));
   EXPECT_EQ(node_.connections(), 0U);
+}
+
+TEST_F(FetchWaitTest, what_is_left_of_an_older_segment_is_given_at_once_however_much_was_wanted) {
+  make_topic("t");
+  produce();
+  run([]() -> io::Task<void> { co_await io::sleep_for(seconds(1)); }());
+  produce();  // in the next segment
+  FetchRequest request = endless_fetch("t", 1);
+  request.max_wait_ms = 60'000;
+  request.min_bytes = 100'000;
+  net::Answer<wire::FetchResponse> answer;
+  EXPECT_LT(time(request, answer), seconds(1));
+  EXPECT_GT(answer.message.responses.at(0).partitions.at(0).records.here->size(), 100U);
+  // The youngest one may still grow.
+  request.topics.at(0).partitions.at(0).fetch_offset = 1;
+  EXPECT_GE(time(request, answer), seconds(60));
+}
+
+TEST_F(FetchWaitTest, a_topic_there_is_not_does_not_end_the_wait_for_one_there_is) {
+  make_topic("t");
+  FetchRequest request = endless_fetch("t", 1);
+  request.max_wait_ms = 5'000;
+  request.topics.push_back({.topic = "missing", .partitions = {{.partition = 0, .partition_max_bytes = 1 << 20}}});
+  net::Answer<wire::FetchResponse> answer;
+  EXPECT_GE(time(request, answer), seconds(5));
+  EXPECT_EQ(answer.message.responses.at(1).partitions.at(0).error_code, wire::ErrorCode::unknown_topic_or_partition);
+  request.topics.erase(request.topics.begin());
+  EXPECT_LT(time(request, answer), seconds(1)) << "nothing can come of it";
+  // A name that no topic has is none either, and not an id.
+  request.topics.at(0).topic = "";
+  EXPECT_LT(time(request, answer), seconds(1));
+  EXPECT_EQ(answer.message.responses.at(0).partitions.at(0).error_code, wire::ErrorCode::unknown_topic_or_partition);
 }
 
 TEST_F(FetchWaitTest, fetches_that_fill_their_connection_end_with_their_client) {

@@ -201,10 +201,14 @@ class Log {
   // Records below `offset` are gone for readers; files that hold nothing else go with the next retention. Returns the new log
   // start offset. Errors: out_of_range (beyond written_end()).
   Result<Offset> delete_records(Offset offset);
+  // Until the next cut has ended recovery_point() is at or below `offset`. Whoever cuts the log writes the checkpoint files first:
+  // a start takes what they call synced for synced, and would not look at what has come in the place of what was cut off.
+  void hold_recovery_point(Offset offset);
   // Drops everything at and behind `offset`, whole batches, durably; an offset at or beyond the end does nothing. Must not be
-  // called while a read below the old end is being sent, nor while appends go on.
+  // called while a read below the old end is being sent, nor while appends go on. Where checkpoint files are kept, they must say
+  // by then that the recovery point is at or below `offset`: see hold_recovery_point().
   io::Task<Result<void>> truncate_to(Offset offset);
-  // Drops everything; the log starts again, empty, at `offset`.
+  // Drops everything; the log starts again, empty, at `offset`. The recovery point must be held at 0.
   io::Task<Result<void>> truncate_fully_to(Offset offset);
   // Ends the active segment if it is not empty.
   Result<void> roll(WallTime now);

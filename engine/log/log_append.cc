@@ -253,8 +253,8 @@ Result<void> Log::State::refuse_staged(Error error) {
   if (producers.end_offset() > end) producers.restore(kNoProducerId, std::nullopt, end);
   if (epochs.truncate_from_end(end)) epochs_unsaved_from = std::min(epochs_unsaved_from, end);
   note_failure(written_end);
-  if (error == Errc::disk_full) {
-    LOG(warn, "log.disk_full", "partition={} end_offset={}", name(), end.value());
+  if (error == Errc::disk_full || error == Errc::refused) {
+    LOG(warn, "log.disk_full", "partition={} end_offset={} reason=\"{}\"", name(), end.value(), error.message);
     refuse_until = io::Reactor::current().now() + kFullDiskPause;
     written_moved.notify_all();
     stable_moved.notify_all();
@@ -320,9 +320,11 @@ void Log::State::start_sync() {
 }
 
 io::Task<void> Log::State::sync_until_durable() {
-  while (!offline && flushed_end < write_ahead_from) {
+  while (!offline && !closed && flushed_end < write_ahead_from) {
     const auto flushed = co_await flush();
-    if (!flushed) break;
+    if (flushed) continue;
+    if (flushed.error() != Errc::refused) break;
+    co_await io::sleep_for(kHandlePause);
   }
   syncing = false;
 }

@@ -131,6 +131,8 @@ struct LogShard::State {
 struct Log::State final : io::TurnHook, WriteAheadClient {
   // As where something begins: it does nowhere.
   static constexpr Offset kNowhere{std::numeric_limits<std::int64_t>::max()};
+  // How long one without a handle for its files waits before it asks for one again.
+  static constexpr Duration kHandlePause = std::chrono::milliseconds(20);
 
   State(LogShard::State& the_shard, std::string the_directory, std::string the_topic,
         PartitionIndex the_partition, TopicId the_topic_id, LogOptions the_options);
@@ -161,6 +163,8 @@ struct Log::State final : io::TurnHook, WriteAheadClient {
   // From here on leader-epoch-checkpoint does not say what `epochs` does. The recovery point stays at or below it, so that a
   // start reads the difference from the batches.
   Offset epochs_unsaved_from = kNowhere;
+  // Held down until a cut has ended.
+  Offset recovery_point_max = kNowhere;
   // Of the first segment that has ended and of which the cut at its end may not be on disk.
   Offset cut_unsynced_from = kNowhere;
   // Whether a segment has, or had, an aborted transaction in its index.
@@ -234,7 +238,7 @@ struct Log::State final : io::TurnHook, WriteAheadClient {
   const Segment& active() const { return *segments.back(); }
   std::string name() const;
   CheckpointRow checkpoint_row() const;
-  Offset recovery_point() const { return std::min(flushed_end, epochs_unsaved_from); }
+  Offset recovery_point() const { return std::min({flushed_end, epochs_unsaved_from, recovery_point_max}); }
   bool is_fsync() const { return options.durability == Durability::fsync; }
   Offset stable_end() const { return is_fsync() ? durable_end : written_end; }
   Offset segment_end(std::size_t index) const {
@@ -268,7 +272,7 @@ struct Log::State final : io::TurnHook, WriteAheadClient {
   void at_turn_end() override;
   void on_write_ahead_durable(Offset durable) override;
   void on_write_ahead_failed() override;
-  io::Task<Result<void>> sync_segments() override { return flush(); }
+  io::Task<Result<void>> sync_segments() override;
   TopicPartition write_ahead_id() const override { return {.topic_id = topic_id, .partition = partition}; }
 
   // ---- log_read.cc
@@ -330,9 +334,16 @@ struct Log::State final : io::TurnHook, WriteAheadClient {
   void release_cleaning() { --cleaning_holds; }
   io::Task<void> settle();
   io::Task<Result<void>> truncate_to(Offset offset);
+  io::Task<Result<void>> truncate_below_end(Offset offset);
   io::Task<Result<void>> truncate_locked(Offset offset);
   io::Task<Result<void>> truncate_fully_to(Offset offset);
   Result<void> restart_at(Offset offset);
+  Result<void> restart_empty(Offset offset);
+  Result<void> drop_last();
+  void end_at(Offset new_end);
+  Result<void> check_cut_can_be_noted() const;
+  void note_cut(WriteAheadEntry::Kind kind, Offset offset);
+  io::Task<Result<void>> settle_cut();
   io::Task<Result<void>> cut_aborted(Segment& segment, Offset new_end);
   io::Task<Result<void>> save_aborted(Segment& segment);
   io::Task<Result<void>> close();

@@ -31,6 +31,12 @@ io::Task<Result<void>> write_back_in_pieces(io::Proactor& proactor, const io::Op
   co_return Result<void>{};
 }
 
+// Without a handle nothing was begun, and the next try may have one: who appends is to come again, as when the disk is full.
+Result<void> as_no_room(Result<void> result) {
+  if (!result && result.error() == Errc::refused) return fail(Errc::disk_full, result.error().message);
+  return result;
+}
+
 }  // namespace
 
 // ---- Roll
@@ -62,6 +68,11 @@ Result<void> Log::State::roll(WallTime now) {
     sync_cut_of_batches();
     return fail(Errc::disk_full, "what the full disk took a part of is being cut off");
   }
+  // Zeros behind the batches of a segment that has ended would be taken for damage.
+  if (auto trimmed = active().trim(); !trimmed) {
+    if (trimmed.error() != Errc::refused && trimmed.error() != Errc::disk_full) go_offline(trimmed.error());
+    return as_no_room(std::move(trimmed));
+  }
   // Indexes and the snapshot can be built anew: a failure here must not keep the log from growing.
   if (auto sealed = active().seal(); !sealed) {
     LOG(warn, "log.seal_failed", "partition={} reason=\"{}\"", name(), sealed.error().message);
@@ -70,7 +81,7 @@ Result<void> Log::State::roll(WallTime now) {
     LOG(warn, "log.snapshot_failed", "partition={} reason=\"{}\"", name(), saved.error().message);
   }
   if (active().has_unsynced_cut()) cut_unsynced_from = std::min(cut_unsynced_from, active().base_offset());
-  TRY_DONE(add_segment(end));
+  TRY_DONE(as_no_room(add_segment(end)));
   active_since_ms = now.ms;
   modified = true;
   // The ended segment is synced in the background, as Kafka does at a roll.
@@ -88,7 +99,8 @@ io::Task<void> Log::State::sync_active_segment() {
   co_await flush_turn.acquire(1);
   auto file = active().file();
   auto synced = file ? co_await sync_segment(active().base_offset(), **file) : fail(std::move(file).error());
-  if (!synced) go_offline(synced.error());
+  // Without a handle it was not begun, and housekeeping comes again.
+  if (!synced && synced.error() != Errc::refused) go_offline(synced.error());
   flush_turn.release(1);
   syncing_cut = false;
 }
@@ -172,12 +184,26 @@ io::Task<Result<void>> Log::State::flush() {
   co_return flushed;
 }
 
+// A log without a handle for now is not in doubt.
+io::Task<Result<void>> Log::State::sync_segments() {
+  ++flushes;
+  Result<void> synced;
+  while (true) {
+    synced = co_await flush();
+    if (synced || synced.error() != Errc::refused || closed) break;
+    co_await io::sleep_for(kHandlePause);
+  }
+  if (--flushes == 0) flushes_ended.notify_all();
+  co_return synced;
+}
+
 io::Task<Result<void>> Log::State::flush_locked() {
   if (offline) co_return fail(Errc::offline, offline->message);
   (void)write_staged();  // who staged is told
   const Offset target = written_end;
   const bool was_made = std::exchange(names_unsynced, false);
   const bool was_dirty = std::exchange(directory_dirty, false);
+  const Offset cut_from = cut_unsynced_from;
   const bool is_behind = flushed_end < target || epochs_unsaved_from < target || cut_unsynced_from < target;
   if (!is_behind && !was_dirty && !was_made) co_return Result<void>{};
   auto synced = co_await sync_data(target);
@@ -185,6 +211,13 @@ io::Task<Result<void>> Log::State::flush_locked() {
   last_flush = io::Reactor::current().now();
   // Whoever put it offline meanwhile may have been told of what this sync was not.
   if (synced && offline) synced = fail(Errc::offline, offline->message);
+  if (!synced && synced.error() == Errc::refused && !offline) {
+    // No handle was to be had: what was not synced was not begun, and all of it is still to be done.
+    names_unsynced |= was_made;
+    directory_dirty |= was_dirty;
+    cut_unsynced_from = std::min(cut_unsynced_from, cut_from);
+    co_return synced;
+  }
   if (!synced) {
     // What is on disk is in doubt, and a second sync would prove nothing.
     go_offline(synced.error());
@@ -382,22 +415,33 @@ io::Task<Result<void>> Log::State::truncate_to(Offset offset) {
   CO_TRY_DONE(check_usable());
   co_await hold_cleaning();
   co_await settle();
-  co_await flush_turn.acquire(1);
-  auto truncated = co_await truncate_locked(offset);
-  flush_turn.release(1);
+  Result<void> truncated;
+  if (offset < end) truncated = co_await truncate_below_end(offset);
   release_cleaning();
+  if (truncated) recovery_point_max = kNowhere;
   if (!truncated) go_offline(truncated.error());
   co_return truncated;
 }
 
+io::Task<Result<void>> Log::State::truncate_below_end(Offset offset) {
+  co_await flush_turn.acquire(1);
+  auto truncated = co_await truncate_locked(offset);
+  // A write-ahead log that is full has room for the note only when it has had this log's segments synced.
+  flush_turn.release(1);
+  CO_TRY_DONE(std::move(truncated));
+  CO_TRY_DONE(co_await settle_cut());
+  co_return co_await reload_producers(*this);
+}
+
 io::Task<Result<void>> Log::State::truncate_locked(Offset offset) {
-  if (offset >= end) co_return Result<void>{};
   if (offset < segments.front()->base_offset()) co_return fail(Errc::out_of_range, "below the first segment");
+  CO_TRY_DONE(check_cut_can_be_noted());
   CO_TRY_DONE(write_staged());
   LOG(info, "log.truncate", "partition={} from={} to={}", name(), end.value(), offset.value());
-  while (segments.size() > 1 && active().base_offset() >= offset) {
-    CO_TRY_DONE(drop_segment(segments.size() - 1));
-  }
+  const std::size_t found = segments.size();
+  while (segments.size() > 1 && active().base_offset() >= offset) CO_TRY_DONE(drop_last());
+  // A power cut must not bring them back behind what is left of the one that is cut now.
+  if (segments.size() < found) CO_TRY_DONE(co_await io::sync_directory(proactor(), directory));
   Offset new_end = offset;
   CO_TRY(location, active().locate(offset));
   if (location) {
@@ -405,6 +449,17 @@ io::Task<Result<void>> Log::State::truncate_locked(Offset offset) {
     CO_TRY_DONE(active().truncate(location->position));
   }
   CO_TRY_DONE(co_await cut_aborted(active(), new_end));
+  end_at(new_end);
+  if (epochs.truncate_from_end(new_end)) CO_TRY_DONE(co_await save_epochs_queued());
+  note_cut(WriteAheadEntry::Kind::truncate, new_end);
+  CO_TRY(file, active().file());
+  CO_TRY_DONE(co_await sync_segment(active().base_offset(), *file));
+  if (std::exchange(directory_dirty, false)) CO_TRY_DONE(co_await io::sync_directory(proactor(), directory));
+  co_return Result<void>{};
+}
+
+// Everything at and behind `new_end` is gone.
+void Log::State::end_at(Offset new_end) {
   recent.clear();
   marks.clear();
   end = written_end = new_end;
@@ -417,16 +472,32 @@ io::Task<Result<void>> Log::State::truncate_locked(Offset offset) {
   cleaned_end = std::min(cleaned_end, new_end);
   high_watermark = std::min(high_watermark, new_end);
   modified = true;
-  if (epochs.truncate_from_end(new_end)) CO_TRY_DONE(co_await save_epochs_queued());
+}
+
+Result<void> Log::State::drop_last() {
+  const Offset base = active().base_offset();
+  TRY_DONE(drop_segment(segments.size() - 1));
+  // Wherever it stops, nobody looks for what is gone.
+  end_at(base);
+  return {};
+}
+
+// A write-ahead log that has failed still holds what was appended before, and cannot be told that it is gone.
+Result<void> Log::State::check_cut_can_be_noted() const {
+  const bool may_be_held = write_ahead_sequence > 0 && shard.write_ahead != nullptr;
+  if (!may_be_held || !shard.write_ahead->failed()) return {};
+  return fail(Errc::io_error, "the write-ahead log has failed, and the next start would bring back what is cut off");
+}
+
+void Log::State::note_cut(WriteAheadEntry::Kind kind, Offset offset) {
   if (WriteAhead* const ahead = shard.usable_write_ahead(); ahead != nullptr) {
-    write_ahead_sequence = ahead->note(*this, {.topic_id = topic_id, .partition = partition},
-                                       WriteAheadEntry::Kind::truncate, new_end);
+    write_ahead_sequence = ahead->note(*this, {.topic_id = topic_id, .partition = partition}, kind, offset);
   }
-  CO_TRY(file, active().file());
-  CO_TRY_DONE(co_await sync_segment(active().base_offset(), *file));
-  if (std::exchange(directory_dirty, false)) CO_TRY_DONE(co_await io::sync_directory(proactor(), directory));
+}
+
+io::Task<Result<void>> Log::State::settle_cut() {
   co_await settle();
-  co_return co_await reload_producers(*this);
+  co_return check_cut_can_be_noted();
 }
 
 // A transaction whose marker is gone is open again.
@@ -455,17 +526,38 @@ io::Task<Result<void>> Log::State::truncate_fully_to(Offset offset) {
   co_await hold_cleaning();
   co_await settle();
   co_await flush_turn.acquire(1);
-  auto restarted = restart_at(offset);
-  if (restarted) co_await settle();
+  auto restarted = check_cut_can_be_noted();
+  if (restarted) restarted = restart_at(offset);
   flush_turn.release(1);
+  if (restarted) restarted = co_await settle_cut();
+  if (restarted) recovery_point_max = kNowhere;
   release_cleaning();
   if (!restarted) go_offline(restarted.error());
   co_return restarted;
 }
 
+// The cut may fall into a batch that begins before the offset, but not before its segment.
+void Log::hold_recovery_point(Offset offset) {
+  const Segment& segment = *state_->segments[state_->segment_index(offset)];
+  state_->recovery_point_max = std::min(offset, segment.base_offset());
+}
+
+// Whatever fails, the log ends where its segments do, and has one.
 Result<void> Log::State::restart_at(Offset offset) {
   LOG(info, "log.restart", "partition={} from={} to={}", name(), end.value(), offset.value());
-  while (!segments.empty()) TRY_DONE(drop_segment(segments.size() - 1));
+  while (!segments.empty()) TRY_DONE(drop_last());
+  auto restarted = restart_empty(offset);
+  if (!segments.empty()) return restarted;
+  // Its file is not there. It is not asked for: there is nothing in it.
+  segments.push_back(std::make_unique<Segment>(shard.files, directory, offset, 0));
+  active().begin_rebuild();
+  log_start = end = written_end = durable_end = write_ahead_from = write_ahead_end = offset;
+  // The next start makes it anew, from wherever.
+  flushed_end = Offset{0};
+  return restarted;
+}
+
+Result<void> Log::State::restart_empty(Offset offset) {
   TRY(entries, proactor().list(directory));
   for (const auto& entry : entries) {
     if (!parse_segment_name(entry.name, kSnapshotSuffix)) continue;
@@ -484,10 +576,7 @@ Result<void> Log::State::restart_at(Offset offset) {
   TRY_DONE(proactor().sync_directory(directory));
   // Made again, the log would not begin at `offset`.
   if (names_unsynced) TRY_DONE(proactor().sync_directory(io::directory_of(directory)));
-  if (WriteAhead* const ahead = shard.usable_write_ahead(); ahead != nullptr) {
-    write_ahead_sequence = ahead->note(*this, {.topic_id = topic_id, .partition = partition},
-                                       WriteAheadEntry::Kind::restart, offset);
-  }
+  note_cut(WriteAheadEntry::Kind::restart, offset);
   return {};
 }
 
@@ -508,8 +597,11 @@ io::Task<Result<void>> Log::State::close() {
   Result<void> result;
   if (!offline && modified) {
     result = co_await flush();
+    // What could not be synced now is kept, as that of a log that was offline before.
+    if (!result) go_offline(result.error());
     // A clean start asks the file and not the batches.
     if (result && epochs_unsaved_from < end) result = fail(Errc::io_error, "the leader epochs could not be saved");
+    if (result) result = active().trim();
     if (result) result = active().seal();
     if (result && active().has_unsynced_cut()) co_await sync_path(active().path(kLogSuffix));
     const bool has_producers = !producers.producers().empty() || snapshot_offset != kNoOffset;

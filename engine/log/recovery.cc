@@ -214,12 +214,16 @@ Result<std::uint64_t> drop_following(Log::State& log, std::size_t first) {
 
 // A start that was killed may have cut the tail and dropped what followed it, and synced neither. What a log has beyond its recovery
 // point the next flush syncs, and the cut with it; a log that ends there would roll without one, and a power cut bring the tail back
-// into its middle, or what was dropped behind records that have come since.
+// into its middle. What was dropped it would bring back behind records that have come since: also where a flush is still to come, as
+// that syncs the records first. An `fsync` log is flushed before any come.
 io::Task<Result<void>> sync_end(Log::State& log, Offset recovery_point) {
+  const bool is_behind = log.end > recovery_point;
   // Most partitions may never have been written to.
-  if (log.end > recovery_point || log.end == Offset{0}) co_return Result<void>{};
-  CO_TRY(file, log.active().file());
-  CO_TRY_DONE(co_await io::sync(log.proactor(), file->handle()));
+  if (log.end == Offset{0} || (is_behind && log.is_fsync())) co_return Result<void>{};
+  if (!is_behind) {
+    CO_TRY(file, log.active().file());
+    CO_TRY_DONE(co_await io::sync(log.proactor(), file->handle()));
+  }
   co_return co_await io::sync_directory(log.proactor(), log.directory);
 }
 
@@ -427,7 +431,8 @@ io::Task<Result<void>> replay(Log::State& log, const std::vector<WriteAheadStep>
   const WallTime now = log.proactor().wall_now();
   std::size_t appended = 0;
   for (const HeldBatch& batch : held) {
-    if (batch.last < log.segments.front()->base_offset()) continue;
+    // Also one that the log begins inside of: it was emptied, and the note of that did not reach the write-ahead log.
+    if (batch.base < log.segments.front()->base_offset()) continue;
     if (batch.base > log.end) {
       // Only what was never acknowledged can be missing before it: a batch too large for the write-ahead log.
       LOG(warn, "log.replay_gap", "partition={} end_offset={} next_held={}", log.name(), log.end.value(),

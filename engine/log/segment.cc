@@ -144,7 +144,7 @@ Result<void> Segment::write(std::span<const ::iovec> slices, std::uint64_t bytes
   fill_ahead(open->handle(), bytes, reservation);
   auto written = files_.proactor().write_inline(open->handle(), size_, slices);
   if (written) return {};
-  if (written.error() == Errc::disk_full) {
+  if (written.error() == Errc::disk_full || written.error() == Errc::refused) {
     reserved_end_ = filled_end_ = 0;
     note_batches_cut();
     auto cut = files_.proactor().truncate(open->handle(), size_);
@@ -201,16 +201,19 @@ bool Segment::indexes_full(std::int64_t index_bytes_max) const {
          times_.bytes() + TimeIndexEntry::kBytes > bytes_max;
 }
 
+Result<void> Segment::trim() {
+  if (reserved_end_ <= size_) return {};
+  TRY(open, file());
+  TRY_DONE(files_.proactor().truncate(open->handle(), size_));
+  if (filled_end_ > size_) ++cuts_;
+  reserved_end_ = filled_end_ = 0;
+  return {};
+}
+
 Result<void> Segment::seal() {
   if (max_timestamp_known_ && max_timestamp_.timestamp >= 0) {
     times_.append({.timestamp = max_timestamp_.timestamp,
                    .relative_offset = *relative_offset(base_offset_, max_timestamp_.offset)});
-  }
-  if (reserved_end_ > size_) {
-    if (filled_end_ > size_) ++cuts_;
-    TRY(open, file());
-    TRY_DONE(files_.proactor().truncate(open->handle(), size_));
-    reserved_end_ = filled_end_ = 0;
   }
   return write_indexes();
 }

@@ -128,8 +128,8 @@ class Segment {
     // Position behind which no zeros are written ahead.
     std::uint64_t fill_end = 0;
   };
-  // Writes whole batches behind the last one; note() each of them afterwards. On error the file is as it was, unless the
-  // error is not disk_full.
+  // Writes whole batches behind the last one; note() each of them afterwards. After disk_full and refused (no handle, no memory)
+  // the file is as it was, after another error it is in doubt.
   Result<void> write(std::span<const ::iovec> slices, std::uint64_t bytes, const Reservation& reservation);
   // Takes note of the next batch, which stands at size() and has been written.
   Result<void> note(const BatchSummary& batch, std::int64_t index_interval_bytes);
@@ -141,7 +141,9 @@ class Segment {
   std::uint64_t next_damage(std::uint64_t position) const;
   bool indexes_full(std::int64_t index_bytes_max) const;
   bool fits(Offset offset) const { return relative_offset(base_offset_, offset).has_value(); }
-  // The segment will get no more batches: gives reserved room back and completes the indexes.
+  // Gives reserved room back. Errors: refused (no handle), and others, after which zeros may be left behind the batches.
+  Result<void> trim();
+  // The segment will get no more batches: completes the indexes. Requires: trim().
   Result<void> seal();
   // Bytes were cut off its end that a power cut may bring back: no sync of the file has ended since that began when cuts() was
   // what it is now. They are zeros that were written ahead, which recovery knows for what they are; or batches, and then nothing

@@ -21,6 +21,10 @@ namespace millrace::sim {
 namespace {
 
 constexpr int kOperationsPerClient = 40;
+// Records of a batch, at most: so far before the offset a cut may end.
+constexpr std::int64_t kRecordsPerBatch = 3;
+constexpr const char* kDirectory = "/data";
+constexpr const char* kSecondDirectory = "/data1";
 
 // What clients of one log were told, and what they ever sent.
 struct Promise {
@@ -30,12 +34,29 @@ struct Promise {
   // cache, be found by the next start, and go later. An `fsync` log's records are in the write-ahead log.
   bool in_doubt = false;
   Offset start{0};        // deletion below was asked for
+  // A cut is under way or has failed: what stands from here on may be there or not.
+  std::optional<Offset> cut_from;
+  // Clients keep away, and how many are at it.
+  bool held = false;
+  int busy = 0;
+  bool in_second_directory = false;
   std::map<std::int64_t, std::string> acknowledged;
   std::map<std::int64_t, std::set<std::string>> sent;
 };
 using Promises = std::map<std::string, Promise>;
 
-enum class Trouble { none, full_disk, bad_segments, bad_write_ahead, short_transfers, bad_reads_at_start, bad_writes_at_start };
+enum class Trouble {
+  full_disk,
+  bad_segments,
+  bad_write_ahead,
+  bad_names,
+  short_transfers,
+  no_handles,
+  bad_reads_at_start,
+  bad_writes_at_start,
+  no_handles_at_start,
+};
+constexpr std::uint64_t kTroubles = 9;
 
 class Life {
  public:
@@ -47,8 +68,11 @@ class Life {
     shard_options_.reserve_from_bytes = random_.chance(2) ? 0 : 10'000;
     shard_options_.open_files_max = 3;
     shard_options_.housekeeping_interval = std::chrono::milliseconds(20);
-    trouble_ = static_cast<Trouble>(random_.below(14) % 7);
-    if (random_.chance(2)) trouble_ = Trouble::none;
+    // None, one, or several at once.
+    if (random_.chance(2)) {
+      do troubles_.insert(static_cast<Trouble>(random_.below(kTroubles)));
+      while (random_.chance(3));
+    }
     if (random_.chance(3)) flush_messages_ = static_cast<std::int64_t>(1 + random_.below(40));
   }
 
@@ -78,7 +102,16 @@ class Life {
   io::Task<void> client_append(log::Log& log, Promise& promise, Prng& random, std::uint64_t id);
   io::Task<void> client_read(log::Log& log, Promise& promise, Prng& random);
   io::Task<void> upkeep(LogNode& node);
+  io::Task<void> upkeep_once(LogNode& node, log::Log& log, Promise& promise, Prng& random);
+  void delete_some(log::Log& log, Promise& promise, Prng& random);
+  void retain_some(log::Log& log, Promise& promise, Prng& random);
+  io::Task<void> change_durability(log::Log& log, Promise& promise);
+  io::Task<void> cut_some(LogNode& node, log::Log& log, Promise& promise, Prng& random);
+  io::Task<void> end_well(LogNode& node);
+  void lose_second_directory();
+  bool has(Trouble trouble) const { return troubles_.contains(trouble); }
   io::Task<void> work(LogNode& node);
+  io::Task<void> take_handles();
   void arm(SimDisk& disk, std::uint64_t after_changes);
   void take_image(SimDisk& disk);
   void trace(std::uint64_t value) { report_.trace = (report_.trace ^ value) * 0x9e3779b97f4a7c15ULL; }
@@ -88,15 +121,17 @@ class Life {
   Prng random_;
   std::unique_ptr<SimDisk> disk_;
   log::LogShardOptions shard_options_;
-  Trouble trouble_ = Trouble::none;
+  std::set<Trouble> troubles_;
   std::int64_t flush_messages_ = 0;  // none: the default
   Promises promises_;
   std::optional<Image> image_;
   bool after_power_cut_ = false;
   bool over_ = false;
   std::uint64_t changes_left_ = 0;
+  std::uint64_t logs_ = 0;
   std::uint64_t next_value_ = 1;
   std::uint64_t incarnation_ = 0;
+  bool working_ = false;
   CrashReport report_;
 };
 
@@ -130,7 +165,8 @@ bool Life::boot(LogNode& node, io::Reactor& reactor) {
   auto booted = world_.run(reactor, node.boot(options(true)));
   if (booted) return true;
   // The next start is to find everything.
-  if (disk_->faults.read_error_one_in > 0 || disk_->faults.sync_error_one_in > 0) return false;
+  const DiskFaults& faults = disk_->faults;
+  if (faults.read_error_one_in > 0 || faults.sync_error_one_in > 0 || faults.open_error_one_in > 0) return false;
   // A log that a failed sync has left damaged may refuse to open, unless it is `fsync`; that is the end of this life.
   over_ = std::ranges::any_of(promises_, [](const auto& entry) { return entry.second.in_doubt && !entry.second.fsync; });
   if (!over_) fail("does not start: " + booted.error().message);
@@ -141,6 +177,8 @@ bool Life::boot(LogNode& node, io::Reactor& reactor) {
 
 io::Task<void> Life::verify_log(log::Log& log, Promise& promise, bool lose_unsynced) {
   const std::string name = log.topic();
+  promise.held = false;
+  promise.busy = 0;
   auto options_now = options(promise.fsync);
   log.set_options(options_now);
   const Offset begin = log.log_start_offset();
@@ -168,6 +206,7 @@ io::Task<void> Life::verify_log(log::Log& log, Promise& promise, bool lose_unsyn
     if (Offset(offset) < promise.start) continue;
     const auto found = there.find(offset);
     if (found != there.end() && found->second == value) continue;
+    if (promise.cut_from && Offset(offset) >= *promise.cut_from) continue;
     if (!promise.fsync && (promise.in_doubt || lose_unsynced)) {
       ++report_.lost_unsynced;
       continue;
@@ -181,6 +220,7 @@ io::Task<void> Life::verify_log(log::Log& log, Promise& promise, bool lose_unsyn
   if (settled) promise.sent.erase(promise.sent.lower_bound(begin.value()), promise.sent.end());
   for (const auto& [offset, value] : there) promise.sent[offset].insert(value);
   promise.acknowledged = std::move(there);
+  promise.cut_from.reset();
   trace(static_cast<std::uint64_t>(log.end_offset().value()));
 }
 
@@ -196,7 +236,7 @@ io::Task<void> Life::verify(LogNode& node, bool lose_unsynced) {
 
 io::Task<void> Life::client_append(log::Log& log, Promise& promise, Prng& random, std::uint64_t id) {
   BatchSpec spec{.timestamp = world_.wall_now().ms};
-  const std::uint64_t count = 1 + random.below(3);
+  const std::uint64_t count = 1 + random.below(kRecordsPerBatch);
   for (std::uint64_t i = 0; i < count; ++i) {
     const std::size_t length = random.chance(12) ? random.below(9000) : random.below(400);
     spec.values.push_back(fmt::format("{}/{}/{}", log.topic(), id, next_value_++) + std::string(length, '.'));
@@ -223,7 +263,8 @@ io::Task<void> Life::client_read(log::Log& log, Promise& promise, Prng& random) 
   auto bytes = co_await log.read_bytes(from, {.end = end, .bytes_max = 1 + random.below(5000), .at_least_one_batch = true});
   if (!bytes || bytes->empty()) {
     co_await io::sleep_for(std::chrono::milliseconds(1));
-    if (!promise.in_doubt && from >= log.log_start_offset() && !log.is_offline()) {
+    const bool has_no_handle = !bytes && bytes.error() == Errc::refused && has(Trouble::no_handles);
+    if (!promise.in_doubt && from >= log.log_start_offset() && !log.is_offline() && !has_no_handle) {
       fail(fmt::format("{}: cannot read {} of {}: {}", log.topic(), from.value(), end.value(),
                        bytes ? "nothing there" : bytes.error().message));
     }
@@ -254,10 +295,102 @@ io::Task<void> Life::client(LogNode& node, io::Gate& gate, std::uint64_t id) {
     auto chosen = promises_.begin();
     std::advance(chosen, random.below(promises_.size()));
     log::Log& log = *node.find(chosen->first, 0);
+    if (chosen->second.held) {
+      co_await io::sleep_for(std::chrono::milliseconds(1));
+      continue;
+    }
+    ++chosen->second.busy;
     if (random.chance(4)) co_await client_read(log, chosen->second, random);
     else co_await client_append(log, chosen->second, random, id);
+    --chosen->second.busy;
     if (log.is_offline()) chosen->second.in_doubt = true;
     if (random.chance(3)) co_await io::sleep_for(std::chrono::microseconds(random.below(2000)));
+  }
+}
+
+void Life::delete_some(log::Log& log, Promise& promise, Prng& random) {
+  const Offset begin = log.log_start_offset();
+  const auto span = static_cast<std::uint64_t>(log.stable_end() - begin);
+  if (span == 0) return;
+  const Offset to = begin + static_cast<std::int64_t>(random.below(span));
+  promise.start = std::max(promise.start, to);
+  (void)log.delete_records(to);
+  (void)log.apply_retention(world_.wall_now(), log.stable_end());
+}
+
+void Life::retain_some(log::Log& log, Promise& promise, Prng& random) {
+  // A crash may come at any of its steps, and then nobody knows how far it went.
+  const Offset before = std::exchange(promise.start, std::max(promise.start, log.stable_end()));
+  auto small = options(promise.fsync);
+  small.retention_bytes = static_cast<std::int64_t>(random.below(30'000));
+  log.set_options(small);
+  (void)log.apply_retention(world_.wall_now(), log.stable_end());
+  log.set_options(options(promise.fsync));
+  promise.start = std::max(before, log.log_start_offset());
+}
+
+// Everything so far must be on disk before the stricter promise holds for it.
+io::Task<void> Life::change_durability(log::Log& log, Promise& promise) {
+  auto changed = options(!promise.fsync);
+  if (promise.fsync) promise.fsync = false;
+  log.set_options(changed);
+  if (changed.durability != log::Durability::fsync) co_return;
+  const Offset end = log.written_end();
+  while (log.stable_end() < end && !log.is_offline() && !image_) co_await io::sleep_for(std::chrono::milliseconds(1));
+  promise.fsync = log.stable_end() >= end;
+  if (!promise.fsync) log.set_options(options(false));
+}
+
+// Cuts the end off, or everything. What is gone must not come back, from wherever.
+io::Task<void> Life::cut_some(LogNode& node, log::Log& log, Promise& promise, Prng& random) {
+  promise.held = true;
+  while (promise.busy > 0) co_await io::sleep_for(std::chrono::milliseconds(1));
+  const Offset begin = log.log_start_offset();
+  const auto span = static_cast<std::uint64_t>(log.end_offset() - begin);
+  const bool whole = random.chance(4);
+  const Offset to = begin + static_cast<std::int64_t>(random.below(span + (whole ? 50 : 1)));
+  log.hold_recovery_point(whole ? Offset{0} : to);
+  if (!co_await node.checkpoint()) {
+    promise.held = false;
+    co_return;
+  }
+  const Offset start = promise.start;
+  promise.cut_from = whole ? Offset{0} : std::max(Offset{0}, to - kRecordsPerBatch);
+  if (whole) promise.start = std::max(promise.start, to);
+  const auto cut = whole ? co_await log.truncate_fully_to(to) : co_await log.truncate_to(to);
+  if (!cut) {
+    // A disk that was full a moment ago is not asked.
+    if (!log.is_offline()) {
+      promise.cut_from.reset();
+      promise.start = start;
+      promise.held = false;
+    }
+    co_return;
+  }
+  const auto gone_from = whole ? std::int64_t{0} : log.end_offset().value();
+  promise.acknowledged.erase(promise.acknowledged.lower_bound(gone_from), promise.acknowledged.end());
+  if (promise.fsync || !promise.in_doubt) promise.sent.erase(promise.sent.lower_bound(gone_from), promise.sent.end());
+  ++report_.cuts;
+  promise.cut_from.reset();
+  promise.held = false;
+}
+
+io::Task<void> Life::upkeep_once(LogNode& node, log::Log& log, Promise& promise, Prng& random) {
+  switch (random.below(10)) {
+    case 0: (void)log.roll(world_.wall_now()); break;
+    case 1: (void)co_await log.flush(); break;
+    case 2: (void)co_await node.checkpoint(); break;
+    case 3: delete_some(log, promise, random); break;
+    case 4: co_await change_durability(log, promise); break;
+    case 5: retain_some(log, promise, random); break;
+    case 6:
+    case 7: co_await cut_some(node, log, promise, random); break;
+    case 8:
+      if (has(Trouble::full_disk)) disk_->set_capacity(disk_->used_bytes() + random.below(20'000));
+      break;
+    default:
+      if (has(Trouble::full_disk)) disk_->set_capacity(std::uint64_t{1} << 40);
+      break;
   }
 }
 
@@ -267,64 +400,48 @@ io::Task<void> Life::upkeep(LogNode& node) {
     co_await io::sleep_for(std::chrono::microseconds(random.below(8000)));
     auto chosen = promises_.begin();
     std::advance(chosen, random.below(promises_.size()));
-    log::Log& log = *node.find(chosen->first, 0);
-    Promise& promise = chosen->second;
-    switch (random.below(8)) {
-      case 0: (void)log.roll(world_.wall_now()); break;
-      case 1: (void)co_await log.flush(); break;
-      case 2: (void)co_await node.checkpoint(); break;
-      case 3: {
-        const Offset begin = log.log_start_offset();
-        const auto span = static_cast<std::uint64_t>(log.stable_end() - begin);
-        if (span == 0) break;
-        const Offset to = begin + static_cast<std::int64_t>(random.below(span));
-        promise.start = std::max(promise.start, to);
-        (void)log.delete_records(to);
-        (void)log.apply_retention(world_.wall_now(), log.stable_end());
-        break;
-      }
-      case 4: {
-        // Everything so far must be on disk before the stricter promise holds for it.
-        auto changed = options(!promise.fsync);
-        if (promise.fsync) promise.fsync = false;
-        log.set_options(changed);
-        if (changed.durability == log::Durability::fsync) {
-          const Offset end = log.written_end();
-          while (log.stable_end() < end && !log.is_offline() && !image_) {
-            co_await io::sleep_for(std::chrono::milliseconds(1));
-          }
-          promise.fsync = log.stable_end() >= end;
-          if (!promise.fsync) log.set_options(options(false));
-        }
-        break;
-      }
-      case 5: {
-        // A crash may come at any of its steps, and then nobody knows how far it went.
-        const Offset before = std::exchange(promise.start, std::max(promise.start, log.stable_end()));
-        auto small = options(promise.fsync);
-        small.retention_bytes = static_cast<std::int64_t>(random.below(30'000));
-        log.set_options(small);
-        (void)log.apply_retention(world_.wall_now(), log.stable_end());
-        log.set_options(options(promise.fsync));
-        promise.start = std::max(before, log.log_start_offset());
-        break;
-      }
-      case 6:
-        if (trouble_ == Trouble::full_disk) disk_->set_capacity(disk_->used_bytes() + random.below(20'000));
-        break;
-      default:
-        if (trouble_ == Trouble::full_disk) disk_->set_capacity(std::uint64_t{1} << 40);
-        break;
-    }
+    if (chosen->second.held) continue;
+    co_await upkeep_once(node, *node.find(chosen->first, 0), chosen->second, random);
+  }
+}
+
+// Whatever the trouble was, a log that is not offline takes records once it is over.
+io::Task<void> Life::end_well(LogNode& node) {
+  disk_->faults = {};
+  disk_->set_capacity(std::uint64_t{1} << 40);
+  co_await io::sleep_for(std::chrono::seconds(1));
+  for (auto& [name, promise] : promises_) {
+    log::Log& log = *node.find(name, 0);
+    if (log.is_offline() || promise.held || image_) continue;
+    const std::uint64_t before = report_.acknowledged;
+    Prng random = world_.stream(fmt::format("end {} {}", incarnation_, name));
+    co_await client_append(log, promise, random, 0);
+    if (report_.acknowledged == before && !log.is_offline() && !image_) fail(fmt::format("{} takes no records any more", name));
+  }
+}
+
+// Handles run out, and come back.
+io::Task<void> Life::take_handles() {
+  Prng random = world_.stream(fmt::format("handles {}", incarnation_));
+  while (working_) {
+    disk_->faults.open_error_one_in = random.chance(2) ? 1 + random.below(20) : 0;
+    co_await io::sleep_for(std::chrono::microseconds(random.below(10'000)));
   }
 }
 
 io::Task<void> Life::work(LogNode& node) {
   io::Gate gate;
+  io::Gate others;
+  working_ = true;
+  if (has(Trouble::no_handles)) others.spawn(take_handles());
   const std::uint64_t clients = 2 + random_.below(5);
   for (std::uint64_t id = 0; id < clients; ++id) gate.spawn(client(node, gate, id));
   co_await upkeep(node);
   co_await gate.close();
+  working_ = false;
+  co_await others.close();
+  disk_->faults.open_error_one_in = 0;
+  if (!image_) co_await end_well(node);
 }
 
 // ---- Generations
@@ -339,7 +456,8 @@ void Life::take_over_image() {
 
 // With luck the start itself is interrupted, and the next one finds what that left. Whether life goes on.
 bool Life::live_generation(int depth) {
-  auto run = std::make_unique<LogRun>(world_, *disk_, fmt::format("boot {}", incarnation_++), shard_options_);
+  auto run = std::make_unique<LogRun>(world_, *disk_, fmt::format("boot {}", incarnation_++), shard_options_,
+                                      std::vector<std::string>{kSecondDirectory});
   const bool crash = depth > 0 && random_.chance(3);
   if (crash) arm(*disk_, random_.below(60));
   if (depth > 0) disturb_start();
@@ -360,7 +478,7 @@ bool Life::live_generation(int depth) {
   world_.run(run->reactor, verify(*run->node, after_power_cut_));
   after_power_cut_ = false;
   if (report_.failure.empty()) {
-    if (promises_.empty()) make_logs(*run);
+    make_logs(*run);
     disturb();
     arm(*disk_, 20 + random_.below(900));
     world_.run(run->reactor, work(*run->node));
@@ -369,31 +487,58 @@ bool Life::live_generation(int depth) {
   return report_.failure.empty();
 }
 
+// Those that there never were, and those that are lost.
 void Life::make_logs(LogRun& run) {
-  const std::uint64_t count = 1 + random_.below(4);
-  for (std::uint64_t i = 0; i < count; ++i) {
+  if (logs_ == 0) logs_ = 1 + random_.below(4);
+  for (std::uint64_t i = 0; i < logs_; ++i) {
     const std::string name = fmt::format("log{}", i);
+    if (promises_.contains(name)) continue;
     const bool fsync = !random_.chance(3);
-    CHECK(world_.run(run.reactor, run.node->create(name, 0, options(fsync))).has_value());
+    const bool in_second = random_.chance(3);
+    const std::string directory = in_second ? kSecondDirectory : kDirectory;
+    CHECK(world_.run(run.reactor, run.node->create(name, 0, options(fsync), directory)).has_value());
     promises_[name].fsync = fsync;
+    promises_[name].in_second_directory = in_second;
   }
 }
 
+// Its disk is replaced by an empty one while the node is down.
+void Life::lose_second_directory() {
+  const auto entries = disk_->list(kSecondDirectory);
+  if (!entries) return;
+  for (const auto& entry : *entries) {
+    const std::string path = fmt::format("{}/{}", kSecondDirectory, entry.name);
+    if (!entry.is_directory) {
+      CHECK(disk_->remove(path).has_value());
+      continue;
+    }
+    for (const auto& file : *disk_->list(path)) CHECK(disk_->remove(path + "/" + file.name).has_value());
+    CHECK(disk_->remove_directory(path).has_value());
+  }
+  CHECK(disk_->sync_directory(kSecondDirectory).has_value());
+  std::erase_if(promises_, [](const auto& entry) { return entry.second.in_second_directory; });
+  ++report_.directories_lost;
+}
+
 void Life::disturb_start() {
-  if (trouble_ == Trouble::bad_reads_at_start) disk_->faults.read_error_one_in = 30;
-  if (trouble_ != Trouble::bad_writes_at_start) return;
+  if (has(Trouble::no_handles_at_start)) disk_->faults.open_error_one_in = 30;
+  if (has(Trouble::bad_reads_at_start)) disk_->faults.read_error_one_in = 30;
+  if (!has(Trouble::bad_writes_at_start)) return;
   disk_->faults.sync_error_one_in = 30;
   disk_->faults.write_error_one_in = 100;
   for (auto& [name, promise] : promises_) promise.in_doubt |= !promise.fsync;
 }
 
 void Life::disturb() {
-  if (trouble_ == Trouble::bad_segments || trouble_ == Trouble::bad_write_ahead) {
-    disk_->faults.only = trouble_ == Trouble::bad_segments ? "log0-0" : "wal-";
+  if (has(Trouble::bad_segments) || has(Trouble::bad_write_ahead)) {
+    // Both at once: wherever.
+    if (!has(Trouble::bad_write_ahead)) disk_->faults.only = "log0-0";
+    else if (!has(Trouble::bad_segments)) disk_->faults.only = "wal-";
     disk_->faults.sync_error_one_in = 30;
     disk_->faults.write_error_one_in = 200;
   }
-  if (trouble_ == Trouble::short_transfers) disk_->faults.short_transfer_one_in = 5;
+  if (has(Trouble::bad_names)) disk_->faults.name_error_one_in = 30;
+  if (has(Trouble::short_transfers)) disk_->faults.short_transfer_one_in = 5;
 }
 
 void Life::end_generation(std::unique_ptr<LogRun> run) {
@@ -425,6 +570,7 @@ void Life::end_generation(std::unique_ptr<LogRun> run) {
     disk_ = disk_->power_cut(random_);
     after_power_cut_ = true;
   }
+  if (random_.chance(5)) lose_second_directory();
 }
 
 CrashReport Life::live() {

@@ -4,7 +4,10 @@
 //   - What was acknowledged is there, in order, once, with the value it had: after a kill for every log, after a power cut for
 //     `fsync` logs. So is what could be read after an earlier start.
 //   - Every record that is there was sent for that offset; offsets have no gaps.
-//   - A disk that fails or is full takes nothing back that was acknowledged, except in logs that said they went offline.
+//   - What was cut off the end of a log stays gone.
+//   - A disk that fails or is full, and a process without handles, take nothing back that was acknowledged, except in logs that said
+//     they went offline; the others take records again when it is over.
+//   - A log directory whose disk was replaced takes its own logs with it and no others.
 #pragma once
 
 #include <cstdint>
@@ -25,6 +28,8 @@ struct CrashReport {
   std::uint64_t clean_stops = 0;
   std::uint64_t crashes_in_recovery = 0;
   std::uint64_t lost_unsynced = 0;  // of `replicated` logs, to a power cut
+  std::uint64_t cuts = 0;
+  std::uint64_t directories_lost = 0;
   std::uint64_t trace = 0;          // equal for two runs of one seed
 };
 

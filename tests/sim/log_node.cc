@@ -54,16 +54,19 @@ io::Task<Result<std::vector<ReadRecord>>> read_records(log::Log& log, Offset fro
   co_return records;
 }
 
-LogNode::LogNode(io::Proactor& proactor, std::string directory, log::LogShardOptions options)
-    : proactor_(proactor), directory_(std::move(directory)) {
-  options.write_ahead_path = directory_ + "/" + std::string(log::kWriteAheadPrefix) + "0";
+LogNode::LogNode(io::Proactor& proactor, std::string directory, log::LogShardOptions options, std::vector<std::string> more)
+    : proactor_(proactor), directories_(std::move(more)) {
+  directories_.insert(directories_.begin(), std::move(directory));
+  options.write_ahead_path = directories_.front() + "/" + std::string(log::kWriteAheadPrefix) + "0";
   shard_ = std::make_unique<log::LogShard>(proactor_, options);
 }
 
 io::Task<Result<void>> LogNode::boot(log::LogOptions options) {
-  auto made = proactor_.make_directory(directory_);
-  if (!made && made.error() != Errc::already_exists) co_return made;
-  if (made) CO_TRY_DONE(proactor_.sync_directory(io::directory_of(directory_)));
+  for (const auto& directory : directories_) {
+    auto made = proactor_.make_directory(directory);
+    if (!made && made.error() != Errc::already_exists) co_return made;
+    if (made) CO_TRY_DONE(proactor_.sync_directory(io::directory_of(directory)));
+  }
   auto opened = co_await open_all(std::move(options));
   if (opened) opened = co_await shard_->start();
   if (!opened) {
@@ -75,16 +78,21 @@ io::Task<Result<void>> LogNode::boot(log::LogOptions options) {
 }
 
 io::Task<Result<void>> LogNode::open_all(log::LogOptions options) {
-  CO_TRY(scan, log::scan_log_directory(proactor_, directory_));
-  was_clean_ = scan.clean_stop;
-  for (const auto& deleted : scan.deleted) CO_TRY_DONE(co_await log::remove_tree(proactor_, deleted));
+  std::vector<log::FoundPartition> partitions;
+  was_clean_ = true;
+  for (const auto& directory : directories_) {
+    CO_TRY(scan, log::scan_log_directory(proactor_, directory));
+    was_clean_ = was_clean_ && scan.clean_stop;
+    for (const auto& deleted : scan.deleted) CO_TRY_DONE(co_await log::remove_tree(proactor_, deleted));
+    for (auto& found : scan.partitions) partitions.push_back(std::move(found));
+  }
   log::WriteAheadTail tail;
   if (!was_clean_) {
-    CO_TRY(read, co_await log::read_write_ahead(proactor_, directory_));
+    CO_TRY(read, co_await log::read_write_ahead(proactor_, directories_.front()));
     tail = std::move(read);
   }
-  CO_TRY_DONE(log::clear_clean_stop(proactor_, directory_));
-  for (auto& found : scan.partitions) {
+  for (const auto& directory : directories_) CO_TRY_DONE(log::clear_clean_stop(proactor_, directory));
+  for (auto& found : partitions) {
     // A crash while the partition was made, before anybody was told of it.
     if (found.topic_id.is_zero()) {
       CO_TRY_DONE(co_await log::remove_tree(proactor_, found.directory));
@@ -96,12 +104,12 @@ io::Task<Result<void>> LogNode::open_all(log::LogOptions options) {
     logs_.emplace(name, std::move(opened));
   }
   // Also after a clean stop: a write-ahead log that had failed could not be marked then.
-  co_return co_await log::retire_write_ahead(proactor_, directory_, 1);
+  co_return co_await log::retire_write_ahead(proactor_, directories_.front(), 1);
 }
 
 io::Task<Result<log::Log*>> LogNode::create(std::string topic, std::int32_t partition,
-                                            log::LogOptions options) {
-  const log::NewPartition made{.log_directory = directory_,
+                                            log::LogOptions options, std::string directory) {
+  const log::NewPartition made{.log_directory = std::move(directory),
                                .topic = topic,
                                .partition = PartitionIndex(partition),
                                .topic_id = Uuid::from_halves(7, next_topic_++)};
@@ -122,7 +130,10 @@ log::Log* LogNode::find(const std::string& topic, std::int32_t partition) {
 }
 
 io::Task<Result<void>> LogNode::checkpoint() {
-  return log::write_checkpoints(proactor_, directory_, shard_->checkpoint_rows(directory_));
+  for (const auto& directory : directories_) {
+    CO_TRY_DONE(co_await log::write_checkpoints(proactor_, directory, shard_->checkpoint_rows(directory)));
+  }
+  co_return Result<void>{};
 }
 
 io::Task<Result<void>> LogNode::stop() {
@@ -132,13 +143,16 @@ io::Task<Result<void>> LogNode::stop() {
     if (!closed) result = std::move(closed);
   }
   // A row is of an open log; a closed one stands where it was closed.
-  std::vector<log::CheckpointRow> rows;
-  for (auto& [name, log] : logs_) rows.push_back(log->checkpoint_row());
+  std::map<std::string, std::vector<log::CheckpointRow>> rows;
+  for (auto& [name, log] : logs_) rows[io::directory_of(log->directory())].push_back(log->checkpoint_row());
   logs_.clear();
   co_await shard_->stop();
   CO_TRY_DONE(std::move(result));
-  CO_TRY_DONE(co_await log::write_checkpoints(proactor_, directory_, rows));
-  co_return log::mark_clean_stop(proactor_, directory_, 1);
+  for (const auto& directory : directories_) {
+    CO_TRY_DONE(co_await log::write_checkpoints(proactor_, directory, rows[directory]));
+    CO_TRY_DONE(log::mark_clean_stop(proactor_, directory, 1));
+  }
+  co_return Result<void>{};
 }
 
 io::Task<void> LogNode::crash() {

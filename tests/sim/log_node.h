@@ -8,6 +8,7 @@
 #include <memory>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "engine/log/log_shard.h"
@@ -42,11 +43,15 @@ io::Task<Result<std::vector<ReadRecord>>> read_records(log::Log& log, Offset fro
 
 class LogNode {
  public:
-  LogNode(io::Proactor& proactor, std::string directory, log::LogShardOptions options);
+  // The write-ahead log is in the first directory.
+  LogNode(io::Proactor& proactor, std::string directory, log::LogShardOptions options, std::vector<std::string> more = {});
 
-  // Makes the directory if it is not there, opens every partition in it and starts the write-ahead log.
+  // Makes the directories that are not there, opens every partition in them and starts the write-ahead log.
   io::Task<Result<void>> boot(log::LogOptions options);
-  io::Task<Result<log::Log*>> create(std::string topic, std::int32_t partition, log::LogOptions options);
+  io::Task<Result<log::Log*>> create(std::string topic, std::int32_t partition, log::LogOptions options) {
+    return create(std::move(topic), partition, std::move(options), directories_.front());
+  }
+  io::Task<Result<log::Log*>> create(std::string topic, std::int32_t partition, log::LogOptions options, std::string directory);
   log::Log* find(const std::string& topic, std::int32_t partition);
   const std::map<std::string, std::unique_ptr<log::Log>>& logs() const { return logs_; }
   log::LogShard& shard() { return *shard_; }
@@ -63,7 +68,7 @@ class LogNode {
   io::Task<Result<void>> open_all(log::LogOptions options);
 
   io::Proactor& proactor_;
-  std::string directory_;
+  std::vector<std::string> directories_;
   std::unique_ptr<log::LogShard> shard_;
   std::map<std::string, std::unique_ptr<log::Log>> logs_;
   bool was_clean_ = false;

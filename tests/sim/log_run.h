@@ -6,6 +6,7 @@
 #include <memory>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "base/ids.h"
 #include "io/reactor.h"
@@ -17,10 +18,10 @@
 namespace millrace::sim {
 
 struct LogRun {
-  // `name` tells its streams of random numbers from those of other runs.
-  LogRun(World& in, SimDisk& disk, std::string name, log::LogShardOptions options)
+  // `name` tells its streams of random numbers from those of other runs. `more`: log directories besides /data.
+  LogRun(World& in, SimDisk& disk, std::string name, log::LogShardOptions options, std::vector<std::string> more = {})
       : world(in), proactor(world, disk, std::move(name)), reactor(ShardId{0}, proactor),
-        node(std::make_unique<LogNode>(proactor, "/data", std::move(options))) {
+        node(std::make_unique<LogNode>(proactor, "/data", std::move(options), std::move(more))) {
     world.add(reactor);
   }
   ~LogRun() { world.remove(reactor); }

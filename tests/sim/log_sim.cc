@@ -29,12 +29,15 @@ int main(int argc, char** argv) {
     sum.clean_stops += report.clean_stops;
     sum.crashes_in_recovery += report.crashes_in_recovery;
     sum.lost_unsynced += report.lost_unsynced;
+    sum.cuts += report.cuts;
+    sum.directories_lost += report.directories_lost;
     failure = report.failure;
     if (seeds == 1) fmt::print("trace {:016x}\n", report.trace);
   }
-  fmt::print("acknowledged {} kills {} power_cuts {} clean_stops {} crashes_in_recovery {} lost_unsynced {}\n",
-             sum.acknowledged, sum.kills, sum.power_cuts, sum.clean_stops, sum.crashes_in_recovery,
-             sum.lost_unsynced);
+  fmt::print("acknowledged {} kills {} power_cuts {} clean_stops {} crashes_in_recovery {} lost_unsynced {} cuts {} "
+             "directories_lost {}\n",
+             sum.acknowledged, sum.kills, sum.power_cuts, sum.clean_stops, sum.crashes_in_recovery, sum.lost_unsynced,
+             sum.cuts, sum.directories_lost);
   if (!verbose) logging::stop();
   if (failure.empty()) return 0;
   fmt::print("FAILED {}\n", failure);

@@ -159,6 +159,7 @@ Result<io::FileHandle> SimDisk::open(const std::string& path, io::OpenOptions op
   if (!found) {
     if (!options.write || !options.create) return fail_with(ENOENT, "open " + path);
     TRY(name, parent_of(path));
+    if (strikes(faults.name_error_one_in, path)) return fail_with(EIO, "open " + path);
     if (free_bytes() < kBlockBytes) return fail_with(ENOSPC, "open " + path);
     changing();
     found = create(name, false).id;
@@ -230,6 +231,7 @@ Result<std::size_t> SimDisk::read(io::FileHandle handle, std::uint64_t position,
 Result<void> SimDisk::truncate(io::FileHandle handle, std::uint64_t size) {
   TRY(open, entry(handle));
   if (!open->options.write) return fail_with(EINVAL, "truncate " + open->path);
+  if (strikes(faults.write_error_one_in, open->path)) return fail_with(EIO, "truncate " + open->path);
   Inode& file = inode(open->inode);
   changing();
   file.file.truncate(size);
@@ -278,6 +280,7 @@ Result<void> SimDisk::rename(const std::string& from, const std::string& to) {
   if (replaced && inode(*replaced).is_directory && !inode(*replaced).names.empty()) {
     return fail_with(ENOTEMPTY, "rename " + from + " to " + to);
   }
+  if (strikes(faults.name_error_one_in, from)) return fail_with(EIO, "rename " + from);
   changing();
   inode(old_name.directory).names.erase(old_name.name);
   inode(new_name.directory).names[new_name.name] = *moved;
@@ -291,6 +294,7 @@ Result<void> SimDisk::remove(const std::string& path) {
   const auto found = find(path);
   if (!found) return fail_with(ENOENT, "remove " + path);
   if (inode(*found).is_directory) return fail_with(EISDIR, "remove " + path);
+  if (strikes(faults.name_error_one_in, path)) return fail_with(EIO, "remove " + path);
   changing();
   inode(name.directory).names.erase(name.name);
   note_change({.removed = name, .added = std::nullopt, .inode = *found});

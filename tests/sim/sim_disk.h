@@ -32,7 +32,8 @@ namespace millrace::sim {
 
 // Chances are "one in so many operations"; 0 is never. Latency faults are SimProactor's.
 struct DiskFaults {
-  std::uint64_t write_error_one_in = 0;   // EIO; some first part may have been written
+  std::uint64_t write_error_one_in = 0;   // EIO; some first part may have been written. A truncate's as well, which does nothing
+  std::uint64_t name_error_one_in = 0;    // EIO of a rename, a removal, the making of a file; nothing has happened
   std::uint64_t read_error_one_in = 0;    // EIO
   std::uint64_t sync_error_one_in = 0;    // EIO; what was to be written is lost
   std::uint64_t read_flip_one_in = 0;     // one bit of what is read is wrong, this time only

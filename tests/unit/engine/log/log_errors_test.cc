@@ -1,5 +1,11 @@
 // A Log on a disk that is full, fails, or gives back something else than was written.
+#include <memory>
+#include <set>
+#include <utility>
+#include <vector>
+
 #include "io/file.h"
+#include "io/gate.h"
 #include "tests/unit/engine/log/log_test.h"
 
 namespace millrace::log {
@@ -221,6 +227,207 @@ TEST_F(LogTest, damage_found_by_a_read_is_that_reads_error) {
   EXPECT_FALSE(log_->is_offline());
   expect_numbered(250, 300);
   append_numbered(300, 2);
+}
+
+// A segment that ends has zeros behind its batches, which cannot be cut off.
+TEST_F(LogTest, zeros_written_ahead_do_not_stay_at_the_end_of_a_segment_that_has_ended) {
+  shard_options_.reserve_from_bytes = 0;
+  boot();
+  append_numbered(0, 5);
+  disk_.faults.only = "t-0";
+  disk_.faults.write_error_one_in = 1;
+  EXPECT_FALSE(log_->roll(world_.wall_now()));
+  EXPECT_TRUE(log_->is_offline());
+  EXPECT_EQ(log_->segment_count(), 1U);
+  disk_.faults = {};
+  kill();
+  boot();
+  append_numbered(5, 2);
+  ASSERT_TRUE(log_->roll(world_.wall_now()));
+  append_numbered(7, 2);
+  stop();
+  boot();
+  expect_numbered(0, 9);
+}
+
+TEST_F(LogTest, a_log_that_could_not_begin_anew_still_has_a_segment_and_is_offline) {
+  boot();
+  append_numbered(0, 5);
+  ASSERT_TRUE(log_->roll(world_.wall_now()));
+  append_numbered(5, 5);
+  disk_.faults.only = "00000000000000000100.log";
+  disk_.faults.name_error_one_in = 1;
+  EXPECT_FALSE(run(log_->truncate_fully_to(Offset(100))));
+  EXPECT_TRUE(log_->is_offline());
+  EXPECT_EQ(log_->segment_count(), 1U);
+  EXPECT_EQ(log_->end_offset(), Offset(100));
+  EXPECT_EQ(log_->checkpoint_row().recovery_point, Offset(0));
+  EXPECT_TRUE(run(sim::read_records(*log_, Offset(100), Offset(100)))->empty());
+  disk_.faults = {};
+  kill();
+  boot();
+  EXPECT_FALSE(log_->is_offline());
+}
+
+TEST_F(LogTest, a_cut_that_fails_half_way_leaves_the_log_ending_where_its_segments_do) {
+  boot();
+  append_numbered(0, 5);
+  ASSERT_TRUE(log_->roll(world_.wall_now()));
+  append_numbered(5, 5);
+  ASSERT_TRUE(log_->roll(world_.wall_now()));
+  append_numbered(10, 5);
+  disk_.faults.only = "00000000000000000005";
+  disk_.faults.name_error_one_in = 1;
+  EXPECT_FALSE(run(log_->truncate_to(Offset(3))));
+  disk_.faults = {};
+  EXPECT_TRUE(log_->is_offline());
+  EXPECT_EQ(log_->end_offset(), Offset(10));
+  expect_numbered(0, 10);
+}
+
+// The write-ahead log holds what is to be cut off, and cannot be told.
+TEST_F(LogTest, nothing_is_cut_off_that_a_failed_write_ahead_log_would_bring_back) {
+  boot();
+  append_numbered(0, 10);
+  disk_.faults.only = "wal-";
+  disk_.faults.write_error_one_in = 1;
+  append_numbered(10, 1);
+  disk_.faults = {};
+  EXPECT_FALSE(run(log_->truncate_to(Offset(5))));
+  EXPECT_TRUE(log_->is_offline());
+  expect_numbered(0, 11);
+  kill();
+  boot();
+  expect_numbered(0, 11);
+}
+
+TEST_F(LogTest, a_log_without_a_handle_for_its_file_refuses_for_now_and_loses_nothing) {
+  shard_options_.open_files_max = 1;
+  boot();
+  append_numbered(0, 5);
+  ASSERT_TRUE(log_->roll(world_.wall_now()));
+  append_numbered(5, 5);
+  EXPECT_EQ(read(Offset(0)).size(), 10U);
+  const auto older = log_->read(Offset(0), {.end = Offset(5), .bytes_max = 1000});
+  ASSERT_TRUE(older) << "the active segment's handle has gone to this one";
+  disk_.faults.only = "t-0";
+  disk_.faults.open_error_one_in = 1;
+  EXPECT_EQ(append({.values = {"x"}}).error().code, Errc::disk_full);
+  EXPECT_EQ(run(log_->flush()).error().code, Errc::refused);
+  EXPECT_FALSE(log_->is_offline());
+  disk_.faults = {};
+  (void)world_.run_until([] { return false; }, std::chrono::seconds(1));
+  append_numbered(10, 2);
+  EXPECT_TRUE(run(log_->flush()));
+  EXPECT_EQ(log_->recovery_point(), Offset(12));
+  kill();
+  boot();
+  expect_numbered(0, 12);
+}
+
+// Room for the note that a log was cut comes from syncing logs, this one among them.
+TEST_F(LogTest, a_log_is_cut_also_while_the_write_ahead_log_is_full) {
+  shard_options_.write_ahead_bytes_first = shard_options_.write_ahead_bytes_max = 64 << 10;
+  boot();
+  auto other = run(node_->create("u", 0, options_));
+  ASSERT_TRUE(other);
+  append_numbered(0, 5);
+  int appended = 0;
+  const auto fill = [&](Log& log) -> io::Task<void> {
+    const auto done = co_await append_task(log, make_batch({.values = {std::string(3500, 'x')}}), world_.wall_now(), kEpoch);
+    appended += done ? 1 : 0;
+  };
+  const auto cut_beside = [&](Log& log, Log& beside) -> io::Task<Result<void>> {
+    io::Gate gate;
+    for (int i = 0; i < 40; ++i) {
+      gate.spawn(fill(beside));
+      co_await io::yield();
+    }
+    auto cut = co_await log.truncate_to(Offset(3));
+    co_await gate.close();
+    co_return cut;
+  };
+  EXPECT_TRUE(run(cut_beside(*log_, **other)));
+  EXPECT_EQ(appended, 40);
+  expect_numbered(0, 3);
+}
+
+// Of a cut that the power ends anywhere a part at the end is gone, and nothing in the middle.
+TEST_F(LogTest, segments_that_a_cut_drops_do_not_come_back_behind_what_is_left) {
+  options_.durability = Durability::replicated;
+  boot();
+  append_numbered(0, 5);
+  ASSERT_TRUE(log_->roll(world_.wall_now()));
+  append_numbered(5, 5);
+  ASSERT_TRUE(run(log_->flush()));
+  const std::string first = "/data/t-0/00000000000000000000.log";
+  const std::string second = "/data/t-0/00000000000000000005.log";
+  const auto size_of = [](sim::SimDisk& disk, const std::string& path) -> std::uint64_t {
+    const auto file = disk.open(path, {});
+    if (!file) return 0;
+    const auto size = disk.size(*file);
+    disk.close(*file);
+    return *size;
+  };
+  const std::uint64_t whole = size_of(disk_, first);
+  Prng cuts(1);
+  int seen = 0;
+  bool imaging = false;
+  disk_.set_observer([&] {
+    if (std::exchange(imaging, true)) return;
+    for (int i = 0; i < 8; ++i, ++seen) {
+      const auto after = disk_.power_cut(cuts);
+      if (size_of(*after, second) > 0) {
+        EXPECT_EQ(size_of(*after, first), whole) << "image " << seen;
+      }
+    }
+    imaging = false;
+  });
+  ASSERT_TRUE(run(log_->truncate_to(Offset(3))));
+  disk_.set_observer({});
+  EXPECT_GT(seen, 16);
+}
+
+// It was to begin anew inside of a batch, and was killed before the write-ahead log knew.
+TEST_F(LogTest, a_log_that_was_emptied_opens_whatever_the_write_ahead_log_still_holds_of_it) {
+  boot();
+  ASSERT_TRUE(append({.values = {"a", "b", "c"}}));
+  ASSERT_TRUE(append({.values = {"d"}}));
+  std::vector<std::unique_ptr<sim::SimDisk>> images;
+  Prng random(1);
+  disk_.set_observer([&] { images.push_back(disk_.process_kill(random)); });
+  ASSERT_TRUE(run(log_->truncate_fully_to(Offset(1))));
+  disk_.set_observer({});
+  std::set<Offset> begins;
+  for (const auto& image : images) {
+    sim::SimProactor there(world_, *image, "there");
+    io::Reactor reactor(ShardId{1}, there);
+    const io::Reactor::Enter enter(reactor);
+    world_.add(reactor);
+    sim::LogNode node(there, "/data", shard_options_);
+    const auto booted = world_.run(reactor, node.boot(options_));
+    EXPECT_TRUE(booted) << booted.error().message;
+    if (booted) {
+      begins.insert(node.find("t", 0)->log_start_offset());
+      world_.run(reactor, node.crash());
+    }
+    world_.remove(reactor);
+  }
+  EXPECT_EQ(begins, (std::set<Offset>{Offset(0), Offset(1)}));
+}
+
+TEST_F(LogTest, the_recovery_point_is_held_down_until_the_log_is_cut) {
+  boot();
+  append_numbered(0, 5);
+  ASSERT_TRUE(log_->roll(world_.wall_now()));
+  append_numbered(5, 5);
+  ASSERT_TRUE(run(log_->flush()));
+  ASSERT_EQ(log_->recovery_point(), Offset(10));
+  log_->hold_recovery_point(Offset(7));
+  ASSERT_TRUE(run(log_->flush()));
+  EXPECT_EQ(log_->checkpoint_row().recovery_point, Offset(5)) << "what is cut may begin before the offset";
+  ASSERT_TRUE(run(log_->truncate_to(Offset(7))));
+  EXPECT_EQ(log_->recovery_point(), Offset(7));
 }
 
 }  // namespace

@@ -107,6 +107,20 @@ TEST_F(RecoveryTest, a_segment_that_was_dropped_does_not_come_back_behind_record
   }
 }
 
+// The start before was killed behind the drop. Nothing is promised of the records that a `replicated` log has not synced, but those of
+// another life must not stand behind them.
+TEST_F(RecoveryTest, a_segment_that_was_dropped_does_not_come_back_behind_a_log_that_is_not_synced_either) {
+  const std::string dropped = "/data/t-0/00000000000000000005.log";
+  write(kData, batches(0, 3));
+  write(dropped, batches(5, 7));
+  for (const std::string path : {"/", "/data", "/data/t-0"}) ASSERT_TRUE(disk_.sync_directory(path));
+  ASSERT_TRUE(disk_.remove(dropped));
+  ASSERT_TRUE(open());
+  ASSERT_EQ(log_->end_offset(), Offset(3));
+  Prng cuts(1);
+  for (int i = 0; i < 8; ++i) EXPECT_FALSE(disk_.power_cut(cuts)->open(dropped, {})) << "cut " << i;
+}
+
 TEST_F(RecoveryTest, a_segment_that_was_dropped_behind_a_log_without_records_does_not_come_back) {
   const std::string dropped = "/data/t-0/00000000000000000005.log";
   write(kData, text("not a batch"));

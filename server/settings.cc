@@ -267,11 +267,9 @@ Result<void> Settings::check_connection_limits() const {
   return engine::check_address_limits(number("max.connections.per.ip"), limits);
 }
 
-// A topic may keep nothing, by its own retention.ms; for all topics of a broker Kafka takes that for a mistake.
 Result<void> Settings::check_retention() const {
-  for (const std::string_view name : {"log.retention.ms", "log.retention.minutes", "log.retention.hours"}) {
-    const auto value = maybe_number(name);
-    if (value && *value == 0) return invalid(fmt::format("{} is 0; write -1 for no limit, or 1 and more", name));
+  for (const std::string_view name : engine::kRetentionTimes) {
+    if (const auto value = maybe_number(name)) TRY_DONE(engine::check_broker_number(name, *value));
   }
   return {};
 }

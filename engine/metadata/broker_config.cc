@@ -16,7 +16,7 @@ namespace {
 
 // Settings that stand for one another, strongest first; Kafka shows each with all of them.
 constexpr std::array<std::array<std::string_view, 3>, 4> kFamilies = {{
-    {"log.retention.ms", "log.retention.minutes", "log.retention.hours"},
+    kRetentionTimes,
     {"log.roll.ms", "log.roll.hours"},
     {"log.roll.jitter.ms", "log.roll.jitter.hours"},
     {"log.flush.interval.ms", "log.flush.scheduler.interval.ms"},
@@ -95,12 +95,10 @@ Result<void> check_addresses(const ConfigDefinition& definition, std::string_vie
   return {};
 }
 
-// A topic may keep nothing, by its own retention.ms; for all topics of a broker Kafka takes that for a mistake.
-Result<void> check_retention(const ConfigDefinition& definition, std::string_view text) {
-  if (definition.name != "log.retention.ms") return {};
+Result<void> check_number(const ConfigDefinition& definition, std::string_view text) {
   TRY(value, parse_config(definition, text));
-  if (const auto* number = std::get_if<std::int64_t>(&value); number == nullptr || *number != 0) return {};
-  return fail(Errc::invalid_argument, "log.retention.ms must be unlimited (-1) or, greater than or equal to 1");
+  const auto* number = std::get_if<std::int64_t>(&value);
+  return number == nullptr ? Result<void>{} : check_broker_number(definition.name, *number);
 }
 
 }  // namespace
@@ -169,9 +167,14 @@ Result<void> validate_broker_config(std::span<const ConfigDefinition> definition
                 fmt::format("Cannot update these configs at default cluster level: Set({})", name));
   }
   TRY_DONE(check_config(*definition, value));
-  TRY_DONE(check_retention(*definition, value));
+  TRY_DONE(check_number(*definition, value));
   TRY_DONE(check_addresses(*definition, value));
   return check_topic_default(name, value);
+}
+
+Result<void> check_broker_number(std::string_view name, std::int64_t value) {
+  if (value != 0 || std::ranges::find(kRetentionTimes, name) == kRetentionTimes.end()) return {};
+  return fail(Errc::invalid_argument, fmt::format("{} must be unlimited (-1) or, greater than or equal to 1", name));
 }
 
 Result<void> validate_broker_together(std::span<const ConfigDefinition> definitions, const ConfigLayers& layers,

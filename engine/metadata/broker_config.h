@@ -2,6 +2,7 @@
 // span, ordered by name, from whoever reads the settings; nothing here knows which there are.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <map>
 #include <set>
@@ -17,6 +18,9 @@ namespace millrace::engine {
 
 // Addresses, or names of hosts, with a number each.
 using AddressLimits = std::map<std::string, std::int64_t>;
+
+// For how long a broker keeps what no topic says otherwise, strongest first.
+inline constexpr std::array<std::string_view, 3> kRetentionTimes{"log.retention.ms", "log.retention.minutes", "log.retention.hours"};
 
 const ConfigDefinition* find_broker_config(std::span<const ConfigDefinition> definitions,
                                            std::string_view name);
@@ -45,6 +49,12 @@ Result<void> check_address_limits(std::int64_t per_address, const AddressLimits&
 Result<void> validate_broker_config(std::span<const ConfigDefinition> definitions,
                                     std::string_view name, std::string_view value,
                                     bool for_all_brokers);
+
+// Whether a broker may have this number, from its file or while it runs. A topic may keep nothing, by its own retention.ms; for all
+// topics of a broker Kafka takes that for a mistake.
+//
+// Errors: invalid_argument, with Kafka's message.
+Result<void> check_broker_number(std::string_view name, std::int64_t value);
 
 // Whether `layers`, in which those of `changed` are new, hold nothing that contradicts itself. What is wrong since long does not
 // stand in the way of something else. Each value must have been validated.

@@ -188,7 +188,7 @@ TEST(Settings, a_limit_by_address_that_is_no_pair_is_refused) {
 // What a mistyped line would delete is gone.
 TEST(Settings, no_broker_keeps_records_for_no_time_at_all) {
   for (const char* key : {"log.retention.ms", "log.retention.minutes", "log.retention.hours"}) {
-    EXPECT_THAT(refusal({{key, "0"}}), HasSubstr("write -1 for no limit")) << key;
+    EXPECT_THAT(refusal({{key, "0"}}), HasSubstr(std::string(key) + " must be unlimited (-1)")) << key;
     EXPECT_EQ(refusal({{key, "-1"}}), "accepted") << key;
   }
 }

@@ -66,6 +66,11 @@ TEST(BrokerConfig, refuses_a_retention_that_keeps_nothing_of_any_topic) {
   EXPECT_FALSE(validate_broker_config(kDefinitions, "log.retention.ms", "0", true));
   EXPECT_FALSE(validate_broker_config(kDefinitions, "log.retention.ms", "0", false));
   EXPECT_TRUE(validate_broker_config(kDefinitions, "log.retention.ms", "-1", true));
+  for (const std::string_view name : kRetentionTimes) {
+    EXPECT_FALSE(check_broker_number(name, 0)) << name;
+    EXPECT_TRUE(check_broker_number(name, -1)) << name;
+  }
+  EXPECT_TRUE(check_broker_number("log.retention.bytes", 0));
 }
 
 TEST(BrokerConfig, limits_by_address_are_read_from_pairs) {

@@ -41,6 +41,9 @@ std::size_t fetch_sessions_per_shard(const BrokerOptions& options, std::uint32_t
   return (options.fetch_sessions_max + shard_count - 1) / shard_count;
 }
 
+// On the disk or among the process's handles: there may be some later.
+bool wants_room(const Error& error) { return error == Errc::disk_full || error == Errc::refused; }
+
 }  // namespace
 
 ConfigLayers broker_layers(const MetadataImage& image, const BrokerOptions& options) {
@@ -128,6 +131,8 @@ io::Task<void> BrokerShard::remove_gone(const SharedImage& image, const Metadata
     unmade_.erase(partition->id());
     unrecorded_.erase(partition->id());
     co_await remove(*partition, directories);
+    // Whoever is at it finds the partition gone, and gives the directory's name up.
+    while (making_.contains(partition->id())) co_await making_ended_.wait();
     if (++removed % kPartitionsPerTurn == 0) co_await io::yield();
   }
   co_await sync_directories(std::move(directories));
@@ -284,7 +289,7 @@ io::Task<Result<std::unique_ptr<log::Log>>> BrokerShard::open_log(const TopicIma
       note_directory(id, *topic.partition(index), io::directory_of(from.directory));
       co_return opened;
     }
-    if (opened.error() == Errc::disk_full && !is_held) unmade_.insert(id);
+    if (wants_room(opened.error()) && !is_held) unmade_.insert(id);
     not_opened_.push_back(std::move(from));
     co_return opened;
   }
@@ -312,7 +317,7 @@ io::Task<Result<std::unique_ptr<log::Log>>> BrokerShard::open_log(const TopicIma
     co_return opened;
   }
   --placed_in(directory);
-  if (opened.error() == Errc::disk_full && !is_held) unmade_.insert(id);
+  if (wants_room(opened.error()) && !is_held) unmade_.insert(id);
   co_return opened;
 }
 
@@ -330,20 +335,25 @@ io::Task<std::shared_ptr<Partition>> BrokerShard::find_or_make(TopicPartition id
     found_.emplace(std::make_pair(unopened->topic, unopened->partition), *unopened);
     not_opened_.erase(unopened);
   }
+  making_.insert(id);
   auto made = co_await open(*topic, id.partition, config);
   const auto entry = partitions_.find(id);
-  if (entry == partitions_.end()) {
+  const bool is_gone = entry == partitions_.end();
+  if (is_gone) {
     // The topic was deleted meanwhile.
     unmade_.erase(id);
     unrecorded_.erase(id);
     std::set<std::string> directories;
     co_await remove(*made, directories);
     co_await sync_directories(std::move(directories));
-    co_return nullptr;
+  } else {
+    entry->second = made;
+    configure(config, *made);
+    assign(*made, *assignment);
   }
-  entry->second = made;
-  configure(config, *made);
-  assign(*made, *assignment);
+  making_.erase(id);
+  making_ended_.notify_all();
+  if (is_gone) co_return nullptr;
   if (made->topic() == kOffsetsTopic) co_await follow_groups();
   co_return made;
 }

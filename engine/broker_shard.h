@@ -131,6 +131,8 @@ class BrokerShard {
   SharedImage image_ = std::make_shared<const MetadataImage>();
   std::unordered_map<TopicPartition, std::shared_ptr<Partition>> partitions_;
   std::unordered_set<TopicPartition> unmade_;  // for want of room, or their name is held
+  std::set<TopicPartition> making_;            // on the way in find_or_make(), which may hold the directory's name
+  io::Event making_ended_;
   std::set<TopicPartition> unrecorded_;        // open, and in a directory that the metadata does not say
   std::set<std::string> held_names_;
   std::vector<std::size_t> placed_;            // by log directory

@@ -266,6 +266,51 @@ TEST_F(BrokerTest, a_topic_deleted_and_made_at_once_is_the_new_one) {
   expect_some("t", 0, 1);
 }
 
+TEST_F(BrokerTest, a_topic_made_without_a_handle_for_its_files_is_made_when_there_is_one) {
+  ASSERT_TRUE(start());
+  disk_->faults.only = "/t-0";
+  disk_->faults.open_error_one_in = 1;
+  ASSERT_EQ(create("t"), wire::ErrorCode::none);
+  EXPECT_EQ(made("t")->log(), nullptr);
+  disk_->faults = {};
+  ASSERT_NE(made("t")->log(), nullptr);
+  append_some("t", 0, 2);
+}
+
+// The directory can be made, its first segment cannot: each try takes it away again, and the name is held meanwhile.
+TEST_F(BrokerTest, a_topic_made_again_while_its_deleted_namesake_is_tried_on_a_full_disk_is_made_once_there_is_room) {
+  ASSERT_TRUE(start());
+  disk_->set_capacity(disk_->used_bytes() + 4096);
+  ASSERT_EQ(create("t"), wire::ErrorCode::none);
+  const TopicId before = node_->broker().image()->topics.find("t")->id;
+  ASSERT_EQ(made("t")->log(), nullptr);
+  bool ended = false;
+  const auto ask_for_it = [&](BrokerShard& shard) -> io::Task<void> {
+    while (!ended) {
+      (void)co_await shard.find_or_make({before, PartitionIndex(0)});
+      co_await io::yield();
+    }
+  };
+  wire::DeleteTopicsRequest removal;
+  removal.topics.push_back({.name = "t", .topic_id = {}});
+  wire::CreateTopicsRequest creation;
+  creation.topics.push_back({.name = "t", .num_partitions = 1, .replication_factor = 1});
+  const auto make_again = [&](Broker& broker) -> io::Task<void> {
+    io::Gate gate;
+    gate.spawn(ask_for_it(broker.at(ShardId{0})));
+    (void)co_await broker.controller().ask(&removal);
+    (void)co_await broker.controller().ask(&creation);
+    ended = true;
+    co_await gate.close();
+  };
+  node_->run(make_again(node_->broker()));
+  ASSERT_NE(node_->broker().image()->topics.find("t"), nullptr);
+  ASSERT_NE(node_->broker().image()->topics.find("t")->id, before);
+  disk_->set_capacity(std::uint64_t{1} << 40);
+  ASSERT_NE(made("t")->log(), nullptr);
+  append_some("t", 0, 2);
+}
+
 TEST_F(BrokerTest, with_several_directories_the_metadata_soon_says_in_which_a_new_log_is) {
   directories_ = 2;
   ASSERT_TRUE(start());

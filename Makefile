@@ -51,6 +51,7 @@ check: $(STAMPS)/test build/dev/build.ninja build/asan/build.ninja build/tsan/bu
 	@ninja -C build/dev -j$(JOBS) --quiet
 	@$(TSAN_BROKER) tests/compat/suite.py --start millrace --binary build/tsan/millrace --parts traps,kcat,librdkafka
 	@$(TSAN_BROKER) tests/system/kill9_loop.py --binary build/tsan/millrace --kills 3
+	@$(TSAN_BROKER) tests/system/kill9_groups.py --binary build/tsan/millrace --kills 3
 	@ctest --test-dir build/dev -j$(JOBS) -L long -E '^($(SOAK_TESTS))$$' --output-on-failure
 
 # Everything there is, for a night.

@@ -150,7 +150,10 @@ io::Task<void> BrokerLife::sync_as_classic(Actor& actor, SubscriberTruth& member
   for (const auto& of_topic : told->topics) {
     const auto known = oracle_.topics.find(std::string(of_topic.topic));
     if (known == oracle_.topics.end()) continue;
-    if (!member.reads(known->first)) fail(fmt::format("{} is given {}, which it does not read", member.member_id, known->first));
+    // One that comes back under its instance id is told what it had, whatever it reads now, as long as the protocol stays: as Kafka.
+    if (!member.reads(known->first) && !member.instance_id) {
+      fail(fmt::format("{} is given {}, which it does not read", member.member_id, known->first));
+    }
     for (const std::int32_t index : of_topic.partitions) partitions.emplace(known->second.id, index);
   }
   oracle_.ownerships[member.group].given(member.member_id, asked, partitions);

@@ -8,6 +8,7 @@
 
 #include "base/logging.h"
 #include "engine/log/segment.h"
+#include "io/file.h"
 
 namespace millrace::log {
 namespace {
@@ -104,13 +105,23 @@ Result<std::vector<std::string>> file_names(io::Proactor& proactor, const std::s
   return names;
 }
 
+// Whether segments were dropped for which there may have been no sync. A partition is made with a data file: where there is none
+// every one was dropped, and their ".deleted" may have gone since.
+bool shows_drops(const std::vector<std::string>& names) {
+  const auto has = [&](std::string_view suffix) {
+    return std::ranges::any_of(names, [&](const std::string& name) { return name.ends_with(suffix); });
+  };
+  return has(kDeletedSuffix) || !has(kLogSuffix);
+}
+
 }  // namespace
 
-Result<PartitionFiles> list_partition(io::Proactor& proactor, const std::string& directory) {
-  TRY(names, file_names(proactor, directory));
-  TRY(changed, finish_rewrites(proactor, directory, names));
+io::Task<Result<PartitionFiles>> list_partition(io::Proactor& proactor, std::string directory, Drops drops) {
+  CO_TRY(names, file_names(proactor, directory));
+  if (drops == Drops::in_doubt && shows_drops(names)) CO_TRY_DONE(co_await io::sync_directory(proactor, directory));
+  CO_TRY(changed, finish_rewrites(proactor, directory, names));
   if (changed) {
-    TRY(again, file_names(proactor, directory));
+    CO_TRY(again, file_names(proactor, directory));
     names = std::move(again);
   }
   PartitionFiles files;
@@ -125,13 +136,13 @@ Result<PartitionFiles> list_partition(io::Proactor& proactor, const std::string&
     for (const auto suffix : {kIndexSuffix, kTimeIndexSuffix, kTransactionIndexSuffix}) {
       const auto base = parse_segment_name(name, suffix);
       if (base && !std::ranges::binary_search(files.segments, *base)) {
-        TRY_DONE(remove_if_there(proactor, directory + "/" + name));
+        CO_TRY_DONE(remove_if_there(proactor, directory + "/" + name));
       } else if (base && suffix == kTransactionIndexSuffix) {
         files.transaction_indexes.push_back(*base);
       }
     }
   }
-  return files;
+  co_return files;
 }
 
 std::string encode_partition_metadata(TopicId topic_id) {

@@ -8,6 +8,7 @@
 #include "base/ids.h"
 #include "base/result.h"
 #include "io/proactor.h"
+#include "io/task.h"
 
 namespace millrace::log {
 
@@ -27,10 +28,14 @@ struct PartitionFiles {
   bool epochs_damaged = false;
 };
 
+// Whether a power cut may still bring back the segments that were dropped: whoever drops some syncs the directory, but may have
+// been killed before.
+enum class Drops { synced, in_doubt };
+
 // Lists the directory and finishes what was begun in it, by Kafka's rules: "*.deleted" and "*.cleaned" go, "*.swap" take the
 // place of the segments they were made from unless a ".cleaned" shows that their making was not finished, and indexes
-// without a data file go.
-Result<PartitionFiles> list_partition(io::Proactor& proactor, const std::string& directory);
+// without a data file go. Drops in doubt are durable before their traces go.
+io::Task<Result<PartitionFiles>> list_partition(io::Proactor& proactor, std::string directory, Drops drops);
 
 // The text of partition.metadata, and the topic id in one. Errors: malformed, unsupported (another version).
 std::string encode_partition_metadata(TopicId topic_id);

@@ -622,7 +622,8 @@ io::Task<Result<Opened>> open_segments(Log::State& log, const FoundPartition& fo
 io::Task<Result<void>> recover_log(Log::State& log, const FoundPartition& found,
                                    const WriteAheadTail* tail) {
   const auto* steps = tail != nullptr ? tail->find({.topic_id = log.topic_id, .partition = log.partition}) : nullptr;
-  CO_TRY(files, list_partition(log.proactor(), log.directory));
+  const Drops drops = found.clean_stop ? Drops::synced : Drops::in_doubt;
+  CO_TRY(files, co_await list_partition(log.proactor(), log.directory, drops));
   const bool names_missing = (!files.has_metadata || found.topic_id_missing) && !log.topic_id.is_zero();
   if (names_missing) {
     // A crash while the partition was made; its caller knows from the metadata which topic it belongs to.
@@ -658,7 +659,7 @@ io::Task<Result<void>> recover_log(Log::State& log, const FoundPartition& found,
 }
 
 io::Task<Result<void>> reload_producers(Log::State& log) {
-  CO_TRY(files, list_partition(log.proactor(), log.directory));
+  CO_TRY(files, co_await list_partition(log.proactor(), log.directory, Drops::synced));
   log.producers.clear(log.log_start);
   CO_TRY(had_snapshot, load_snapshot(log, files.snapshots, log.end));
   (void)had_snapshot;

@@ -4,6 +4,7 @@
 #include <zlib.h>
 
 #include <set>
+#include <utility>
 
 #include "base/prng.h"
 
@@ -130,6 +131,54 @@ TEST_F(RecoveryTest, a_segment_that_was_dropped_behind_a_log_without_records_doe
   ASSERT_EQ(log_->end_offset(), Offset(0));
   Prng cuts(1);
   for (int i = 0; i < 8; ++i) EXPECT_FALSE(disk_.power_cut(cuts)->open(dropped, {})) << "cut " << i;
+}
+
+// The run before was killed while it emptied the log: its segments have other names, and the directory was not synced.
+TEST_F(RecoveryTest, segments_of_a_log_that_was_being_emptied_do_not_come_back_in_place_of_what_came_since) {
+  const std::string later = "/data/t-0/00000000000000000005.log";
+  enum class Killed { before_it_began_anew, after_it_began_anew, after_housekeeping };
+  for (const Killed killed : {Killed::before_it_began_anew, Killed::after_it_began_anew, Killed::after_housekeeping}) {
+    SCOPED_TRACE(static_cast<int>(killed));
+    write(kData, batches(0, 5));
+    write(later, batches(5, 7));
+    for (const std::string path : {"/", "/data", "/data/t-0"}) ASSERT_TRUE(disk_.sync_directory(path));
+    for (const std::string& path : {later, std::string(kData)}) {
+      ASSERT_TRUE(disk_.rename(path, path + ".deleted"));
+      if (killed == Killed::after_housekeeping) ASSERT_TRUE(disk_.remove(path + ".deleted"));
+    }
+    if (killed == Killed::after_it_began_anew) write(kData, {});
+    ASSERT_TRUE(open());
+    ASSERT_EQ(log_->end_offset(), Offset(0));
+    EXPECT_FALSE(exists(later + ".deleted"));
+    Prng cuts(1);
+    for (int i = 0; i < 16; ++i) EXPECT_FALSE(disk_.power_cut(cuts)->open(later, {})) << "cut " << i;
+    kill();
+  }
+}
+
+// The start may be killed as well, and the next one asks the same names.
+TEST_F(RecoveryTest, what_tells_of_dropped_segments_goes_only_when_they_cannot_come_back) {
+  write(kData, batches(0, 5));
+  for (const std::string path : {"/", "/data", "/data/t-0"}) ASSERT_TRUE(disk_.sync_directory(path));
+  ASSERT_TRUE(disk_.rename(kData, std::string(kData) + ".deleted"));
+  write(kData, {});
+  Prng cuts(1);
+  int seen = 0;
+  bool imaging = false;
+  disk_.set_observer([&] {
+    if (exists(std::string(kData) + ".deleted") || std::exchange(imaging, true)) return;
+    for (int i = 0; i < 8; ++i, ++seen) {
+      const auto after = disk_.power_cut(cuts);
+      const auto file = after->open(kData, {});
+      if (!file) continue;
+      EXPECT_EQ(*after->size(*file), 0U) << "image " << seen;
+      after->close(*file);
+    }
+    imaging = false;
+  });
+  ASSERT_TRUE(open());
+  disk_.set_observer({});
+  EXPECT_GT(seen, 0);
 }
 
 TEST_F(RecoveryTest, ends_the_log_before_a_torn_batch_wherever_it_is_torn) {

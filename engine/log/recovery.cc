@@ -424,10 +424,17 @@ Result<void> append_held(Log::State& log, const HeldBatch& held, WallTime now) {
   return {};
 }
 
-// Appends what the write-ahead logs hold of this partition and its segments do not. The log start is not asked: what is below
-// it may be what joins the rest to the log's end.
+// The first that is not deleted as a whole; the end when all are.
+std::vector<HeldBatch>::const_iterator first_from(const std::vector<HeldBatch>& held, Offset log_start) {
+  return std::ranges::find_if(held, [&](const HeldBatch& batch) { return batch.last >= log_start; });
+}
+
+// Appends what the write-ahead logs hold of this partition and its segments do not. What is below the log start may be what joins
+// the rest to the log's end. Where there is no rest it is not written again: it is deleted, and a start that is killed would leave
+// it unsynced below the recovery point, for damage.
 io::Task<Result<void>> replay(Log::State& log, const std::vector<WriteAheadStep>& steps) {
   const std::vector<HeldBatch> held = fold(steps);
+  if (log.end <= log.log_start && first_from(held, log.log_start) == held.end()) co_return Result<void>{};
   const WallTime now = log.proactor().wall_now();
   std::size_t appended = 0;
   for (const HeldBatch& batch : held) {
@@ -502,11 +509,12 @@ io::Task<Result<void>> write_unsynced_again(Log::State& log, Offset synced, std:
   co_return written;
 }
 
-// Where a log begins of which there is no segment. Its records may have begun below the log start, and are held from there on.
+// Where a log begins of which there is no segment: the batch that it begins inside of may be held. What is held below is deleted.
 Offset begin_of_lost(Offset log_start, const std::vector<WriteAheadStep>* steps) {
   if (steps == nullptr) return log_start;
   const std::vector<HeldBatch> held = fold(*steps);
-  return held.empty() ? log_start : std::min(log_start, held.front().base);
+  const auto first = first_from(held, log_start);
+  return first == held.end() ? log_start : std::min(log_start, first->base);
 }
 
 // ---- What is missing

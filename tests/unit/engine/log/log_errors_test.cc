@@ -1,6 +1,8 @@
 // A Log on a disk that is full, fails, or gives back something else than was written.
+#include <algorithm>
 #include <memory>
 #include <set>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -414,6 +416,52 @@ TEST_F(LogTest, a_log_that_was_emptied_opens_whatever_the_write_ahead_log_still_
     world_.remove(reactor);
   }
   EXPECT_EQ(begins, (std::set<Offset>{Offset(0), Offset(1)}));
+}
+
+// A start that dropped segments below the log start was killed before it began the log anew. What the write-ahead log still holds below
+// is deleted; written again, and not yet synced, it would be taken for damage below the recovery point.
+TEST_F(LogTest, what_the_write_ahead_log_holds_below_the_log_start_is_not_written_again) {
+  boot();
+  append_numbered(0, 5);
+  const std::string data = "/data/t-0/00000000000000000000.log";
+  Prng random(1);
+  struct Left {
+    std::int64_t log_start;
+    bool a_segment;
+  };
+  for (const Left left : {Left{3, false}, Left{5, false}, Left{40, false}, Left{5, true}, Left{40, true}}) {
+    SCOPED_TRACE(testing::Message() << "log start " << left.log_start << ", a segment is left " << left.a_segment);
+    const auto image = disk_.process_kill(random);
+    const auto put = [&](const std::string& path, std::string_view text) {
+      const auto file = image->open(path, {.write = true, .create = true, .truncate = true});
+      CHECK(file.has_value() && image->write(*file, 0, as_bytes(text)).has_value());
+      image->close(*file);
+    };
+    put(data, "");
+    if (!left.a_segment) ASSERT_TRUE(image->remove(data));
+    put("/data/log-start-offset-checkpoint", "0\n1\nt 0 " + std::to_string(left.log_start) + "\n");
+    bool written_below = false;
+    image->set_observer([&] {
+      const auto file = image->open(data, {});
+      if (!file) return;
+      written_below |= image->size(*file).value() > 0;
+      image->close(*file);
+    });
+    sim::SimProactor there(world_, *image, "there");
+    io::Reactor reactor(ShardId{1}, there);
+    const io::Reactor::Enter enter(reactor);
+    world_.add(reactor);
+    sim::LogNode node(there, "/data", shard_options_);
+    const auto booted = world_.run(reactor, node.boot(options_));
+    EXPECT_TRUE(booted) << booted.error().message;
+    if (booted) {
+      EXPECT_EQ(node.find("t", 0)->log_start_offset(), Offset(left.log_start));
+      EXPECT_EQ(node.find("t", 0)->end_offset(), Offset(std::max<std::int64_t>(left.log_start, 5)));
+      world_.run(reactor, node.crash());
+    }
+    EXPECT_FALSE(written_below);
+    world_.remove(reactor);
+  }
 }
 
 TEST_F(LogTest, the_recovery_point_is_held_down_until_the_log_is_cut) {

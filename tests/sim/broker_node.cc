@@ -54,7 +54,6 @@ engine::BrokerOptions BrokerNode::broker_options() const {
                             {"log.segment.delete.delay.ms", "30"},
                             {"log.cleaner.backoff.ms", "40"},
                             {"log.cleaner.min.cleanable.ratio", "0.2"},
-                            {"log.cleaner.delete.retention.ms", "100"},
                             {"log.cleaner.dedupe.buffer.size", "8192"}};
   options.default_partitions = 2;
   options.fetch_sessions_max = 6;

@@ -432,7 +432,6 @@ TEST_F(BrokerTest, an_idle_producer_is_forgotten_after_what_is_set_while_it_runs
   ASSERT_EQ(alter_brokers("producer.id.expiration.ms", "1000"), wire::ErrorCode::none);
   pass(std::chrono::seconds(2));
   EXPECT_EQ(at->log()->active_producers().size(), 0U);
-  stop();
 }
 
 TEST_F(BrokerTest, records_without_a_topics_id_are_nobodys_after_a_crash) {

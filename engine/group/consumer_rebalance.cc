@@ -165,6 +165,8 @@ void ConsumerRebalance::heartbeat(const ConsumerHeartbeat& question) {
   if (waits_for_others(profile)) return wait_for_others(question.ticket, *id, std::move(profile));
   const bool was_there = known != nullptr;
   end_joining();
+  // Those who joined together are gone where there was no target for them.
+  if (former != nullptr) former = group_.static_member(*request.instance_id);
   if (former != nullptr) replace(*former, *id, 0);
   known = group_.find(*id);
   const bool is_new = known == nullptr;
